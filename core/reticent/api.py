@@ -1,0 +1,209 @@
+"""The functions of `reticent`: start a run, log to the current one, read runs back."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from reticent import settings
+from reticent.guard import swallowed, warn_once
+from reticent.records import RunStarted, RunStatus
+from reticent.resume import read_back
+from reticent.run import Run, active
+from reticent.session import current
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+_ADJECTIVES = "amber bold brisk calm clear crisp eager early fair fleet fond glad keen kind lively lucid merry mild neat noble proud quick quiet rapid ready sage sharp shy sleek smart snug spry still sunny swift tidy warm wise witty".split()  # noqa: E501 - one list
+_NOUNS = "ant bat bear bee bison crane crow deer dove duck eel elk ewe finch fox frog gull hare hawk heron ibis jay koi lark lynx mole moth newt otter owl perch quail ram raven robin seal snail stork swan tern toad trout vole wren yak".split()  # noqa: E501 - one list
+
+
+def configure(**changes: Any) -> None:
+    """Change settings of this process, for example `configure(backends=["sqlite"], experiment="churn")`.
+
+    Raises SettingsError for an unknown setting or a value that is not allowed.
+    """
+    settings.configure(**changes)
+
+
+def start_run(
+    run_name: str | None = None,
+    *,
+    run_id: str | None = None,
+    experiment: str | None = None,
+    nested: bool | None = None,
+    parent_run_id: str | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> Run:
+    """Start a run and make it the current one; use it in a `with` block, or end it with `end_run`.
+
+    Inside another run it becomes that run's child, unless `nested=False`. `run_id` resumes the run that has this id, or
+    gives a new run this id. Raises SettingsError if a setting is wrong; nothing else.
+    """
+    run = _new_run(run_name, run_id, experiment, nested, parent_run_id)
+    run.make_active()
+    if tags:
+        run.set_tags(tags)
+    return run
+
+
+def _new_run(
+    run_name: str | None, run_id: str | None, experiment: str | None, nested: bool | None, parent_run_id: str | None
+) -> Run:
+    session = current()
+    if run_id is not None and not _RUN_ID.fullmatch(str(run_id)):
+        warn_once("run id", "a run_id may hold letters, digits, '_', '.' and '-', 128 at most; a new id is used instead")
+        run_id = None
+    if run_id in session.runs:
+        return session.runs[str(run_id)]
+    outer = active.get()
+    if parent_run_id is None and nested is not False and outer is not None and outer.status is RunStatus.RUNNING:
+        parent_run_id = outer.run_id
+        experiment = experiment or outer.experiment
+    earlier = None
+    if run_id is not None:
+        with swallowed("resuming a run"):
+            earlier = read_back(session.run_directory(run_id))
+    name = run_name if run_name is not None else (earlier.started.name if earlier else _random_name())
+    group = experiment or (earlier.started.experiment if earlier else session.settings.experiment)
+    started = RunStarted(
+        time=time.time(),
+        run_id=run_id or uuid.uuid4().hex,
+        name=session.seal("run name", name),
+        experiment=session.seal("experiment name", group),
+        parent_id=earlier.started.parent_id if earlier else parent_run_id,
+        resumed=earlier is not None,
+    )
+    run = Run(session, started, earlier.params if earlier else {})
+    if outer is None or earlier is not None:
+        _watch_process_end()
+    if earlier is None and sys.argv and sys.argv[0]:
+        run.set_tag("source", os.path.basename(sys.argv[0]) or sys.argv[0])
+    return run
+
+
+def _random_name() -> str:
+    chosen = random.Random(uuid.uuid4().int)  # noqa: S311 - a name; a generator of our own leaves the user's seed alone
+    return f"{chosen.choice(_ADJECTIVES)}-{chosen.choice(_NOUNS)}-{chosen.randrange(1000)}"
+
+
+def active_run() -> Run | None:
+    """The run that the log functions act on here, or None."""
+    run = active.get()
+    return run if run is not None and run.status is RunStatus.RUNNING else None
+
+
+def end_run(status: RunStatus | str = RunStatus.FINISHED) -> None:
+    """End the current run, if there is one."""
+    run = active_run()
+    if run is not None:
+        run.end(status)
+
+
+def _run() -> Run:
+    """The current run; in a thread of its own the process's only open run; else a new one, ended with the process."""
+    run = active.get()
+    if run is not None and run.status is RunStatus.RUNNING:
+        return run
+    runs = list(current().runs.values())
+    return runs[0] if len(runs) == 1 else start_run()
+
+
+def log_metric(key: str, value: float, step: int | None = None) -> None:
+    """Log one point of a metric to the current run. Without `step` the points of a key are numbered from 0."""
+    run = active.get()
+    if run is None:
+        with swallowed("log_metric"):
+            _run().log_metric(key, value, step)
+        return
+    run.log_metric(key, value, step)
+
+
+def log_param(key: str, value: object) -> None:
+    """Log one hyperparameter to the current run."""
+    with swallowed("log_param"):
+        _run().log_param(key, value)
+
+
+def log_params(params: Mapping[str, object]) -> None:
+    """Log hyperparameters to the current run."""
+    with swallowed("log_params"):
+        _run().log_params(params)
+
+
+def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+    """Log one point of several metrics to the current run."""
+    with swallowed("log_metrics"):
+        _run().log_metrics(metrics, step)
+
+
+def set_tag(key: str, value: object) -> None:
+    """Set a tag of the current run."""
+    with swallowed("set_tag"):
+        _run().set_tag(key, value)
+
+
+def set_tags(tags: Mapping[str, object]) -> None:
+    """Set tags of the current run."""
+    with swallowed("set_tags"):
+        _run().set_tags(tags)
+
+
+def log_artifact(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+    """Log a file or directory, as it is now, to the current run."""
+    with swallowed("log_artifact"):
+        _run().log_artifact(local_path, artifact_path)
+
+
+def log_artifacts(local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+    """Log the files in a directory, as they are now, to the current run."""
+    with swallowed("log_artifacts"):
+        _run().log_artifacts(local_dir, artifact_path)
+
+
+def log_text(text: str, artifact_file: str) -> None:
+    """Log text as an artifact of the current run."""
+    with swallowed("log_text"):
+        _run().log_text(text, artifact_file)
+
+
+def log_dict(dictionary: Mapping[str, Any] | list[Any], artifact_file: str) -> None:
+    """Log a dictionary or list as a JSON artifact of the current run."""
+    with swallowed("log_dict"):
+        _run().log_dict(dictionary, artifact_file)
+
+
+def log_figure(figure: Any, artifact_file: str) -> None:
+    """Log a matplotlib or plotly figure as an artifact of the current run."""
+    with swallowed("log_figure"):
+        _run().log_figure(figure, artifact_file)
+
+
+def log_model(model: Any, name: str = "model", **options: Any) -> None:
+    """Log a model in MLmodel form to the current run."""
+    with swallowed("log_model"):
+        _run().log_model(model, name, **options)
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Wait until every backend has everything logged so far, at most `timeout` seconds; whether they have it.
+
+    What they have not is kept in the run log and delivered later. The default timeout is the setting `exit_timeout_s`.
+    """
+    with swallowed("flush"):
+        return current().flush(timeout)
+    return False
+
+
+def _watch_process_end() -> None:
+    with swallowed("watching the end of the process"):
+        from reticent.closing import watch
+
+        watch(current().root)

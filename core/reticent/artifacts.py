@@ -1,0 +1,76 @@
+"""Files of a run: the snapshot at the log call, the sealing later, the place where a user finds them.
+
+A file is copied into `staging/` at once, so its owner may delete or overwrite it. In the background it is hashed, scanned and
+sealed into `artifacts/`; if a rule hits in a file that cannot be masked (a binary one), it goes to `quarantine/` instead.
+A snapshot whose process died is published by the next process that reads the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from pathlib import Path
+
+from reticent_redact import Redactor, Report, SealedText, Withheld as WithheldFile
+
+from reticent.files import make_directory, safe_relative, snapshot, write_private
+from reticent.records import Artifact, SealedRecord, Staged, Withheld
+from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
+
+INLINE_BYTES = 1 << 20
+"""Text up to this size is sealed within the log call."""
+
+
+def stage_file(directory: Path, source: Path) -> str:
+    """A snapshot of `source` in the run's staging; its token. OSError if it cannot be read or the disk is full."""
+    token = uuid.uuid4().hex
+    target = directory / STAGING / token
+    try:
+        snapshot(source, target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return token
+
+
+def stage_directory(directory: Path) -> tuple[str, Path]:
+    """A new, empty directory in the run's staging, and its token."""
+    token = uuid.uuid4().hex
+    target = directory / STAGING / token
+    make_directory(target)
+    return token, target
+
+
+def write_sealed(directory: Path, path: SealedText, content: SealedText) -> Artifact:
+    """Write sealed text as the artifact `path`. ValueError for a path that leaves the run, OSError from the disk."""
+    data = content.encode("utf-8", "backslashreplace")
+    write_private(directory / ARTIFACTS / safe_relative(path), data)
+    return Artifact(time=time.time(), path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def publish(directory: Path, staged: Staged, redactor: Redactor, report: Report) -> SealedRecord | None:
+    """Seal a staged file to its place and say what became of it; None if another process has done it."""
+    source = directory / STAGING / staged.token
+    record = seal_to(directory, source, staged.path, redactor, report, staged.token)
+    if record is not None:
+        source.unlink(missing_ok=True)
+    return record
+
+
+def seal_to(
+    directory: Path, source: Path, path: SealedText, redactor: Redactor, report: Report, token: str | None = None
+) -> Artifact | Withheld | None:
+    """Seal `source` to the artifact `path`, or move it to quarantine; None if `source` is gone."""
+    relative = safe_relative(path)
+    try:
+        sealed = redactor.seal_file(source, directory / ARTIFACTS / relative, name=relative.name, report=report)
+    except FileNotFoundError:
+        return None
+    if isinstance(sealed, WithheldFile):
+        kept = directory / QUARANTINE / relative
+        make_directory(kept.parent)
+        os.replace(source, kept)
+        return Withheld(time=time.time(), path=path, rule=sealed.rule, staged=token)
+    return Artifact(time=time.time(), path=path, size=sealed.size, sha256=sealed.sha256, staged=token)

@@ -1,0 +1,182 @@
+"""`reticent.autolog()`: switches integrations on and off, for frameworks imported before or after."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Any
+
+import msgspec
+
+from reticent import settings
+from reticent.errors import SettingsError
+from reticent.guard import warn_once
+from reticent.patching import Integration, Options
+from reticent.patching.hooking import enabled
+from reticent.patching.imports import when_imported
+from reticent.patching.placing import applies, place, remove
+
+_choices: dict[str, Mapping[str, Any] | bool] = {}
+_wanted = False
+_waiting: set[str] = set()
+
+
+def autolog(disable: bool = False, **options: Any) -> None:
+    """Capture every training run of the installed frameworks from here on; `disable=True` undoes it exactly.
+
+    Options: `autolog(log_models=False)` for all integrations, `autolog(xgboost={"log_models": False})` or
+    `autolog(xgboost=False)` for one. Raises SettingsError for an unknown option or value; imports no framework.
+    """
+    global _wanted
+    points = {point.name: point for point in metadata.entry_points(group="reticent.integrations")}
+    if disable:
+        _wanted = False
+        for name in list(enabled):
+            _disable(name)
+        return
+    chosen = {**settings.current().settings.autolog, **options}
+    _check(chosen, points)
+    _choices.clear()
+    _choices.update(chosen)
+    _wanted = True
+    for name, point in points.items():
+        if name in sys.modules:
+            _enable(point)
+        elif name not in _waiting:
+            _waiting.add(name)
+            when_imported(name, lambda point=point: _enable(point) if _wanted else None)  # type: ignore[misc]
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationReport:
+    """What `reticent doctor` says of one integration. `patches`: targets, and whether they exist in this version."""
+
+    name: str
+    module: str
+    installed_version: str | None
+    required: str
+    in_range: bool
+    patches: list[tuple[str, bool]]
+    error: str | None = None
+
+
+def inspect_integrations() -> list[IntegrationReport]:
+    """Every registered integration against what is installed. Imports the frameworks."""
+    reports = []
+    for point in metadata.entry_points(group="reticent.integrations"):
+        try:
+            integration: Integration = point.load()
+        except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way; it is reported
+            reports.append(IntegrationReport(point.name, point.name, None, "", False, [], type(error).__name__))
+            continue
+        try:
+            version = _version(integration)
+        except Exception as error:  # noqa: BLE001 - a broken installation of a framework may fail in any way
+            missing = isinstance(error, ModuleNotFoundError)
+            text = None if missing else f"{type(error).__name__} on import"
+            report = IntegrationReport(integration.name, integration.module, None, integration.requires, False, [], text)
+            reports.append(report)
+            continue
+        patches = []
+        for patch in integration.patches:
+            try:
+                import_module(patch.module)
+                patches.append((patch.target, applies(patch)))
+            except ImportError:
+                patches.append((patch.target, False))
+        in_range = _in_range(version, integration.requires)
+        reports.append(
+            IntegrationReport(integration.name, integration.module, version, integration.requires, in_range, patches)
+        )
+    return reports
+
+
+def _enable(point: metadata.EntryPoint) -> None:
+    integration: Integration = point.load()
+    choice = _options(integration)
+    if choice is None:
+        _disable(integration.name)
+        return
+    version = _version(integration)
+    if not _in_range(version, integration.requires):
+        warn_once(
+            f"version of {integration.name}",
+            f"{integration.module} {version} is outside of {integration.requires}: it is not captured; "
+            "`reticent doctor` shows what is",
+        )
+        return
+    if integration.name not in enabled:
+        enabled[integration.name] = choice
+        for patch in integration.patches:
+            when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
+    enabled[integration.name] = choice
+
+
+def _place(integration: Integration, patch: Any) -> None:
+    if integration.name not in enabled:
+        return
+    try:
+        place(patch, integration)
+    except AttributeError:
+        warn_once(
+            f"target {patch.target}",
+            f"{patch.target} does not exist in this version of {integration.module}: it is not captured",
+        )
+
+
+def _disable(name: str) -> None:
+    enabled.pop(name, None)
+    remove(name)
+
+
+def _options(integration: Integration) -> Options | None:
+    """The options that the user chose for an integration; None if it is switched off."""
+    own = _choices.get(integration.name, True)
+    if own is False:
+        return None
+    fields = {field.name for field in msgspec.structs.fields(integration.options)}
+    shared = {key: value for key, value in _choices.items() if key in fields}
+    return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, integration.options)
+
+
+def _check(chosen: Mapping[str, Any], points: Mapping[str, metadata.EntryPoint]) -> None:
+    if not chosen:
+        return
+    integrations: dict[str, Integration] = {}
+    for point in points.values():
+        integration = point.load()
+        integrations[integration.name] = integration
+    shared = {field.name for one in integrations.values() for field in msgspec.structs.fields(one.options)}
+    for key, value in chosen.items():
+        if key in integrations:
+            if not isinstance(value, (bool, Mapping)):
+                raise SettingsError(f"autolog: {key} must be True, False or a table of options")
+            if isinstance(value, Mapping):
+                _convert(f"autolog: {key}", value, integrations[key].options)
+        elif key in shared:
+            owner = next(one for one in integrations.values() if key in one.options.__struct_fields__)
+            _convert("autolog", {key: value}, owner.options)
+        else:
+            known = ", ".join([*sorted(integrations), *sorted(shared)])
+            raise SettingsError(f"autolog: unknown integration or option {key!r}; known: {known}")
+
+
+def _convert(place: str, value: Mapping[str, Any], options: type[Options]) -> None:
+    try:
+        msgspec.convert(dict(value), options)
+    except msgspec.ValidationError as error:
+        allowed = ", ".join(options.__struct_fields__)
+        raise SettingsError(f"{place}: {error}; options: {allowed}") from None
+
+
+def _version(integration: Integration) -> str:
+    # The module's own word: some distributions (xgboost-cpu) have another name than their module.
+    return str(import_module(integration.module).__version__)
+
+
+def _in_range(version: str, required: str) -> bool:
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(required).contains(version, prereleases=True)

@@ -1,0 +1,96 @@
+"""Backends: where runs are delivered. A backend is a class with three methods, found by the scheme of its URL.
+
+To write one: implement `Backend`, register the class under the entry-point group `reticent.backends` with the URL's scheme
+as the name, and have its tests inherit `reticent.testing.BackendContract`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from reticent.errors import SettingsError
+from reticent.records import Artifact, Entry, MetricBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the user configured: the backend's URL, and the root that the runs come from."""
+
+    url: str
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one run, in the order of the log within each writer."""
+
+    run_id: str
+    directory: Path
+    entries: Sequence[Entry] = ()
+    metrics: Sequence[MetricBlock] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries) + sum(map(len, self.metrics))
+
+    def file(self, artifact: Artifact) -> Path | None:
+        """The sealed file of an artifact; None if it has been replaced by a later one since."""
+        path = self.directory / "artifacts" / artifact.path
+        return path if path.is_file() and path.stat().st_size == artifact.size else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Records that the backend will never take, whatever is tried; the rest of the batch went through."""
+
+    count: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Unavailable(Exception):
+    """The backend cannot take records now; `retry_after` is the least wait in seconds that it asked for."""
+
+    reason: str
+    retry_after: float = 0.0
+    args: tuple[object, ...] = field(default=(), init=False)
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Backend(Protocol):
+    def open(self, target: Target) -> str:
+        """Connect, and return a text that names this very store: another one (emptied, replaced) is given every run anew."""
+
+    def write(self, batch: Batch) -> Sequence[Rejection]:
+        """Store the batch. It may come again, whole or in part: each record must then be stored once.
+
+        Any exception means that the batch will be tried again later.
+        """
+
+    def close(self) -> None: ...
+
+
+def name_of(url: str) -> str:
+    """The backend's name in a URL: `mlflow` of `mlflow+http://host`, `sqlite` of `sqlite`."""
+    return url.split(":", 1)[0].split("+", 1)[0]
+
+
+def create(url: str) -> Backend:
+    """A new, unopened backend for `url`. SettingsError for a name that nothing registers."""
+    name = name_of(url)
+    if name == "sqlite":  # the default one: no search through all that is installed
+        from reticent.backends.sqlite import SqliteBackend
+
+        return SqliteBackend()
+    known = entry_points(group="reticent.backends")
+    for point in known:
+        if point.name == name:
+            backend: Backend = point.load()()
+            return backend
+    names = ", ".join(sorted({point.name for point in known} | {"sqlite"}))
+    raise SettingsError(f"no backend is called {name!r}; installed backends: {names}")

@@ -1,0 +1,224 @@
+"""Writes batches of run log records into the embedded database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from reticent.backends import Batch, Rejection, Target
+from reticent.backends.sqlite.schema import connect, database_path, identity
+from reticent.files import share
+from reticent.records import (
+    METRIC,
+    Artifact,
+    Dataset,
+    Delivery,
+    Entry,
+    Lost,
+    MetricBlock,
+    Model,
+    Param,
+    Redaction,
+    Reference,
+    RunEnded,
+    RunStarted,
+    Tag,
+    Warned,
+    Withheld,
+)
+
+_ROWS = 512
+"""Points in one INSERT: the interpreter lock is released and taken again once for all of them, not once for each."""
+
+
+class SqliteBackend:
+    """The embedded store. `open` takes `sqlite`, for the database of the root, or `sqlite:///path/to/file.db`."""
+
+    def open(self, target: Target) -> str:
+        _, _, path = target.url.partition("://")
+        self._path = Path(path) if path else database_path(target.root)
+        self._connection = connect(self._path)
+        self._keys: dict[str, int] = {}
+        return identity(self._connection)
+
+    def write(self, batch: Batch) -> Sequence[Rejection]:
+        for entry in batch.entries:
+            if isinstance(entry.record, Artifact):
+                self._store_file(batch, entry.record)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            run = self._run(batch.run_id)
+            for entry in batch.entries:
+                store = _STORE.get(type(entry.record))
+                if store is not None:
+                    store(self, run, entry, entry.record)
+            for block in batch.metrics:
+                self._store_metrics(run, block)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._keys.clear()
+            self._connection.execute("ROLLBACK")
+            raise
+        return ()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _one(self, sql: str, *values: object) -> Any:
+        return self._connection.execute(sql, values).fetchone()
+
+    def _run(self, run_id: str) -> int:
+        self._connection.execute("INSERT OR IGNORE INTO run (run_id) VALUES (?)", (run_id,))
+        return int(self._one("SELECT id FROM run WHERE run_id = ?", run_id)[0])
+
+    def _writer(self, run: int, name: str) -> int:
+        self._connection.execute("INSERT OR IGNORE INTO writer (run, name) VALUES (?, ?)", (run, name))
+        return int(self._one("SELECT id FROM writer WHERE run = ? AND name = ?", run, name)[0])
+
+    def _key(self, name: str) -> int:
+        if name not in self._keys:
+            self._connection.execute("INSERT OR IGNORE INTO metric_key (name) VALUES (?)", (name,))
+            self._keys[name] = int(self._one("SELECT id FROM metric_key WHERE name = ?", name)[0])
+        return self._keys[name]
+
+    def _store_file(self, batch: Batch, artifact: Artifact) -> None:
+        source = batch.file(artifact)
+        if source is not None:
+            share(source, blob_path(self._path, artifact.sha256))
+
+    def _store_started(self, run: int, entry: Entry, record: RunStarted) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO experiment (name) VALUES (?)", (record.experiment,))
+        self._connection.execute(
+            "UPDATE run SET experiment = (SELECT id FROM experiment WHERE name = ?), name = ?, parent_id = ?,"
+            " start_time = min(coalesce(start_time, ?), ?) WHERE id = ?",
+            (record.experiment, record.name, record.parent_id, record.time, record.time, run),
+        )
+        self._connection.execute(
+            "UPDATE run SET status = 'RUNNING', status_time = ?, end_time = NULL, error = NULL"
+            " WHERE id = ? AND status_time < ?",
+            (record.time, run, record.time),
+        )
+
+    def _store_ended(self, run: int, entry: Entry, record: RunEnded) -> None:
+        self._connection.execute(
+            "UPDATE run SET status = ?, status_time = ?, end_time = ?, error = ?, counts = ?"
+            " WHERE id = ? AND status_time <= ?",
+            (record.status.value, record.time, record.time, record.error, json.dumps(record.counts), run, record.time),
+        )
+
+    def _store_param(self, run: int, entry: Entry, record: Param) -> None:
+        row = (run, record.key, record.time, record.value, record.origin)
+        self._connection.execute("INSERT OR IGNORE INTO param VALUES (?, ?, ?, ?, ?)", row)
+
+    def _store_tag(self, run: int, entry: Entry, record: Tag) -> None:
+        row = (run, record.key, record.time, record.value)
+        self._connection.execute("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?)", row)
+
+    def _store_artifact(self, run: int, entry: Entry, record: Artifact) -> None:
+        self._connection.execute(
+            "INSERT INTO artifact VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET time = excluded.time,"
+            " size = excluded.size, sha256 = excluded.sha256 WHERE excluded.time >= time",
+            (run, record.path, record.time, record.size, record.sha256),
+        )
+
+    def _store_row(self, run: int, entry: Entry, record: Any) -> None:
+        """A record whose newest version of its key holds: the table's columns are the record's fields."""
+        table, columns = _TABLES[type(record)]
+        names = ", ".join(("run", "time", *columns))
+        marks = ", ".join("?" * (len(columns) + 2))
+        values = (run, record.time, *(getattr(record, column) for column in columns))
+        self._connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", values)
+
+    def _store_counted(self, run: int, entry: Entry, record: Any) -> None:
+        """A record of which each one counts: its place in the run log is its key."""
+        table, columns = _TABLES[type(record)]
+        names = ", ".join(("run", "writer", "place", "time", *columns))
+        marks = ", ".join("?" * (len(columns) + 4))
+        place = (run, self._writer(run, entry.writer), entry.offset)
+        values = (*place, record.time, *(getattr(record, column) for column in columns))
+        self._connection.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", values)
+
+    def _store_metrics(self, run: int, block: MetricBlock) -> None:
+        keys = {number: self._key(name) for number, name in block.keys.items()}
+        first = (self._writer(run, block.writer) << 36) + block.first
+        same = all(number == key for number, key in keys.items())
+        start = 0
+        while start < len(block):
+            # Powers of two, so that a few statements, which SQLite keeps prepared, serve blocks of any length.
+            count = min(_ROWS, 1 << ((len(block) - start).bit_length() - 1))
+            data = block.data[start * METRIC.size : (start + count) * METRIC.size]
+            flat = _unpacker(count).unpack(data)
+            if not same:
+                values = list(flat)
+                values[3::4] = map(keys.__getitem__, values[3::4])
+                flat = tuple(values)
+            self._connection.execute(_insert(count), (run, first + start, *flat))
+            start += count
+        touched = {keys[number] for number in set(memoryview(block.data).cast("Q")[3::4].tolist())}
+        for key in touched:
+            self._connection.execute(_LATEST, (run, key, first, first + len(block)))
+
+
+_LATEST = """
+    INSERT INTO latest_metric
+    SELECT ?1, ?2, last.step, last.time, last.value, range.smallest, range.largest
+    FROM (SELECT step, time, value FROM metric {new} ORDER BY step DESC, time DESC LIMIT 1) AS last,
+        (SELECT min(value) AS smallest, max(value) AS largest FROM metric {new}) AS range
+    WHERE true
+    ON CONFLICT DO UPDATE SET
+        step = iif((excluded.step, excluded.time) >= (step, time), excluded.step, step),
+        time = iif((excluded.step, excluded.time) >= (step, time), excluded.time, time),
+        value = iif((excluded.step, excluded.time) >= (step, time), excluded.value, value),
+        smallest = coalesce(min(smallest, excluded.smallest), smallest, excluded.smallest),
+        largest = coalesce(max(largest, excluded.largest), largest, excluded.largest)
+""".format(new="WHERE run = ?1 AND key = ?2 AND place >= ?3 AND place < ?4")
+
+
+@lru_cache(maxsize=16)
+def _insert(count: int) -> str:
+    """An INSERT of `count` points whose parameters are the run, the first place, and time, step, value, key of each."""
+    rows = ",".join(f"(?1,?{4 * n + 6},?2+{n},?{4 * n + 4},?{4 * n + 3},?{4 * n + 5})" for n in range(count))
+    return f"INSERT OR IGNORE INTO metric VALUES {rows}"
+
+
+@lru_cache(maxsize=16)
+def _unpacker(count: int) -> struct.Struct:
+    return struct.Struct("@" + METRIC.format.lstrip("@") * count)
+
+
+def blob_path(database: Path, sha256: str) -> Path:
+    """Where the content with this digest lies beside the database."""
+    return database.parent / "blobs" / sha256[:2] / sha256
+
+
+_TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
+    Reference: ("reference", ("path", "size", "location")),
+    Withheld: ("withheld", ("path", "rule")),
+    Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
+    Model: ("model", ("path", "flavor", "mlmodel", "size")),
+    Delivery: ("delivery", ("backend", "state", "delivered", "rejected", "error")),
+    Redaction: ("redaction", ("channel", "rule", "action", "count")),
+    Warned: ("warning", ("kind", "message")),
+    Lost: ("loss", ("what", "count", "reason")),
+}
+
+_STORE: dict[type, Callable[[SqliteBackend, int, Entry, Any], None]] = {
+    RunStarted: SqliteBackend._store_started,
+    RunEnded: SqliteBackend._store_ended,
+    Param: SqliteBackend._store_param,
+    Tag: SqliteBackend._store_tag,
+    Artifact: SqliteBackend._store_artifact,
+    Reference: SqliteBackend._store_row,
+    Withheld: SqliteBackend._store_row,
+    Dataset: SqliteBackend._store_row,
+    Model: SqliteBackend._store_row,
+    Delivery: SqliteBackend._store_row,
+    Redaction: SqliteBackend._store_counted,
+    Warned: SqliteBackend._store_counted,
+    Lost: SqliteBackend._store_counted,
+}

@@ -1,0 +1,164 @@
+"""The embedded store's schema, its migrations, and where the file lies.
+
+Times are seconds since the epoch. A NaN is stored as NULL, which SQLite makes of it; infinities are stored as they are.
+
+    experiment      name of each group of runs
+    run             one row per run: state, times, error, health
+    param, tag      every version of a value; the newest time of a key holds (views latest_param, latest_tag)
+    metric_key      the names of metrics
+    metric          every point; `place` is its number in the run log, so that a point that comes again is the same row
+    latest_metric   per run and key: the last point (by step, then time), the smallest and the largest value
+    artifact        files; the content is `blobs/<first two digits>/<sha256>` beside the database
+    dataset, model, redaction, warning, loss, delivery, withheld, reference   as in reticent.records
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import uuid
+from pathlib import Path
+
+from reticent.files import PRIVATE_FILE, is_network, make_directory, open_private
+
+FILE = "reticent.db"
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE experiment (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,
+        experiment INTEGER REFERENCES experiment (id),
+        name TEXT NOT NULL DEFAULT '',
+        parent_id TEXT,
+        status TEXT NOT NULL DEFAULT 'RUNNING',
+        status_time REAL NOT NULL DEFAULT 0,
+        start_time REAL,
+        end_time REAL,
+        error TEXT,
+        counts TEXT
+    );
+    CREATE INDEX run_by_experiment ON run (experiment, start_time);
+    CREATE INDEX run_by_parent ON run (parent_id);
+    CREATE TABLE writer (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (run, name));
+    CREATE TABLE param (
+        run INTEGER NOT NULL, key TEXT NOT NULL, time REAL NOT NULL, value TEXT NOT NULL, origin TEXT,
+        PRIMARY KEY (run, key, time)
+    ) WITHOUT ROWID;
+    CREATE TABLE tag (
+        run INTEGER NOT NULL, key TEXT NOT NULL, time REAL NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (run, key, time)
+    ) WITHOUT ROWID;
+    CREATE VIEW latest_param AS SELECT run, key, max(time) AS time, value, origin FROM param GROUP BY run, key;
+    CREATE VIEW latest_tag AS SELECT run, key, max(time) AS time, value FROM tag GROUP BY run, key;
+    CREATE TABLE metric_key (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE metric (
+        run INTEGER NOT NULL, key INTEGER NOT NULL, place INTEGER NOT NULL,
+        step INTEGER NOT NULL, time REAL NOT NULL, value REAL,
+        PRIMARY KEY (run, key, place)
+    ) WITHOUT ROWID;
+    CREATE TABLE latest_metric (
+        run INTEGER NOT NULL, key INTEGER NOT NULL, step INTEGER NOT NULL, time REAL NOT NULL, value REAL,
+        smallest REAL, largest REAL,
+        PRIMARY KEY (run, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX latest_metric_by_value ON latest_metric (key, value);
+    CREATE TABLE artifact (
+        run INTEGER NOT NULL, path TEXT NOT NULL, time REAL NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
+        PRIMARY KEY (run, path)
+    ) WITHOUT ROWID;
+    CREATE TABLE reference (
+        run INTEGER NOT NULL, path TEXT NOT NULL, time REAL NOT NULL, size INTEGER NOT NULL, location TEXT NOT NULL,
+        PRIMARY KEY (run, path)
+    ) WITHOUT ROWID;
+    CREATE TABLE withheld (
+        run INTEGER NOT NULL, path TEXT NOT NULL, time REAL NOT NULL, rule TEXT NOT NULL, PRIMARY KEY (run, path)
+    ) WITHOUT ROWID;
+    CREATE TABLE dataset (
+        run INTEGER NOT NULL, name TEXT NOT NULL, context TEXT NOT NULL, digest TEXT NOT NULL, time REAL NOT NULL,
+        source TEXT NOT NULL, schema TEXT NOT NULL, profile TEXT NOT NULL,
+        PRIMARY KEY (run, name, context, digest)
+    ) WITHOUT ROWID;
+    CREATE TABLE model (
+        run INTEGER NOT NULL, path TEXT NOT NULL, time REAL NOT NULL, flavor TEXT NOT NULL, mlmodel TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        PRIMARY KEY (run, path)
+    ) WITHOUT ROWID;
+    CREATE TABLE delivery (
+        run INTEGER NOT NULL, backend TEXT NOT NULL, time REAL NOT NULL, state TEXT NOT NULL,
+        delivered INTEGER NOT NULL, rejected INTEGER NOT NULL, error TEXT,
+        PRIMARY KEY (run, backend)
+    ) WITHOUT ROWID;
+    CREATE TABLE redaction (
+        run INTEGER NOT NULL, writer INTEGER NOT NULL, place INTEGER NOT NULL, time REAL NOT NULL,
+        channel TEXT NOT NULL, rule TEXT NOT NULL, action TEXT NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (run, writer, place)
+    ) WITHOUT ROWID;
+    CREATE TABLE warning (
+        run INTEGER NOT NULL, writer INTEGER NOT NULL, place INTEGER NOT NULL, time REAL NOT NULL,
+        kind TEXT NOT NULL, message TEXT NOT NULL,
+        PRIMARY KEY (run, writer, place)
+    ) WITHOUT ROWID;
+    CREATE TABLE loss (
+        run INTEGER NOT NULL, writer INTEGER NOT NULL, place INTEGER NOT NULL, time REAL NOT NULL,
+        what TEXT NOT NULL, count INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (run, writer, place)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Script n brings a database from version n to n + 1 (`PRAGMA user_version`)."""
+
+
+def database_path(root: Path) -> Path:
+    """The embedded database of a root; in the user's cache if the root is on a network file system, where SQLite's
+    locks cannot be trusted."""
+    if not is_network(root):
+        return root / FILE
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "reticent" / hashlib.blake2b(str(root).encode(), digest_size=8).hexdigest() / FILE
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open, create or migrate the database. sqlite3.Error if it is locked, damaged or made by a newer version."""
+    make_directory(path.parent)
+    os.close(open_private(path, os.O_RDWR))  # SQLite gives its -wal and -shm files the mode of the database
+    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        os.chmod(path, PRIVATE_FILE)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # the run log is the truth: a lost tail is written again
+        connection.execute("PRAGMA cache_size = -16000")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == len(MIGRATIONS):
+        return
+    if version > len(MIGRATIONS):
+        raise sqlite3.DatabaseError("the embedded database was made by a newer version of reticent")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
+        for script in MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                connection.execute(statement)
+        if version == 0:
+            connection.execute("INSERT INTO meta VALUES ('identity', ?)", (uuid.uuid4().hex,))
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def identity(connection: sqlite3.Connection) -> str:
+    """What tells this database from every other one, also from its own predecessor."""
+    return str(connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()[0])

@@ -1,0 +1,67 @@
+"""Work that training must not wait for: sealing files, saving models, drawing; and the regular sync of open logs to disk.
+
+One daemon thread per process, started by the first job. Jobs run in order; one that fails is reported to its run.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from reticent.guard import swallowed
+
+Job = Callable[[], None]
+
+
+class Background:
+    def __init__(self, tick: Callable[[], None], tick_s: float) -> None:
+        self._tick = tick
+        self._tick_s = tick_s
+        self._jobs: queue.SimpleQueue[tuple[str, Job, Callable[[str, Exception], None]]] = queue.SimpleQueue()
+        self._idle = threading.Condition()
+        self._unfinished = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread if it does not run."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="reticent-background", daemon=True)
+            self._thread.start()
+
+    def submit(self, kind: str, job: Job, report: Callable[[str, Exception], None]) -> None:
+        """Have `job` done soon; `report(kind, error)` is called if it fails."""
+        with self._idle:
+            self._unfinished += 1
+        self._jobs.put((kind, job, report))
+        self.start()
+
+    def pending(self) -> int:
+        return self._unfinished
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until all jobs are done or `time.monotonic()` has reached `deadline`; whether they are."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._unfinished == 0, max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        next_tick = time.monotonic() + self._tick_s
+        while True:
+            left = next_tick - time.monotonic()
+            if left <= 0:
+                with swallowed("sync to disk"):
+                    self._tick()
+                next_tick = time.monotonic() + self._tick_s
+                continue
+            try:
+                kind, job, report = self._jobs.get(timeout=left)
+            except queue.Empty:
+                continue
+            try:
+                with swallowed(kind, report):
+                    job()
+            finally:
+                with self._idle:
+                    self._unfinished -= 1
+                    self._idle.notify_all()

@@ -1,0 +1,125 @@
+"""How a process ends: with which status its open runs end, and what is still delivered before it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from reticent.files import make_directory, open_private
+from reticent.guard import logger, swallowed
+from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
+from reticent.recovery import sigterm_mark
+from reticent.records import RunStatus
+from reticent.run import status_of
+from reticent.session import Session
+
+_ending: BaseException | None = None
+"""What ends this process: an uncaught exception, or `sys.exit` with another code than 0."""
+_watching_pid: int | None = None
+_mark: tuple[Path, IO[bytes]] | None = None
+
+
+def watch(root: Path) -> None:
+    """Have the open runs of this process get the status that it ends with, whatever ends it. Once per process."""
+    global _watching_pid, _mark
+    if _watching_pid == os.getpid():
+        return
+    _watching_pid = os.getpid()
+    sys.excepthook = _excepthook(sys.excepthook)
+    sys.exit = _exit(sys.exit)  # type: ignore[assignment] # the only way to see the code of sys.exit at exit
+    path = sigterm_mark(root, this_process())
+    with swallowed("watching for SIGTERM"):
+        make_directory(path.parent)
+        _mark = path, os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "wb", buffering=0)
+        mark_sigterm(_mark[1])
+
+
+def close(sessions: list[Session]) -> None:
+    """End open runs, finish background work and deliveries by one deadline, and say what is left to a later process."""
+    deadline = time.monotonic() + max(session.settings.exit_timeout_s for session in sessions)
+    for session in sessions:
+        for run in list(session.runs.values())[::-1]:
+            run.end(status_of(_ending), _ending)
+    if not _flush(sessions, min(deadline, time.monotonic() + 0.5)):
+        _wait(sessions, deadline)
+    left: Counter[str] = Counter()
+    for session in sessions:
+        for writer in list(session.writers.values()):
+            with swallowed("closing a run log"):
+                writer.close()
+        for sender in session.senders():
+            left[sender.name] += len(sender.give_up())
+    if +left:
+        names = ", ".join(f"{name} ({count} runs)" for name, count in (+left).items())
+        logger.warning("reticent: not delivered in time to %s; kept, and goes on with the next run or `reticent sync`", names)
+    _unwatch()
+
+
+def _flush(sessions: list[Session], deadline: float) -> bool:
+    return all([session.flush(max(0.0, deadline - time.monotonic())) for session in sessions])
+
+
+def _wait(sessions: list[Session], deadline: float) -> None:
+    """Wait for background work and deliveries, with a progress bar if a person is looking."""
+    if not sys.stderr.isatty():
+        _flush(sessions, deadline)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    start = time.monotonic()
+    columns = (TextColumn("reticent: delivering"), BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=deadline - start)
+        while time.monotonic() < deadline and not _flush(sessions, min(deadline, time.monotonic() + 0.1)):
+            names = {sender.name for session in sessions for sender in session.senders() if sender.pending()}
+            left = deadline - time.monotonic()
+            text = f"{', '.join(sorted(names)) or 'work in the background'}, {left:.0f} s at most"
+            progress.update(task, completed=time.monotonic() - start, description=text)
+
+
+def _unwatch() -> None:
+    global _mark
+    if _mark is not None:
+        unmark_sigterm()
+        path, file = _mark
+        _mark = None
+        file.close()
+        path.unlink(missing_ok=True)
+
+
+def _excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
+        global _ending
+        _ending = error
+        return original(kind, error, trace)
+
+    return excepthook
+
+
+def _exit(original: Callable[..., Any]) -> Callable[..., Any]:
+    def exit(status: Any = None, /) -> Any:
+        global _ending
+        if status not in (None, 0):
+            _ending = SystemExit(status)
+        return original(status)
+
+    return exit
+
+
+def _forked() -> None:
+    global _mark, _ending
+    if _mark is not None:
+        unmark_sigterm()
+        _mark[1].close()
+        _mark = None
+    _ending = None
+
+
+after_fork_in_child(_forked)

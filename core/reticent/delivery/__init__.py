@@ -1,0 +1,6 @@
+"""Delivery: run logs to backends, at least once, each backend at its own pace."""
+
+from reticent.delivery.sender import Sender
+from reticent.delivery.state import Progress
+
+__all__ = ["Progress", "Sender"]

@@ -1,0 +1,235 @@
+"""Brings run logs to one backend: from its cursor to the end of the log, again and again, whatever happens on the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from reticent_redact import SealedText
+
+from reticent.backends import Backend, Batch, Target, Unavailable, create, name_of
+from reticent.delivery.backoff import Backoff
+from reticent.delivery.state import Progress, ProgressFiles
+from reticent.guard import warn_once
+from reticent.records import Delivery, WriterClosed, WriterStarted
+from reticent.runlog import RunReader
+
+Seal = Callable[[str], SealedText]
+Advance = Callable[[int], None]
+
+_UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
+
+
+class Sender:
+    """One backend's deliveries, by its own thread (`start`) or in the caller's (`deliver`); one at a time.
+
+    `seal` seals error messages of the backend. `prepare(run_id)` is called before a run of another process is read, and
+    `completed(run_id, delivery)` to have its run log say how the delivery stands.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        root: Path,
+        batch_records: int,
+        seal: Seal,
+        prepare: Callable[[str], None],
+        completed: Callable[[str, Delivery], None],
+    ) -> None:
+        self.url = url
+        self.name = name_of(url)
+        self.error = ""
+        self._root = root
+        self._batch_records = batch_records
+        self._seal = seal
+        self._prepare = prepare
+        self._completed = completed
+        self._delivering = threading.Lock()
+        self._backend: Backend | None = None
+        self._files: ProgressFiles | None = None
+        self._following: dict[str, tuple[RunReader, Progress]] = {}
+        self._own: dict[str, None] = {}
+        self._backoff = Backoff()
+        self._wake = threading.Event()
+        self._passed = threading.Condition()
+        self._passes = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self, interval_s: float) -> None:
+        """Deliver every `interval_s` seconds in a thread of its own, first what earlier processes left."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(
+                target=self._run, args=(interval_s,), name=f"reticent-{self.name}", daemon=True
+            )
+            self._thread.start()
+
+    def follow(self, run_id: str) -> None:
+        """Deliver a run of this process, until it has ended and everything has arrived."""
+        self._own[run_id] = None
+
+    def wake(self) -> None:
+        """Begin a delivery now rather than at the next interval."""
+        self._wake.set()
+
+    def pending(self) -> list[str]:
+        """The runs of this process that this backend has not got whole, or that have not ended."""
+        return list(self._own)
+
+    def flush(self, deadline: float) -> bool:
+        """Have everything logged so far delivered before `time.monotonic()` reaches `deadline`; whether it was."""
+        while True:
+            with self._passed:
+                # A pass under way may have read before the caller's last record: the next one has not.
+                wanted = self._passes + (2 if self._delivering.locked() else 1)
+                self.wake()
+                if not self._passed.wait_for(partial(self._has_passed, wanted), deadline - time.monotonic()):
+                    return False
+            if not self.error:
+                return True
+            if self._backoff.open() and time.monotonic() + 0.05 < deadline:
+                time.sleep(0.05)
+
+    def give_up(self) -> list[str]:
+        """Have the logs of this process's runs that have not arrived whole say so; their ids. Waits for nothing."""
+        left = list(self._own)
+        for run_id in left:
+            progress = self._following[run_id][1] if run_id in self._following else Progress()
+            self._completed(run_id, self._record(progress, "pending"))
+        return left
+
+    def deliver(self, run_ids: Iterable[str], advance: Advance = lambda records: None) -> None:
+        """Bring the store up to date with these runs, in this thread; `advance(n)` is called as records arrive.
+
+        Raises what the backend raises.
+        """
+        with self._delivering:
+            for run_id in run_ids:
+                self._deliver_run(run_id, advance)
+
+    def outstanding(self) -> list[str]:
+        """The runs under the root that may hold something the store has not got. Raises what the backend raises."""
+        with self._delivering:
+            return list(self._opened().outstanding())
+
+    def progress(self, run_id: str) -> Progress:
+        with self._delivering:
+            return self._opened().load(run_id)
+
+    def close(self) -> None:
+        with self._delivering:
+            self._reset()
+
+    def _has_passed(self, wanted: int) -> bool:
+        return self._passes >= wanted
+
+    def _run(self, interval_s: float) -> None:
+        leftovers: list[str] | None = None
+        while True:
+            self._wake.wait(interval_s)
+            self._wake.clear()
+            if not self._backoff.open():
+                try:
+                    with self._delivering:
+                        if leftovers is None:
+                            leftovers = [run_id for run_id in self._opened().outstanding() if run_id not in self._own]
+                        self._pass(leftovers)
+                    self.error = ""
+                    self._backoff.succeeded()
+                except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is tried again
+                    self._failed(error)
+            with self._passed:
+                self._passes += 1
+                self._passed.notify_all()
+
+    def _pass(self, leftovers: list[str]) -> None:
+        for run_id in list(self._own):
+            if self._deliver_run(run_id, lambda records: None):
+                self._own.pop(run_id, None)
+        while leftovers and not self._wake.is_set():
+            self._deliver_run(leftovers[-1], lambda records: None)
+            leftovers.pop()
+
+    def _failed(self, error: Exception) -> None:
+        self._backoff.failed(error.retry_after if isinstance(error, Unavailable) else 0.0)
+        with self._delivering:
+            self._reset()
+        self.error = self._seal(f"{type(error).__name__}: {error}")
+        warn_once(
+            f"backend {self.name}",
+            f"backend {self.name} does not take records now ({self.error}); they are kept in the run log and tried again",
+        )
+
+    def _reset(self) -> None:
+        backend, self._backend, self._files = self._backend, None, None
+        self._following.clear()
+        if backend is not None:
+            try:
+                backend.close()
+            except Exception as error:  # noqa: BLE001 - it is given up in any case
+                self.error = self.error or self._seal(f"{type(error).__name__}: {error}")
+
+    def _opened(self) -> ProgressFiles:
+        if self._files is None:
+            backend = create(self.url)
+            identity = backend.open(Target(self.url, self._root))
+            self._backend, self._files = backend, ProgressFiles(self._root, self.url, identity)
+        return self._files
+
+    def _deliver_run(self, run_id: str, advance: Advance) -> bool:
+        """Deliver one run to the present end of its log; whether it is complete (ended, and all of it arrived)."""
+        files = self._opened()
+        assert self._backend is not None
+        if run_id not in self._following:
+            if run_id not in self._own:
+                self._prepare(run_id)
+            progress = files.load(run_id)
+            self._following[run_id] = RunReader(self._root / "runs" / run_id, progress.cursor), progress
+        reader, progress = self._following[run_id]
+        finished = reader.finished()
+        changed = finished != progress.complete
+        for batch in self._batches(reader):
+            for rejection in self._backend.write(batch):
+                progress.rejected += rejection.count
+                progress.error = self._seal(rejection.reason)
+            self._count(progress, batch)
+            progress.complete = False
+            files.save(run_id, progress)
+            changed = True
+            advance(len(batch))
+        if changed:
+            progress.complete = finished
+            files.save(run_id, progress)
+        if finished:
+            del self._following[run_id]
+            if progress.said == "pending" or (not progress.said and run_id in self._own):
+                self._completed(run_id, self._record(progress, "complete"))
+                return self._deliver_run(run_id, advance)
+        return finished
+
+    def _count(self, progress: Progress, batch: Batch) -> None:
+        progress.delivered += sum(map(len, batch.metrics))
+        for entry in batch.entries:
+            if isinstance(entry.record, Delivery) and entry.record.backend == self.name:
+                progress.said = entry.record.state
+            progress.delivered += not isinstance(entry.record, _UNCOUNTED)
+
+    def _record(self, progress: Progress, state: Literal["complete", "pending"]) -> Delivery:
+        return Delivery(
+            time=time.time(),
+            backend=self.name,
+            state=state,
+            delivered=progress.delivered,
+            rejected=progress.rejected,
+            error=self._seal(progress.error or self.error) if state == "pending" or progress.rejected else None,
+        )
+
+    def _batches(self, reader: RunReader) -> Iterator[Batch]:
+        while True:
+            entries, metrics = reader.read(max_events=self._batch_records, max_metrics=self._batch_records)
+            if not entries and not metrics:
+                return
+            yield Batch(reader.run_id, reader.directory, entries, metrics)

@@ -1,0 +1,25 @@
+"""Errors that a caller may meet: from settings, from reading, from the command line. Training meets none of them."""
+
+
+class ReticentError(Exception):
+    """Base of all errors that Reticent raises on purpose."""
+
+
+class SettingsError(ReticentError):
+    """A setting is unknown or has a value that is not allowed."""
+
+
+class RunNotFoundError(ReticentError):
+    """No run with this id is in the root."""
+
+
+class FilterError(ReticentError):
+    """A filter or order clause of `search_runs` cannot be understood."""
+
+
+class StoreError(ReticentError):
+    """The embedded store cannot be used; `reticent reindex` rebuilds it from the run logs."""
+
+
+class MissingExtraError(ReticentError):
+    """A package is needed that is not installed; the message names the extra that brings it."""

@@ -1,0 +1,132 @@
+"""Files that only their owner reads, made and copied safely, and what the file system under them can be trusted with.
+
+The only module with differences between operating systems in how files behave.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+
+_RESERVING = {"ext2", "ext3", "ext4", "xfs", "tmpfs", "overlay", "f2fs"}
+"""File systems where posix_fallocate really reserves, so that a mapped page cannot fail to get its block."""
+
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "glusterfs"}
+
+_FICLONE = 0x40049409  # ioctl of Linux <linux/fs.h>: share the blocks of another file, copy on write
+
+
+def make_directory(path: Path) -> None:
+    """`path` and its missing parents, mode 0700."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, PRIVATE_DIRECTORY)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of `path`, created with mode 0600 whatever the umask."""
+    return os.open(path, flags | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """`path` has `content`, mode 0600, all at once: a reader sees the old file or the new one."""
+    make_directory(path.parent)
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
+    try:
+        descriptor = open_private(temporary, os.O_WRONLY | os.O_EXCL)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def snapshot(source: Path, target: Path) -> None:
+    """Copy a file as it is now: by reflink where the file system shares blocks, else by content. Mode 0600."""
+    make_directory(target.parent)
+    descriptor = open_private(target, os.O_RDWR | os.O_EXCL)
+    with os.fdopen(descriptor, "wb") as output, source.open("rb") as input_:
+        if sys.platform == "linux":
+            import fcntl
+
+            try:
+                fcntl.ioctl(output.fileno(), _FICLONE, input_.fileno())
+                return
+            except OSError:
+                pass  # no reflinks here: copy
+        shutil.copyfileobj(input_, output, 1 << 20)
+
+
+def share(source: Path, target: Path) -> None:
+    """`target` has the content of `source`, which is never changed in place: a hard link where possible, else a copy."""
+    if target.exists():
+        return
+    make_directory(target.parent)
+    temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}")
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            snapshot(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def reserve(descriptor: int, size: int) -> bool:
+    """Reserve `size` bytes for a file; False where the system cannot. OSError when the disk or the quota is full."""
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    os.posix_fallocate(descriptor, 0, size)
+    return True
+
+
+def reserves(path: Path) -> bool:
+    """Whether a reservation under `path` can be trusted with a memory map (else a full disk would be a SIGBUS)."""
+    return hasattr(os, "posix_fallocate") and file_system(path) in _RESERVING
+
+
+def is_network(path: Path) -> bool:
+    kind = file_system(path)
+    return kind in _NETWORK or kind.startswith("fuse.")
+
+
+def file_system(path: Path) -> str:
+    """The name of the file system that holds `path` ("ext4"), or "" where the system does not tell."""
+    place = path.resolve()
+    best, kind = -1, ""
+    for point, name in _mounts():
+        if len(point.parts) >= best and (place == point or point in place.parents):
+            best, kind = len(point.parts), name
+    return kind
+
+
+def _mounts() -> Iterator[tuple[Path, str]]:
+    import psutil
+
+    for partition in psutil.disk_partitions(all=True):
+        yield Path(partition.mountpoint), partition.fstype
+
+
+def safe_relative(path: str) -> Path:
+    """`path` as a relative path that stays below its directory.
+
+    Raises ValueError for an empty path, an absolute one, one with `..`, or one with a NUL.
+    """
+    cleaned = Path(path.replace("\\", "/"))
+    if not cleaned.parts or cleaned.is_absolute() or ".." in cleaned.parts or "\0" in path:
+        raise ValueError("an artifact's path must be relative and stay inside the run, without '..'")
+    return cleaned

@@ -1,0 +1,49 @@
+"""The one place where our own errors end, so that training never sees one.
+
+Every call that user code makes into Reticent while it trains runs inside `swallowed`. What goes wrong is counted and told
+once per kind through the `reticent` logger. In strict mode (`RETICENT_STRICT=1`, for tests) it is raised instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from types import TracebackType
+
+logger = logging.getLogger("reticent")
+strict = os.environ.get("RETICENT_STRICT", "") not in ("", "0")
+_told: set[str] = set()
+
+class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
+    """Context manager: `with swallowed("log_param"): ...`; `report(kind, error)` is called with what was swallowed."""
+
+    __slots__ = ("kind", "report")
+
+    def __init__(self, kind: str, report: Callable[[str, Exception], None] | None = None) -> None:
+        self.kind = kind
+        self.report = report
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        if strict:
+            return False
+        if self.report is None:
+            warn_once(self.kind, f"{self.kind}: {type(error).__name__}; the training is not affected")
+        else:
+            with swallowed(f"reporting an error of {self.kind}"):
+                self.report(self.kind, error)
+        return True
+
+
+def warn_once(kind: str, message: str) -> None:
+    """Log `message`, which must be sealed or ours, unless a message of this kind was already logged by this process."""
+    if kind not in _told:
+        _told.add(kind)
+        logger.warning("reticent: %s", message)

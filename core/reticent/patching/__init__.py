@@ -1,0 +1,17 @@
+"""The runtime of integrations: what to patch is data, what happens around a call is a generator with one `yield`.
+
+    def train(call):
+        call.append("callbacks", Callback(call.run))     # before: may look at the call and stage edits of it
+        booster = yield                                  # the runtime makes the original call, outside every guard
+        call.run.log_metric("best", booster.best_score)  # after: sees the result, cannot change it
+
+    integration = Integration("xgboost", module="xgboost", requires=">=2.0", patches=(Patch("xgboost:train", train),))
+
+Register it under the entry-point group `reticent.integrations`, named after the module whose import it waits for.
+"""
+
+from reticent.patching.call import Call
+from reticent.patching.context import carried, carry, quiet
+from reticent.patching.integration import Hook, Integration, Options, Patch
+
+__all__ = ["Call", "Hook", "Integration", "Options", "Patch", "carried", "carry", "quiet"]

@@ -1,0 +1,151 @@
+"""One hooked call: its arguments however they were passed, edits of them, and the run that it is captured in."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from reticent.api import active_run, start_run
+from reticent.patching.context import inside
+from reticent.run import Run, status_of
+
+if TYPE_CHECKING:
+    from reticent.patching.integration import Integration, Options
+
+
+class Call:
+    """What a hook sees. `args` and `kwargs` are the user's own objects: look, and change nothing in them."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        integration: Integration,
+        options: Options,
+    ) -> None:
+        """Raises TypeError if the arguments do not fit the function, as the call itself then will."""
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.integration = integration
+        self.options: Any = options
+        self.inner = bool(inside.get())
+        """Whether another hooked call is under way around this one."""
+        self.quiet = False
+        """Set by a hook to keep the hooks of everything that the call calls from running."""
+        self.joined = False
+        """Whether `run` was open before this call; then the call does not end it."""
+        self._signature = _signature(function)
+        self._given = self._signature.bind_partial(*args, **kwargs).arguments
+        self._edits: dict[str, Any] = {}
+        self._run: Run | None = None
+        self._number = 1
+
+    @property
+    def instance(self) -> Any:
+        """`self` of a method; the first argument otherwise."""
+        return self.args[0] if self.args else None
+
+    @property
+    def run(self) -> Run:
+        """The run of this context, or one opened for this call, which ends with it."""
+        if self._run is None:
+            current = active_run()
+            self.joined = current is not None
+            self._run = current or start_run()
+            if not self.inner:
+                self._number = self._run.count_fit()
+        return self._run
+
+    @property
+    def opened(self) -> bool:
+        return self._run is not None
+
+    @property
+    def prefix(self) -> str:
+        """What keeps the names of a second fit in the same run apart: "" for the first, then "fit_2.", "fit_3."..."""
+        _ = self.run
+        return "" if self._number == 1 else f"fit_{self._number}."
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a parameter, however it was passed; its default in the function, or `default`, if it was not."""
+        if name in self._edits:
+            return self._edits[name]
+        if name in self._given:
+            return self._given[name]
+        extra = self._extra()
+        if name in extra:
+            return extra[name]
+        parameter = self._signature.parameters.get(name)
+        if parameter is None or parameter.default is inspect.Parameter.empty:
+            return default
+        return parameter.default
+
+    def explicit(self, name: str) -> bool:
+        """Whether the user gave this parameter."""
+        return name in self._given or name in self._extra()
+
+    def defaults(self) -> dict[str, Any]:
+        """The parameters that the user did not give, with the values that the function gives them."""
+        return {
+            name: parameter.default
+            for name, parameter in self._signature.parameters.items()
+            if parameter.default is not inspect.Parameter.empty and not self.explicit(name)
+        }
+
+    def given(self) -> dict[str, Any]:
+        """What the user gave, by name; `self` and what is in `*args` left out."""
+        named = {
+            name: value
+            for name, value in self._given.items()
+            if self._signature.parameters[name].kind
+            not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+            and name != "self"
+        }
+        return {**named, **self._extra()}
+
+    def set(self, name: str, value: Any) -> None:
+        """Have the original called with this value; applied only if the part before `yield` finishes."""
+        self._edits[name] = value
+
+    def append(self, name: str, item: Any) -> None:
+        """Have the original called with a copy of a list argument (or None) that has `item` at its end."""
+        value = self.get(name)
+        self._edits[name] = [*([] if value is None else value), item]
+
+    def edited(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with the edits in place, passed the way the user passed them."""
+        args, kwargs = list(self.args), dict(self.kwargs)
+        positions = [
+            name
+            for name, parameter in self._signature.parameters.items()
+            if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        ]
+        for name, value in self._edits.items():
+            position = positions.index(name) if name in positions else len(args)
+            if position < len(args):
+                args[position] = value
+            else:
+                kwargs[name] = value
+        return tuple(args), kwargs
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the run if it was opened for this call."""
+        if self._run is not None and not self.joined:
+            self._run.end(status_of(error), error)
+
+    def _extra(self) -> Mapping[str, Any]:
+        """What was given for the function's `**kwargs`."""
+        for name, parameter in self._signature.parameters.items():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                extra: Mapping[str, Any] = self._given.get(name, {})
+                return extra
+        return {}
+
+
+@lru_cache(maxsize=4096)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)

@@ -1,0 +1,52 @@
+"""What an integration is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from reticent.patching.call import Call
+
+if TYPE_CHECKING:
+    from reticent.models import Flavor
+
+Hook: TypeAlias = Callable[[Call], Generator[None, Any, None]]
+"""Runs around a call: once up to its `yield` before, once from there with the result. It never sees the user's errors:
+when the call raises, the generator is closed, and a run that the hook opened ends as FAILED."""
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every integration lets a user choose; an integration adds its own in a subclass."""
+
+    log_models: bool = True
+    log_datasets: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Where a hook goes: `target` is "package.module:function" or "package.module:Class.method"."""
+
+    target: str
+    hook: Hook
+    subclasses: bool = False
+    """Also every subclass that defines the method itself, those that are defined later included."""
+    nested: bool = False
+    """Also calls from inside another hooked call of the same integration."""
+
+    @property
+    def module(self) -> str:
+        return self.target.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    name: str
+    module: str
+    """The module whose `__version__` has to satisfy `requires` (as in packaging: ">=1.4,<2")."""
+    requires: str
+    patches: tuple[Patch, ...]
+    options: type[Options] = Options
+    flavor: Flavor | None = None

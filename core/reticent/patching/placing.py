@@ -1,0 +1,124 @@
+"""Puts wrappers where patches say, and takes them away so that nothing shows that they were there."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from reticent.guard import swallowed
+from reticent.patching.hooking import wrap
+from reticent.patching.integration import Integration, Patch
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    owner: weakref.ref[Any]
+    name: str
+    original: Any
+    """What the owner had under the name; None if it only inherited it."""
+    wrapper: Any
+
+
+_placed: dict[str, list[_Placed]] = {}
+
+
+def place(patch: Patch, integration: Integration) -> None:
+    """Apply one patch; its module must be imported. AttributeError if there is no such target."""
+    owner, name = _resolve(patch)
+    if not patch.subclasses:
+        _place_on(owner, name, patch, integration)
+        return
+    for cls in (owner, *_subclasses(owner)):
+        if name in vars(cls):
+            _place_on(cls, name, patch, integration)
+    _follow_subclasses(owner, name, patch, integration)
+
+
+def remove(integration: str) -> None:
+    """Undo all patches of an integration, newest first. What was patched over by others stays, and does nothing."""
+    for placed in reversed(_placed.pop(integration, [])):
+        owner = placed.owner()
+        if owner is None or vars(owner).get(placed.name) is not placed.wrapper:
+            continue
+        if placed.original is None:
+            delattr(owner, placed.name)
+        else:
+            setattr(owner, placed.name, placed.original)
+
+
+def applies(patch: Patch) -> bool:
+    """Whether the target of a patch exists; its module must be imported."""
+    try:
+        owner, name = _resolve(patch)
+    except (AttributeError, KeyError):
+        return False
+    return hasattr(owner, name)
+
+
+def _resolve(patch: Patch) -> tuple[Any, str]:
+    *path, name = patch.target.partition(":")[2].split(".")
+    owner: Any = sys.modules[patch.module]
+    for part in path:
+        owner = getattr(owner, part)
+    return owner, name
+
+
+def _place_on(owner: Any, name: str, patch: Patch, integration: Integration) -> None:
+    placed = _placed.setdefault(integration.name, [])
+    original = vars(owner).get(name)
+    if any(one.wrapper is original for one in placed if original is not None and one.owner() is owner):
+        return
+    wrapper = _wrapped(original if original is not None else getattr(owner, name), patch, integration)
+    if wrapper is None:
+        return
+    setattr(owner, name, wrapper)
+    placed.append(_Placed(weakref.ref(owner), name, original, vars(owner)[name]))
+
+
+def _wrapped(original: Any, patch: Patch, integration: Integration) -> Any:
+    """The wrapper of a function, method or conditional method; None for what is none of these."""
+    if isinstance(original, (classmethod, staticmethod)):
+        return type(original)(wrap(original.__func__, patch, integration))
+    if isinstance(original, types.FunctionType):
+        return wrap(original, patch, integration)
+    conditional = getattr(original, "fn", None)  # scikit-learn's available_if: a descriptor around the function
+    if isinstance(conditional, types.FunctionType) and hasattr(type(original), "__get__"):
+        wrapper = copy.copy(original)
+        wrapper.fn = wrap(conditional, patch, integration)
+        return wrapper
+    return wrap(original, patch, integration) if callable(original) and not isinstance(original, type) else None
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    seen: set[type] = set()
+    waiting = list(cls.__subclasses__())
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            waiting += one.__subclasses__()
+            yield one
+
+
+def _follow_subclasses(base: type, name: str, patch: Patch, integration: Integration) -> None:
+    """Patch the subclasses of `base` that are defined from now on."""
+    original = vars(base).get("__init_subclass__")
+
+    def __init_subclass__(cls: type, **kwargs: Any) -> None:
+        if original is None:
+            super(base, cls).__init_subclass__(**kwargs)
+        else:
+            original.__func__(cls, **kwargs)
+        if integration.name in _placed and name in vars(cls):
+            with swallowed(f"{integration.name} integration"):
+                _place_on(cls, name, patch, integration)
+
+    follower: Callable[..., Any] = classmethod(__init_subclass__)  # type: ignore[assignment] # a descriptor
+    setattr(base, "__init_subclass__", follower)  # noqa: B010 - the attribute is read-only to the type checker
+    placed = _Placed(weakref.ref(base), "__init_subclass__", original, vars(base)["__init_subclass__"])
+    _placed.setdefault(integration.name, []).append(placed)

@@ -1,0 +1,101 @@
+"""Processes: who this one is, whether another one still lives, what happens at fork, at exit and at SIGTERM.
+
+The only module with differences between operating systems in how processes behave; `files` has those of file systems.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+HEARTBEAT_S = 10.0
+"""A writer touches its event file this often; one silent for three times as long, on another machine, is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    host: str
+    machine: str
+    pid: int
+    started: float
+
+
+@lru_cache(maxsize=1)
+def machine_identity() -> str:
+    """Equal for two processes exactly when each can see the other's pid."""
+    parts = [socket.gethostname()]
+    try:
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+    except OSError:  # not Linux: the host name has to do
+        parts.append(sys.platform)
+    return ":".join(parts)
+
+
+def this_process() -> ProcessIdentity:
+    return _identity(os.getpid())
+
+
+@lru_cache(maxsize=4)
+def _identity(pid: int) -> ProcessIdentity:
+    import psutil
+
+    return ProcessIdentity(socket.gethostname(), machine_identity(), pid, psutil.Process(pid).create_time())
+
+
+def is_alive(machine: str, pid: int, started: float, last_sign: float) -> bool:
+    """Whether that process still runs: by its pid where we can see it, else by its last sign of life (epoch seconds)."""
+    if machine != machine_identity():
+        return time.time() - last_sign < 3 * HEARTBEAT_S
+    if pid == os.getpid():
+        return abs(this_process().started - started) < 2.0
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def after_fork_in_child(action: Callable[[], None]) -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=action)
+
+
+def at_exit(action: Callable[[], None]) -> None:
+    """Run `action` when this process ends in an orderly way, also as a child of multiprocessing, where atexit is silent."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, action, exitpriority=1)
+    else:
+        atexit.register(action)
+
+
+def mark_sigterm(file: IO[bytes]) -> None:
+    """Have SIGTERM leave a mark in `file` (a stack trace) and then do what it did before.
+
+    By faulthandler: its handler is C, so it acts at once also while the main thread is inside a long native call, it
+    leaves `signal.getsignal` as it was, and the default action still ends the process with its usual exit status.
+    """
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
+
+
+def unmark_sigterm() -> None:
+    if hasattr(faulthandler, "unregister"):
+        faulthandler.unregister(signal.SIGTERM)

@@ -1,0 +1,108 @@
+"""Finishes what a process that vanished left: its snapshots are sealed, its runs get the status that they died with."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reticent_redact import Report
+
+from reticent import artifacts
+from reticent.models import publish as models
+from reticent.process import ProcessIdentity
+from reticent.records import (
+    Artifact,
+    Redaction,
+    Reference,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    SealedRecord,
+    Staged,
+    Withheld,
+    WriterStarted,
+)
+from reticent.runlog import LogWriter, RunReader
+
+if TYPE_CHECKING:
+    from reticent.session import Session
+
+
+def recover(session: Session, run_id: str) -> None:
+    """Bring the log of a run whose processes are gone to its end. Does nothing while one of them lives."""
+    directory = session.run_directory(run_id)
+    reader = RunReader(directory)
+    if run_id in session.runs or not reader.finished():
+        return
+    staged: dict[str, Staged] = {}
+    open_since: RunStarted | None = None
+    processes: list[WriterStarted] = []
+    last = 0.0
+    for record in events(reader):
+        last = max(last, record.time)
+        if isinstance(record, Staged):
+            staged[record.token] = record
+        elif isinstance(record, (Artifact, Withheld, Reference)) and getattr(record, "staged", None):
+            staged.pop(record.staged or "", None)  # type: ignore[union-attr]
+        elif isinstance(record, WriterStarted):
+            processes.append(record)
+        elif isinstance(record, RunStarted):
+            open_since = record
+        elif isinstance(record, RunEnded):
+            open_since = None
+    if open_since is None and not staged:
+        return
+    writer = LogWriter(directory, session.host)
+    try:
+        for item in staged.values():
+            for record in publish(session, directory, item):
+                writer.append(record)
+        if open_since is not None:
+            killed = any(was_terminated(session.root, process) for process in processes)
+            status = RunStatus.KILLED if killed else RunStatus.CRASHED
+            writer.append(RunEnded(time=max(last, open_since.time), status=status))
+    finally:
+        writer.close()
+
+
+def events(reader: RunReader) -> list[SealedRecord]:
+    """All event records of a run, in the order of their times."""
+    records: list[SealedRecord] = []
+    while True:
+        entries, _ = reader.read(max_events=100_000, max_metrics=0)
+        if not entries:
+            return sorted(records, key=lambda record: record.time)
+        records += [entry.record for entry in entries]
+
+
+def publish(session: Session, directory: Path, staged: Staged) -> list[SealedRecord]:
+    """Seal one snapshot, file or model, into its place; the records that say so."""
+    report = Report()
+    if staged.kind == "model":
+        records = models.publish(directory, staged, session.redactor, report)
+    else:
+        record = artifacts.publish(directory, staged, session.redactor, report)
+        records = [] if record is None else [record]
+    return [*records, *redactions(report)]
+
+
+def redactions(report: Report) -> list[SealedRecord]:
+    """What a report has counted since it was last asked, as records."""
+    return [
+        Redaction(time=time.time(), channel=channel, rule=rule, action=action, count=count)
+        for (channel, rule, action), count in report.drain().items()
+    ]
+
+
+def sigterm_mark(root: Path, process: ProcessIdentity) -> Path:
+    """The file in which SIGTERM leaves its mark for a process."""
+    return root / "signals" / f"{process.pid}-{int(process.started * 100)}"
+
+
+def was_terminated(root: Path, writer: WriterStarted) -> bool:
+    mark = sigterm_mark(root, ProcessIdentity(writer.host, writer.machine, writer.pid, writer.process_started))
+    try:
+        return mark.stat().st_size > 0
+    except OSError:
+        return False

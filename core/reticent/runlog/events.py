@@ -1,0 +1,67 @@
+"""The event file: framed, checksummed lines, appended with one `write` each."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from reticent.files import open_private
+from reticent.records import SealedRecord
+
+SUFFIX = ".events"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(SealedRecord).decode
+
+
+class EventWriter:
+    """Appends records to one event file; safe to call from several threads of its process."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = open_private(path, os.O_WRONLY | os.O_APPEND)
+        self._torn = False
+
+    def append(self, records: tuple[SealedRecord, ...]) -> None:
+        """All of `records` in one write. OSError when the disk does not take them; they may then be read in part."""
+        data = b"".join(map(frame, records))
+        if self._torn:
+            data = b"\n" + data
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self.descriptor, data[written:] if written else data)
+        except OSError:
+            self._torn = self._torn or written > 0
+            raise
+        self._torn = False
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def frame(record: SealedRecord) -> bytes:
+    payload = _encode(record)
+    return b"%08x %s\n" % (zlib.crc32(payload), payload)
+
+
+def unframe(line: bytes) -> SealedRecord:
+    """The record of one line without its newline. ValueError if it is damaged or of a kind we do not know."""
+    if len(line) < 11 or line[8:9] != b" " or int(line[:8], 16) != zlib.crc32(line[9:]):
+        raise ValueError("damaged event line")
+    return _decode(line[9:])
+
+
+def lines(path: Path, offset: int, limit: int) -> Iterator[tuple[int, bytes]]:
+    """At most `limit` whole lines of a file from `offset` on, each with the offset of what follows it."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n") or limit <= 0:
+                return
+            limit -= 1
+            offset += len(line)
+            yield offset, line[:-1]

@@ -1,0 +1,250 @@
+"""Reads a run log from where a cursor stands, also while it is written, and whatever state its files are in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from reticent_redact import SealedText
+
+from reticent.process import is_alive
+from reticent.records import METRIC, Entry, MetricBlock, MetricKey, WriterClosed, WriterStarted
+from reticent.runlog.events import SUFFIX, lines, unframe
+from reticent.runlog.metrics import HEADER, MAGIC, VERSION, segment_path
+
+_BYTE_ORDERS = {0: "little", 1: "big"}
+
+
+class Position(msgspec.Struct, omit_defaults=True):
+    """Where reading goes on in one writer's files: a byte in its events; a segment, and a record in that."""
+
+    events: int = 0
+    segment: int = 0
+    record: int = 0
+
+
+class Cursor(msgspec.Struct):
+    """A position per writer. The same cursor on the same files reads the same records."""
+
+    writers: dict[str, Position] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A part of a file that could not be read: where, how long, and why."""
+
+    file: str
+    offset: int
+    length: int
+    reason: str
+
+
+@dataclass(slots=True)
+class _Writer:
+    name: str
+    started: WriterStarted | None = None
+    closed: bool = False
+    keys: dict[int, SealedText] = field(default_factory=dict)
+
+
+class RunReader:
+    """Reads one run's directory. `skipped` collects what could not be read since the reader was made."""
+
+    def __init__(self, directory: Path, cursor: Cursor | None = None) -> None:
+        self.directory = directory
+        self.run_id = directory.name
+        self.cursor = cursor or Cursor()
+        self.skipped: list[Skipped] = []
+        self._writers: dict[str, _Writer] = {}
+
+    def read(self, max_events: int = 1000, max_metrics: int = 20_000) -> tuple[list[Entry], list[MetricBlock]]:
+        """The next records, empty when there are none yet; `cursor` then stands behind them."""
+        entries: list[Entry] = []
+        blocks: list[MetricBlock] = []
+        for writer in self._discover():
+            position = self.cursor.writers.setdefault(writer.name, Position())
+            alive = self._is_alive(writer)
+            # Points before events: the key of a point is in the events before the point is in its segment.
+            pending = list(self._read_metrics(writer, position, max_metrics, alive))
+            entries += self._read_events(writer, position, max_events - len(entries), alive)
+            blocks += [block for part in pending for block in self._known(writer, part)]
+            max_metrics -= sum(len(block) for block in pending)
+            if len(entries) >= max_events:
+                break
+        return entries, blocks
+
+    def finished(self) -> bool:
+        """Whether no writer of the run is still at work (each has closed its files, or its process is gone)."""
+        return not any(self._is_alive(writer) for writer in self._discover())
+
+    def _discover(self) -> list[_Writer]:
+        try:
+            names = sorted(name[: -len(SUFFIX)] for name in os.listdir(self.directory) if name.endswith(SUFFIX))
+        except FileNotFoundError:
+            names = []
+        for name in names:
+            if name not in self._writers:
+                self._writers[name] = self._recall(name)
+        return [self._writers[name] for name in names]
+
+    def _recall(self, name: str) -> _Writer:
+        """What the events before the cursor said about the writer: its process, its keys, whether it has closed."""
+        writer = _Writer(name)
+        end = self.cursor.writers.get(name, Position()).events
+        for number, (offset, line) in enumerate(lines(self.directory / (name + SUFFIX), 0, 1 << 62)):
+            if offset > end and number > 0:
+                break
+            with contextlib.suppress(ValueError):
+                self._note(writer, unframe(line))
+        return writer
+
+    def _note(self, writer: _Writer, record: object) -> None:
+        writer.closed = isinstance(record, WriterClosed)
+        if isinstance(record, MetricKey):
+            writer.keys[record.number] = record.key
+        elif isinstance(record, WriterStarted):
+            writer.started = record
+
+    def _is_alive(self, writer: _Writer) -> bool:
+        if writer.closed:
+            return False
+        try:
+            last_sign = (self.directory / (writer.name + SUFFIX)).stat().st_mtime
+        except OSError:
+            return False
+        if writer.started is None:  # its first line is still being written, or is damaged
+            return time.time() - last_sign < 30
+        started = writer.started
+        return is_alive(started.machine, started.pid, started.process_started, last_sign)
+
+    def _read_events(self, writer: _Writer, position: Position, limit: int, alive: bool) -> Iterator[Entry]:
+        path = self.directory / (writer.name + SUFFIX)
+        for after, line in lines(path, position.events, limit):
+            start, position.events = position.events, after
+            if not line:
+                continue  # a newline that ends a torn line before it
+            try:
+                record = unframe(line)
+            except ValueError as error:
+                self._skip(path, start, after - start, str(error) if len(str(error)) < 80 else "damaged event line")
+                continue
+            self._note(writer, record)
+            yield Entry(writer.name, start, record)
+        if not alive and limit > 0:
+            rest = path.stat().st_size - position.events
+            tail = next(lines(path, position.events, 1), None)
+            if rest > 0 and tail is None:
+                self._skip(path, position.events, rest, "torn last line")
+                position.events += rest
+
+    def _read_metrics(self, writer: _Writer, position: Position, limit: int, alive: bool) -> Iterator[MetricBlock]:
+        while limit > 0:
+            path = segment_path(self.directory, writer.name, position.segment)
+            following = segment_path(self.directory, writer.name, position.segment + 1).exists()
+            head = self._segment_header(path)
+            if head is None:
+                if not following:
+                    return
+            else:
+                first, swapped = head
+                data = self._segment_data(path, position.record, limit, swapped)
+                if not following:
+                    data = data[: _committed(data) if alive else _used(data)]
+                if data:
+                    yield MetricBlock(writer.name, first + position.record, writer.keys, data)
+                    position.record += len(data) // METRIC.size
+                    limit -= len(data) // METRIC.size
+                    continue
+                if not following:
+                    return
+                self._note_gap(writer, position, first + position.record)
+            position.segment, position.record = position.segment + 1, 0
+
+    def _note_gap(self, writer: _Writer, position: Position, expected: int) -> None:
+        path = segment_path(self.directory, writer.name, position.segment)
+        following = self._segment_header(segment_path(self.directory, writer.name, position.segment + 1))
+        if following is not None and following[0] > expected:
+            offset = HEADER.size + position.record * METRIC.size
+            self._skip(path, offset, (following[0] - expected) * METRIC.size, "truncated segment")
+
+    def _segment_header(self, path: Path) -> tuple[int, bool] | None:
+        """The number of a segment's first record, and whether its byte order is not this machine's.
+
+        None if there is no such segment or its header is damaged.
+        """
+        try:
+            with path.open("rb") as file:
+                head = file.read(HEADER.size)
+        except FileNotFoundError:
+            return None
+        if len(head) == HEADER.size:
+            magic, version, order, size, first = HEADER.unpack(head)
+            if (magic, version, size) == (MAGIC, VERSION, METRIC.size) and order in _BYTE_ORDERS:
+                return int(first), _BYTE_ORDERS[order] != sys.byteorder
+        self._skip(path, 0, path.stat().st_size, "damaged segment header")
+        return None
+
+    def _segment_data(self, path: Path, record: int, limit: int, swapped: bool) -> bytes:
+        with path.open("rb") as file:
+            file.seek(HEADER.size + record * METRIC.size)
+            data = file.read(limit * METRIC.size)
+        data = data[: len(data) // METRIC.size * METRIC.size]
+        if swapped:  # every field has 8 bytes
+            words = array("Q", data)
+            words.byteswap()
+            data = words.tobytes()
+        return data
+
+    def _known(self, writer: _Writer, block: MetricBlock) -> Iterator[MetricBlock]:
+        """`block` without its unusable records: never written (all zero) or damaged; usually the block itself."""
+        words = memoryview(block.data).cast("Q")
+        times, keys = words[0::4].tolist(), words[3::4].tolist()
+        if set(keys) <= writer.keys.keys() and 0 not in times:
+            yield block
+            return
+        start = 0
+        usable = [key in writer.keys and moment != 0 for moment, key in zip(times, keys, strict=True)]
+        unused = METRIC.size * b"\0"
+        damaged = 0
+        for index, good in enumerate([*usable, False]):
+            if good:
+                continue
+            if index > start:
+                data = block.data[start * METRIC.size : index * METRIC.size]
+                yield MetricBlock(block.writer, block.first + start, block.keys, data)
+            if index < len(block) and block.data[index * METRIC.size : (index + 1) * METRIC.size] != unused:
+                damaged += 1
+            start = index + 1
+        if damaged:
+            self.skipped.append(
+                Skipped(f"{writer.name} metrics from {block.first}", 0, damaged * METRIC.size, "damaged metric records")
+            )
+
+    def _skip(self, path: Path, offset: int, length: int, reason: str) -> None:
+        skipped = Skipped(path.name, offset, length, reason)
+        if skipped not in self.skipped:
+            self.skipped.append(skipped)
+
+
+def _used(data: bytes) -> int:
+    """The length of `data` without the records at its end that were reserved and never written."""
+    return -(-len(data.rstrip(b"\0")) // METRIC.size) * METRIC.size
+
+
+def _committed(data: bytes) -> int:
+    """The length of the written records at the start of `data`, found by halving: those behind them are all zero."""
+    low, high = 0, len(data) // METRIC.size
+    while low < high:
+        middle = (low + high) // 2
+        if METRIC.unpack_from(data, middle * METRIC.size)[3]:
+            low = middle + 1
+        else:
+            high = middle
+    return low * METRIC.size

@@ -1,0 +1,159 @@
+"""What one process appends to one run: an event file, metric segments, and the numbers of its metric keys."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from reticent_redact import SealedText
+
+from reticent.files import make_directory, reserves
+from reticent.process import this_process
+from reticent.records import MetricKey, SealedRecord, WriterClosed, WriterStarted
+from reticent.runlog.events import SUFFIX, EventWriter
+from reticent.runlog.metrics import AppendedSegment, MappedSegment, segment_path
+
+
+class LogWriter:
+    """Opened by its first record, closed by `close`, opened again by a late record; new files after a fork.
+
+    `write_metric(packed)` and `keys` are the hot path, see `Run.log_metric`: `write_metric` raises ValueError when the
+    segment is full or closed, and then `append_metric` takes the record.
+    """
+
+    def __init__(self, directory: Path, host: SealedText) -> None:
+        self.directory = directory
+        self.keys: dict[str, int] = {}
+        self._host = host
+        self._lock = threading.RLock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.name = f"{int(time.time() * 1000):x}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.keys.clear()
+        self.write_metric: Callable[[bytes], object] = _closed
+        self._events: EventWriter | None = None
+        self._segment: MappedSegment | AppendedSegment | None = None
+        self._segments = 0
+        self._metrics = 0
+
+    def forked(self) -> None:
+        """In a forked child: leave the parent's files to the parent, start others with the next record."""
+        self._lock = threading.RLock()
+        if self._events is not None:
+            self._events.close()
+        if self._segment is not None:
+            os.close(self._segment.descriptor)
+        self._reset()
+
+    def append(self, *records: SealedRecord) -> None:
+        """OSError when they cannot be written."""
+        with self._lock:
+            if self._events is None:
+                self._events = self._open_events()
+            self._events.append(records)
+
+    def intern(self, raw: str, key: SealedText) -> int:
+        """The number that stands for `key` in this writer's metric records; `raw` is how the caller spells it."""
+        with self._lock:
+            number = self.keys.get(raw)
+            if number is None:
+                number = len(self.keys) + 1
+                self.append(MetricKey(time=time.time(), number=number, key=key))
+                self.keys[raw] = number
+            return number
+
+    def append_metric(self, packed: bytes) -> None:
+        """Write to a new segment, or to the current one if another thread has just opened it. OSError on a full disk."""
+        with self._lock:
+            if self._events is None:
+                self._events = self._open_events()
+            if self._segment is not None:
+                try:
+                    self._segment.write(packed)
+                    return
+                except ValueError:
+                    self._close_segment()
+            self._segment = self._open_segment()
+            self._segment.write(packed)
+            self.write_metric = self._segment.write
+
+    def metric_count(self) -> int:
+        segment = self._segment
+        return self._metrics + (segment.count() if segment is not None else 0)
+
+    def sync(self) -> None:
+        """Have the disk hold what the kernel has, and show that this process lives."""
+        with self._lock:
+            descriptors = [part.descriptor for part in (self._events, self._segment) if part is not None]
+            descriptors = [os.dup(descriptor) for descriptor in descriptors]
+            path = self.directory / (self.name + SUFFIX)
+        for descriptor in descriptors:
+            try:
+                getattr(os, "fdatasync", os.fsync)(descriptor)
+            finally:
+                os.close(descriptor)
+        if descriptors:
+            os.utime(path)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._events is None:
+                return
+            self.write_metric = _closed
+            self._close_segment()
+            events, self._events = self._events, None
+            # The files stay this process's own: a late record opens them again.
+            with contextlib.closing(events):
+                events.append((WriterClosed(time=time.time(), metrics=self._metrics),))
+
+    def _open_events(self) -> EventWriter:
+        make_directory(self.directory)
+        path = self.directory / (self.name + SUFFIX)
+        me = this_process()
+        started = WriterStarted(
+            time=time.time(),
+            host=self._host,
+            machine=me.machine,
+            pid=me.pid,
+            process_started=me.started,
+            byteorder=sys.byteorder,
+        )
+        events = EventWriter(path)
+        try:
+            events.append((started,))
+        except OSError:
+            events.close()
+            raise
+        return events
+
+    def _open_segment(self) -> MappedSegment | AppendedSegment:
+        path = segment_path(self.directory, self.name, self._segments)
+        kind = MappedSegment if _may_map(self.directory.parent) else AppendedSegment
+        segment = kind(path, self._metrics, self._segments)
+        self._segments += 1
+        return segment
+
+    def _close_segment(self) -> None:
+        if self._segment is not None:
+            segment, self._segment = self._segment, None
+            self._metrics += segment.close()
+
+
+_trusted: dict[Path, bool] = {}
+
+
+def _may_map(runs: Path) -> bool:
+    if runs not in _trusted:
+        _trusted[runs] = reserves(runs)
+    return _trusted[runs]
+
+
+def _closed(packed: bytes) -> object:
+    raise ValueError("no segment is open")

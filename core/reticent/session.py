@@ -1,0 +1,168 @@
+"""What one process holds while it logs: its settings, its redactor, its open runs, its threads.
+
+Made on first use, never at import. A forked child makes one of its own; the end of the process closes it within one
+deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reticent_redact import Policy, Redactor, Report, SealedText
+
+from reticent import settings as settings_module
+from reticent.background import Background
+from reticent.delivery import Sender
+from reticent.files import make_directory, write_private
+from reticent.guard import swallowed
+from reticent.process import after_fork_in_child, at_exit
+from reticent.records import Delivery
+from reticent.recovery import recover
+from reticent.runlog import LogWriter
+from reticent.settings import Settings
+
+if TYPE_CHECKING:
+    from reticent.run import Run
+
+
+class Session:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.root = settings_module.root(settings)
+        self.redactor = Redactor(Policy(keep=settings.redact.keep, deny=settings.redact.deny))
+        self.host = self.seal("host", socket.gethostname())
+        self.runs: dict[str, Run] = {}
+        """The runs of this process that have not ended."""
+        self.writers: dict[str, LogWriter] = {}
+        """The open log writers by run id, ended runs with work in the background included."""
+        self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
+        self._senders: dict[str, Sender] = {}
+        self._prepared = False
+
+    def seal(self, channel: str, value: object, key: str = "", report: Report | None = None) -> SealedText:
+        return self.redactor.seal(value, channel=channel, key=key, report=report)
+
+    def prepare_root(self) -> None:
+        """Make the root directory, hidden from git. OSError if that cannot be done."""
+        if not self._prepared:
+            make_directory(self.root / "runs")
+            if not (self.root / ".gitignore").exists():
+                write_private(self.root / ".gitignore", b"*\n")
+            self._prepared = True
+
+    def run_directory(self, run_id: str) -> Path:
+        return self.root / "runs" / run_id
+
+    def log_writer(self, run_id: str) -> LogWriter:
+        """This process's writer of a run's log."""
+        if run_id not in self.writers:
+            self.writers[run_id] = LogWriter(self.run_directory(run_id), self.host)
+        return self.writers[run_id]
+
+    def follow(self, run_id: str) -> None:
+        """Have every configured backend follow this run's log."""
+        self.background.start()
+        for url in self.settings.backends:
+            sender = self.sender(url)
+            sender.follow(run_id)
+            sender.start(self.settings.deliver_s)
+
+    def sender(self, url: str) -> Sender:
+        if url not in self._senders:
+            self._senders[url] = Sender(
+                url,
+                self.root,
+                self.settings.batch_records,
+                seal=lambda text: self.seal("backend error", text),
+                prepare=lambda run_id: recover(self, run_id),
+                completed=self._note_delivery,
+            )
+        return self._senders[url]
+
+    def senders(self) -> list[Sender]:
+        """The senders of the configured backends."""
+        return [self.sender(url) for url in self.settings.backends]
+
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until background work is done and every backend has everything; False if the time did not suffice."""
+        deadline = time.monotonic() + (self.settings.exit_timeout_s if timeout is None else timeout)
+        done = self.background.wait(deadline)
+        for sender in self.senders():  # all at once: one that is slow may take the whole time
+            sender.wake()
+        return all([sender.flush(deadline) for sender in self.senders()]) and done
+
+    def _note_delivery(self, run_id: str, delivery: Delivery) -> None:
+        with suppress(OSError):  # a full disk: the progress file still knows
+            writer = self.log_writer(run_id)
+            writer.append(delivery)
+            if run_id not in self.runs:
+                writer.close()
+
+    def _sync(self) -> None:
+        for run_id, writer in list(self.writers.items()):
+            with suppress(OSError):  # a disk that refuses now is met again by the next record
+                writer.sync()
+            if run_id not in self.runs and not self.background.pending():
+                with suppress(OSError):
+                    writer.close()  # a late record had opened it again
+                self.writers.pop(run_id, None)
+
+
+_lock = threading.Lock()
+_session: Session | None = None
+_former: list[Session] = []
+"""Sessions whose settings were changed; their runs go on as they began."""
+_exit_registered_by: int | None = None
+
+
+def current() -> Session:
+    """This process's session. Raises SettingsError if a setting is wrong."""
+    global _session, _exit_registered_by
+    session = _session
+    if session is not None and session.settings is settings_module.current().settings:
+        return session
+    with _lock:
+        settings = settings_module.current().settings
+        if _session is None or _session.settings is not settings:
+            if _session is not None and (_session.runs or _session.writers):
+                _former.append(_session)
+            _session = Session(settings)
+        if _exit_registered_by != os.getpid():
+            _exit_registered_by = os.getpid()
+            at_exit(_close)
+        return _session
+
+
+def _close() -> None:
+    """At the end of the process: end open runs, then finish what background and backends still have to do, in time."""
+    from reticent.closing import close
+
+    if _session is not None and _exit_registered_by == os.getpid():
+        with swallowed("the end of the process"):
+            close([_session, *_former])
+
+
+def _forked() -> None:
+    """In a forked child: leave everything to the parent, but let open runs be logged to from here too."""
+    global _session, _lock
+    _lock = threading.Lock()
+    parents, _session = [_session, *_former], None
+    _former.clear()
+    with swallowed("fork"):
+        for parent in parents:
+            if parent is not None:
+                _session = _session or Session(parent.settings)
+                for writer in parent.writers.values():
+                    writer.forked()
+                _session.writers.update(parent.writers)
+                for run in list(parent.runs.values()):
+                    run.forked(_session)
+
+
+after_fork_in_child(_forked)

@@ -1,0 +1,163 @@
+"""Settings: what may be set, where it comes from, and what a wrong one is told.
+
+In order, the later wins: defaults, `reticent.toml` or `[tool.reticent]` in the nearest `pyproject.toml`, `RETICENT_*` in
+the environment, `reticent.configure(...)`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from reticent.errors import SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class RedactSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    keep: tuple[str, ...] = ()
+    """Names of params and tags, globs allowed, that are no secrets although they look like some."""
+    deny: tuple[str, ...] = ()
+    """Names, globs allowed, whose values are always hidden."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    dir: str | None = None
+    """The root that holds run logs and store; default: `.reticent` beside the nearest pyproject.toml or .git."""
+    experiment: Name = "default"
+    """The experiment of runs that name none."""
+    backends: tuple[Name, ...] = ("sqlite",)
+    """Where runs are delivered."""
+    exit_timeout_s: NonNegative = 10.0
+    """How long the end of the process may wait, in all, for work in the background and for backends."""
+    disk_sync_s: Positive = 5.0
+    """How often what was logged is forced to disk, against loss of power."""
+    deliver_s: Positive = 1.0
+    """How often each backend is given what is new."""
+    batch_records: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
+    """The most records in one write to a backend."""
+    max_artifact_mb: Positive = 5000.0
+    """Larger files are referenced, not copied."""
+    redact: RedactSettings = RedactSettings()
+    autolog: dict[str, Any] = {}
+    """Options per integration, as `reticent.autolog` takes them."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Settings with the place that each one came from ("default", a file, an environment variable, "configure")."""
+
+    settings: Settings
+    origin: dict[str, str]
+
+
+_configured: dict[str, Any] = {}
+_current: Source | None = None
+
+FIELDS = tuple(field.name for field in msgspec.structs.fields(Settings))
+
+
+def current() -> Source:
+    """The settings in force, read on first use."""
+    global _current
+    if _current is None:
+        _current = load(Path.cwd(), os.environ, _configured)
+    return _current
+
+
+def configure(**changes: Any) -> None:
+    """Change settings of this process. Raises SettingsError for an unknown name or a wrong value."""
+    global _current
+    unchecked = {**_configured, **changes}
+    _current = load(Path.cwd(), os.environ, unchecked)
+    _configured.update(changes)
+
+
+def reset() -> None:
+    """Forget what `configure` set and read files and environment again."""
+    global _current
+    _configured.clear()
+    _current = None
+
+
+def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, Any]) -> Source:
+    values: dict[str, Any] = {}
+    origin = dict.fromkeys(FIELDS, "default")
+    for place, layer in (*_files(start), *_environment(environment), ("configure", dict(configured))):
+        for key, value in layer.items():
+            _check(place, key, value)
+            values[key] = value
+            origin[key] = place
+    return Source(msgspec.convert(values, Settings), origin)
+
+
+def _files(start: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The table of the nearest reticent.toml or pyproject.toml that has one, if any."""
+    for directory in (start, *start.parents):
+        own, project = directory / "reticent.toml", directory / "pyproject.toml"
+        if own.is_file():
+            return [(str(own), _table(own))]
+        if project.is_file():
+            table = _table(project).get("tool", {}).get("reticent")
+            return [] if table is None else [(f"{project} [tool.reticent]", table)]
+    return []
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from None
+
+
+def _environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    layers: list[tuple[str, dict[str, Any]]] = []
+    for variable, text in environment.items():
+        key = variable[len("RETICENT_") :].lower()
+        if not variable.startswith("RETICENT_") or key == "strict":
+            continue
+        value: Any = text
+        if key == "backends":
+            value = [part.strip() for part in text.split(",") if part.strip()]
+        elif key in FIELDS and key not in ("dir", "experiment"):
+            try:
+                value = msgspec.json.decode(text)
+            except msgspec.DecodeError:
+                value = text  # told below, by what the setting allows
+        layers.append((variable, {key: value}))
+    return layers
+
+
+def _check(place: str, key: str, value: Any) -> None:
+    if key not in FIELDS:
+        raise SettingsError(f"{place}: unknown setting {key!r}; known settings: {', '.join(FIELDS)}")
+    try:
+        msgspec.convert({key: value}, Settings)
+    except msgspec.ValidationError as error:
+        # msgspec names the wanted and the found type, never the value.
+        message = str(error).replace(" - at `$.", " at `").replace("`$.", "`")
+        if key == "redact":
+            message += f"; it may have {', '.join(field.name for field in msgspec.structs.fields(RedactSettings))}"
+        raise SettingsError(f"{place}: setting {key!r}: {message}") from None
+
+
+def root(settings: Settings, start: Path | None = None) -> Path:
+    """The absolute path of the root directory; it need not exist."""
+    start = start or Path.cwd()
+    if settings.dir is not None:
+        return (start / Path(settings.dir).expanduser()).absolute()
+    for directory in (start, *start.parents):
+        if (directory / "pyproject.toml").is_file() or (directory / ".git").exists():
+            return directory / ".reticent"
+    return start / ".reticent"

@@ -1,0 +1,8 @@
+"""Keep secrets out of what is written: keyed values, free text and files go in, the same without its secrets comes out."""
+
+from reticent_redact.files import SealedFile, Withheld
+from reticent_redact.policy import Policy
+from reticent_redact.redactor import UNSCANNED, Redactor, SealedText
+from reticent_redact.report import Report
+
+__all__ = ["UNSCANNED", "Policy", "Redactor", "Report", "SealedFile", "SealedText", "Withheld"]
