@@ -50,9 +50,6 @@ def close(sessions: list[Session]) -> None:
         _wait(sessions, deadline)
     left: Counter[str] = Counter()
     for session in sessions:
-        for writer in list(session.writers.values()):
-            with swallowed("closing a run log"):
-                writer.close()
         for sender in session.senders():
             left[sender.name] += len(sender.give_up())
     if +left:

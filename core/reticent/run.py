@@ -208,15 +208,16 @@ class Run:
         """End the run. What is still worked on in the background is added to it when it is done."""
         if self.status is not RunStatus.RUNNING or self._owner != os.getpid():
             return
-        self.status = RunStatus(status)
+        final = RunStatus(status)
         with self._guard("end_run"):
             ended = RunEnded(
                 time=_now(),
-                status=self.status,
+                status=final,
                 error=None if error is None else self._seal("traceback", _traceback(error)),
                 counts={**self._captured, "metrics": self._log.metric_count()},
             )
             self._append(ended)
+        self.status = final
         self._session.runs.pop(self.run_id, None)
         self.in_background("closing a run log", self._log.close)
         if active.get() is self:
@@ -270,6 +271,8 @@ class Run:
                 self._lose("metrics", 1, error)
 
     def _write_metric(self, packed: bytes) -> None:
+        if self.status is not RunStatus.RUNNING:
+            self._session.reopened(self.run_id, self._log)
         try:
             self._log.write_metric(packed)
         except ValueError:
@@ -349,6 +352,8 @@ class Run:
         """Append to the run log, after what was redacted on the way and what was lost before."""
         if not records:
             return
+        if self.status is not RunStatus.RUNNING:
+            self._session.reopened(self.run_id, self._log)
         if self._losses:
             records = (*self._drain_losses(), *records)
         if self._report:

@@ -65,6 +65,11 @@ class Session:
             self.writers[run_id] = LogWriter(self.run_directory(run_id), self.host)
         return self.writers[run_id]
 
+    def reopened(self, run_id: str, writer: LogWriter) -> None:
+        """Have a record that came after the end of its run delivered, and the writer closed again."""
+        self.writers[run_id] = writer
+        self.follow(run_id)
+
     def follow(self, run_id: str) -> None:
         """Have every configured backend follow this run's log."""
         self.background.start()
@@ -93,9 +98,19 @@ class Session:
         """Wait until background work is done and every backend has everything; False if the time did not suffice."""
         deadline = time.monotonic() + (self.settings.exit_timeout_s if timeout is None else timeout)
         done = self.background.wait(deadline)
+        self.close_ended()
         for sender in self.senders():  # all at once: one that is slow may take the whole time
             sender.wake()
         return all([sender.flush(deadline) for sender in self.senders()]) and done
+
+    def close_ended(self) -> None:
+        """Close the log writers of runs that have ended; a late record had opened them again."""
+        if not self.background.pending():
+            for run_id, writer in list(self.writers.items()):
+                if run_id not in self.runs:
+                    with suppress(OSError):  # a full disk: the writer's process, once gone, closes it as well
+                        writer.close()
+                    self.writers.pop(run_id, None)
 
     def _note_delivery(self, run_id: str, delivery: Delivery) -> None:
         with suppress(OSError):  # a full disk: the progress file still knows
@@ -105,13 +120,10 @@ class Session:
                 writer.close()
 
     def _sync(self) -> None:
-        for run_id, writer in list(self.writers.items()):
+        for writer in list(self.writers.values()):
             with suppress(OSError):  # a disk that refuses now is met again by the next record
                 writer.sync()
-            if run_id not in self.runs and not self.background.pending():
-                with suppress(OSError):
-                    writer.close()  # a late record had opened it again
-                self.writers.pop(run_id, None)
+        self.close_ended()
 
 
 _lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Keep secrets out of what is written: keyed values, free text and files go in, the same without its secrets comes out."""
+"""Keep secrets out of what is written: keyed values, free text and files go in and come out without their secrets."""
 
 from reticent_redact.files import SealedFile, Withheld
 from reticent_redact.policy import Policy

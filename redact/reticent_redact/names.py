@@ -27,7 +27,14 @@ class Verdict(NamedTuple):
 KEPT = Verdict("kept", False)
 """The policy keeps this key: what a key around it said no longer holds either."""
 
+SECRET_FILE = "secret-file"  # noqa: S105 - the rule by that name
+
 DENIED = Verdict("key-denied", True)
+
+
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
 
 _SECRET = {
     tuple(sequence.split())
@@ -81,36 +88,44 @@ _SECRET = {
 }
 """Word sequences that name a secret wherever they stand in a key. Written as one word (`apikey`) they count as well."""
 
-_MAYBE = {"token", "key", "auth", "session", "jwt", "pat", "cookie", "sig", "signature", "sas", "bearer", "pwd", "pass", "pin"}
+_MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pwd pass pin")
 """Last words of keys whose value decides."""
 
-_DESCRIBING = set(
-    "id ids name names path paths file filename files dir directory folder count counts issuer length len size type types version "
-    "versions url uri endpoint host field fields column columns policy expiry expires expired expiration ttl timeout enabled disabled "
-    "required format arn header hint env var variable variables region provider manager store backend strategy mode min max limit "
-    "index idx pattern regex prefix suffix rotation strength age date time at "
-    "created updated".split()
+_DESCRIBING = _set_of(
+    "id ids name names path paths file filename files dir directory folder count counts issuer length len size "
+    "type types version versions url uri endpoint host field fields column columns policy expiry expires expired "
+    "expiration ttl timeout enabled disabled required format arn header hint env var variable variables region "
+    "provider manager store backend strategy mode min max limit index idx pattern regex prefix suffix rotation "
+    "strength age date time at created updated"
 )
 """A key that ends so says something about a secret and does not hold it."""
 
-_ML_TOKEN = set(
-    "pad eos bos unk sep cls mask special additional num n max min new image video audio speech text start end begin first last next "
-    "prev previous decoder encoder forced suppress stop word sub subword bpe prompt completion input output total per by use skip "
-    "return add strip vocab placeholder boundary separator query label target content object box patch time register row newline "
-    "whitespace suffix prefix middle".split()
+_ML_TOKEN = _set_of(
+    "pad eos bos unk sep cls mask special additional num n max min new image video audio speech text start end "
+    "begin first last next prev previous decoder encoder forced suppress stop word sub subword bpe prompt "
+    "completion input output total per by use skip return add strip vocab placeholder boundary separator query "
+    "label target content object box patch time register row newline whitespace suffix prefix middle"
 )
-_ML_KEY = set(
-    "primary foreign sort sorting group groupby partition public cache dict state metric score monitor label target feature sample "
-    "batch data dataset input output image text index column col row item record field json yaml config param hash join lookup merge "
-    "order rank query value num n max min use head add weight weights bias loss layer model module task class prefix".split()
+_ML_KEY = _set_of(
+    "primary foreign sort sorting group groupby partition public cache dict state metric score monitor label "
+    "target feature sample batch data dataset input output image text index column col row item record field json "
+    "yaml config param hash join lookup merge order rank query value num n max min use head add weight weights "
+    "bias loss layer model module task class prefix"
 )
-_ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": {"forward", "backward", "first", "second", "low", "high", "band", "one", "multi", "single"}}
+_ML_PASS = _set_of("forward backward first second low high band one multi single")
+_ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": _ML_PASS}
 """Words that, standing before a word of `_MAYBE`, make it machine learning's own."""
 
 _JOINED = {"".join(sequence): "-".join(sequence) for sequence in _SECRET if len(sequence) > 1}
-_JOINED_ENDINGS = tuple({"password", "passwd", "passphrase"} | {joined for joined in _JOINED if len(joined) >= 9} | {"apikey"})
+_JOINED_ENDINGS = ("password", "passwd", "passphrase", "apikey", *(joined for joined in _JOINED if len(joined) >= 9))
 _SINGULAR = {f"{word}s": word for sequence in _SECRET for word in sequence}
 _LONGEST = max(map(len, _SECRET))
+
+_SECRET_FILES = _set_of(
+    ".netrc _netrc .pgpass .git-credentials .pypirc .my.cnf .s3cfg .htpasswd .dockercfg id_rsa id_dsa id_ecdsa "
+    "id_ed25519 *.p12 *.pfx *.jks *.keystore *.kdbx *.ppk"
+)
+"""Files that are credentials by what they are for, in formats that no rule for text reads."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEY_LIMIT = 256
@@ -133,7 +148,7 @@ def judge(key: str) -> Verdict | None:
     if named is not None:
         return Verdict(f"key-{named}", True)
     last = parts[-1]
-    if last in _MAYBE and not _ORDINARY.get(last, set()).intersection(parts[:-1]):
+    if last in _MAYBE and not _ORDINARY.get(last, frozenset()).intersection(parts[:-1]):
         return Verdict(f"key-{last}", False)
     return None
 
@@ -148,6 +163,12 @@ def judge_by(policy: Policy) -> Callable[[str], Verdict | None]:
         return KEPT if kept(key) else judge(key)
 
     return decide
+
+
+def is_secret_file(name: str) -> bool:
+    """Whether a file of this name or path is a credential as a whole."""
+    base = name.replace("\\", "/").rpartition("/")[2].lower()
+    return any(fnmatch.fnmatchcase(base, pattern) for pattern in _SECRET_FILES)
 
 
 def literals(patterns: Iterable[str]) -> set[str]:
@@ -169,7 +190,5 @@ def _secret_sequence(parts: list[str]) -> str | None:
 
 
 def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    if not patterns:
-        return lambda key: False
-    matches = re.compile("|".join(fnmatch.translate(pattern.lower()) for pattern in patterns)).match
+    matches = re.compile("|".join(fnmatch.translate(pattern.lower()) for pattern in patterns) or r"(?!)").match
     return lambda key: bool(matches(key.lower()) or matches("_".join(words(key))))

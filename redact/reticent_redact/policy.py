@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Policy:
-    """Which keys to keep or deny (names or globs, in any case; deny wins), and the bounds beyond which a value is withheld."""
+    """Which keys to keep or deny (names or globs; deny wins), and the bounds beyond which a value is withheld."""
 
     keep: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()

@@ -14,9 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
+def _is_anything(secret: str) -> bool:  # noqa: ARG001 - a validator
+    return True
+
+
 @dataclass(frozen=True)
 class Rule:
-    """One format: `literals` in lower case, a `pattern` whose group `secret` (or all of it) is masked if `valid` says so.
+    """One format: `literals` in lower case; `pattern`, whose group `secret` (or all of it) is masked if `valid` agrees.
 
     `hits` and `misses` are examples, and run as tests.
     """
@@ -24,7 +28,7 @@ class Rule:
     id: str
     literals: tuple[str, ...]
     pattern: str
-    valid: Callable[[str], bool] = lambda secret: True
+    valid: Callable[[str], bool] = _is_anything
     hits: tuple[str, ...] = ()
     misses: tuple[str, ...] = ()
     compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
@@ -39,8 +43,8 @@ SHORTEST = 16
 _EMPTY = {"", "none", "null", "nil", "true", "false", "undefined", "n/a"}
 
 _PLACEHOLDER = re.compile(
-    r"\$\{\w{1,64}\}|\$[A-Z][A-Z0-9]{0,32}_[A-Z0-9_]{1,64}|\$\(.{1,100}\)|\{\{.{1,100}\}\}|<[A-Za-z][\w .-]{0,64}>|[*]{3,128}|[xX]{4,128}|\.{3}"
-    r"|%\(?\w{0,32}\)?s|\{\w{0,64}\}",
+    r"\$\{\w{1,64}\}|\$[A-Z][A-Z0-9]{0,32}_[A-Z0-9_]{1,64}|\$\(.{1,100}\)|\{\{.{1,100}\}\}|<[A-Za-z][\w .-]{0,64}>"
+    r"|[*]{3,128}|[xX]{4,128}|\.{3}|%\(?\w{0,32}\)?s|\{\w{0,64}\}",
     re.ASCII,
 )
 
@@ -50,11 +54,11 @@ _CODE = re.compile(
     re.ASCII,
 )
 
-_TYPES = {"str", "string", "int", "bool", "bytes", "any", "object", "optional", "optional[str]", "str|none", "secretstr", "required", "password"}
+_TYPES = frozenset("str string int bool bytes any object optional optional[str] str|none secretstr required".split())  # noqa: SIM905
 
 
 def says_nothing(value: str) -> bool:
-    """Whether the value of a secret's key is no secret: empty, a literal such as `null`, or a reference such as `${NAME}`."""
+    """Whether a secret's key has no secret for a value: an empty one, `null`, a reference such as `${NAME}`."""
     return len(value) <= 128 and (value.strip().lower() in _EMPTY or _PLACEHOLDER.fullmatch(value.strip()) is not None)
 
 
@@ -86,6 +90,10 @@ def _mixed(value: str) -> bool:
     return any(map(str.isdigit, value)) and any(map(str.isalpha, value))
 
 
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 def _is_basic(value: str) -> bool:
     try:
         decoded = base64.b64decode(value, validate=True)
@@ -110,10 +118,13 @@ RULES: tuple[Rule, ...] = (
         "pem-private-key",
         ("-----begin ",),
         r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----"
-        # to its END, whatever stands between (a key may be pasted as lines of source code); without one, to the end of the quotation
+        # To its END, whatever stands between (it may be lines of source code); without one, to the end of the quotation.
         r"(?:(?:[^-]|-(?!----)){0,32768}-----END [A-Z0-9 ]{1,80}-----|(?:[^-\"'`]|-(?!----)){0,32768})",
         hits=(
-            "-----BEGIN " + "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEow" + "IBAAKC\n-----END " + "RSA PRIVATE KEY-----",
+            "-----BEGIN "
+            + "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEow"
+            + "IBAAKC\n-----END "
+            + "RSA PRIVATE KEY-----",
             "-----BEGIN " + "OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1r" + "ZXk\\n",
             "-----BEGIN " + "PGP PRIVATE KEY BLOCK-----\n\nlQOY" + "BF\n-----END " + "PGP PRIVATE KEY BLOCK-----",
         ),
@@ -151,7 +162,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "huggingface-token",
         ("hf_", "api_org_"),
-        _ALONE + r"(?:hf|api_org)_[A-Za-z]{34,64}(?![A-Za-z0-9])",
+        _ALONE + r"(?:hf|api_org)_[A-Za-z0-9]{34,64}(?![A-Za-z0-9])",
         hits=("hf_" + "AbCdEfGhIjKlMnOpQ" * 2, "api_org_" + "AbCdEfGhIjKlMnOpQ" * 2),
         misses=("hf_hub_download_with_progress_and_retries", "hf_transfer"),
     ),
@@ -175,7 +186,10 @@ RULES: tuple[Rule, ...] = (
         ("xox",),
         _ALONE + r"xox[abeoprs](?:-[A-Za-z0-9]{1,80}){1,6}",
         lambda secret: len(secret) >= 20 and any(map(str.isdigit, secret)),
-        hits=("xoxb-" + "123456789012-" + "1234567890123-" + "a1B2c3D4e5F6", "xoxp-" + "123456789012-" * 3 + "0a1b2c3d" * 4),
+        hits=(
+            "xoxb-" + "123456789012-" + "1234567890123-" + "a1B2c3D4e5F6",
+            "xoxp-" + "123456789012-" * 3 + "0a1b2c3d" * 4,
+        ),
         misses=("xoxo-hugs-and-kisses", "xoxb-1"),
     ),
     Rule(
@@ -192,7 +206,13 @@ RULES: tuple[Rule, ...] = (
         hits=("AIza" + "Sy-a1B2_" * 4 + "xyz",),
         misses=("AIza" + "Sya1B2", "aiza" + "Sy-a1B2_" * 4 + "xyz"),
     ),
-    Rule("npm-token", ("npm_",), _ALONE + r"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])", hits=("npm_" + "a1B2" * 9,), misses=("npm_config_registry",)),
+    Rule(
+        "npm-token",
+        ("npm_",),
+        _ALONE + r"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])",
+        hits=("npm_" + "a1B2" * 9,),
+        misses=("npm_config_registry",),
+    ),
     Rule(
         "pypi-token",
         ("pypi-ag",),
@@ -220,14 +240,15 @@ RULES: tuple[Rule, ...] = (
         ("basic",),
         _ALONE + r"(?i:basic)[ \t]{1,4}(?P<secret>[A-Za-z0-9+/]{10,4096}={0,2})(?![A-Za-z0-9+/=])",
         _is_basic,
-        hits=("Basic " + base64.b64encode(b"user:hunter2!").decode(), "basic " + base64.b64encode(b"root:toor99").decode()),
-        misses=("Basic authentication", "Basic understanding", "Basic " + base64.b64encode(b"no colon in here").decode()),
+        hits=("Basic " + _base64("user:hunter2!"), "basic " + _base64("root:toor99")),
+        misses=("Basic authentication", "Basic understanding", "Basic " + _base64("no colon in here")),
     ),
     Rule(
         "url-password",
         ("://",),
-        # A number before the first slash is a port. A password may itself hold a slash or an at sign; it ends at the last at sign.
-        r"(?<=[A-Za-z0-9+.-])://[^\s/:?#@\"'<>`\\]{0,256}:(?!\d{0,5}[/?#])(?P<secret>[^\s\"'<>`\\]{1,512})@(?=[A-Za-z0-9\[_%.-])",
+        # A number before the first slash is a port. A password may hold slashes and at signs: it ends at the last one.
+        r"(?<=[A-Za-z0-9+.-])://[^\s/:?#@\"'<>`\\]{0,256}:(?!\d{0,5}[/?#])"
+        r"(?P<secret>[^\s\"'<>`\\]{1,512})@(?=[A-Za-z0-9\[_%.-])",
         _is_password,
         hits=(
             "https://user:hunter2@example.org/path",

@@ -56,7 +56,7 @@ class Sender:
         self._backoff = Backoff()
         self._wake = threading.Event()
         self._passed = threading.Condition()
-        self._passes = 0
+        self._begun = self._done = 0
         self._thread: threading.Thread | None = None
 
     def start(self, interval_s: float) -> None:
@@ -83,8 +83,7 @@ class Sender:
         """Have everything logged so far delivered before `time.monotonic()` reaches `deadline`; whether it was."""
         while True:
             with self._passed:
-                # A pass under way may have read before the caller's last record: the next one has not.
-                wanted = self._passes + (2 if self._delivering.locked() else 1)
+                wanted = self._begun + 1  # a pass under way may have read before the caller's last record
                 self.wake()
                 if not self._passed.wait_for(partial(self._has_passed, wanted), deadline - time.monotonic()):
                     return False
@@ -124,13 +123,15 @@ class Sender:
             self._reset()
 
     def _has_passed(self, wanted: int) -> bool:
-        return self._passes >= wanted
+        return self._done >= wanted
 
     def _run(self, interval_s: float) -> None:
         leftovers: list[str] | None = None
         while True:
             self._wake.wait(interval_s)
-            self._wake.clear()
+            with self._passed:
+                self._wake.clear()
+                self._begun += 1
             if not self._backoff.open():
                 try:
                     with self._delivering:
@@ -142,7 +143,7 @@ class Sender:
                 except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is tried again
                     self._failed(error)
             with self._passed:
-                self._passes += 1
+                self._done = self._begun
                 self._passed.notify_all()
 
     def _pass(self, leftovers: list[str]) -> None:
@@ -189,18 +190,21 @@ class Sender:
             progress = files.load(run_id)
             self._following[run_id] = RunReader(self._root / "runs" / run_id, progress.cursor), progress
         reader, progress = self._following[run_id]
-        finished = reader.finished()
-        changed = finished != progress.complete
-        for batch in self._batches(reader):
-            for rejection in self._backend.write(batch):
-                progress.rejected += rejection.count
-                progress.error = self._seal(rejection.reason)
-            self._count(progress, batch)
-            progress.complete = False
-            files.save(run_id, progress)
-            changed = True
-            advance(len(batch))
-        if changed:
+        finished, changed = False, False
+        while not finished:
+            finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
+            for batch in self._batches(reader):
+                for rejection in self._backend.write(batch):
+                    progress.rejected += rejection.count
+                    progress.error = self._seal(rejection.reason)
+                self._count(progress, batch)
+                progress.complete = False
+                files.save(run_id, progress)
+                changed = True
+                advance(len(batch))
+            if not reader.finished():
+                break
+        if changed or finished != progress.complete:
             progress.complete = finished
             files.save(run_id, progress)
         if finished:

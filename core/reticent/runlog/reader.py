@@ -71,7 +71,7 @@ class RunReader:
         for writer in self._discover():
             position = self.cursor.writers.setdefault(writer.name, Position())
             alive = self._is_alive(writer)
-            # Points before events: the key of a point is in the events before the point is in its segment.
+            # Points before events: a point's key is in the events before the point is in its segment.
             pending = list(self._read_metrics(writer, position, max_metrics, alive))
             entries += self._read_events(writer, position, max_events - len(entries), alive)
             blocks += [block for part in pending for block in self._known(writer, part)]
@@ -93,6 +93,9 @@ class RunReader:
             if name not in self._writers:
                 self._writers[name] = self._recall(name)
         return [self._writers[name] for name in names]
+
+    def _path(self, writer: _Writer) -> Path:
+        return self.directory / (writer.name + SUFFIX)
 
     def _recall(self, name: str) -> _Writer:
         """What the events before the cursor said about the writer: its process, its keys, whether it has closed."""
@@ -116,7 +119,7 @@ class RunReader:
         if writer.closed:
             return False
         try:
-            last_sign = (self.directory / (writer.name + SUFFIX)).stat().st_mtime
+            last_sign = (self._path(writer)).stat().st_mtime
         except OSError:
             return False
         if writer.started is None:  # its first line is still being written, or is damaged
@@ -124,8 +127,16 @@ class RunReader:
         started = writer.started
         return is_alive(started.machine, started.pid, started.process_started, last_sign)
 
+    def _look_ahead(self, writer: _Writer) -> None:
+        """Learn the metric keys in the events that were not read yet because a read has its limit."""
+        for _, line in lines(self._path(writer), self.cursor.writers[writer.name].events, 1 << 62):
+            with contextlib.suppress(ValueError):
+                record = unframe(line)
+                if isinstance(record, MetricKey):
+                    writer.keys[record.number] = record.key
+
     def _read_events(self, writer: _Writer, position: Position, limit: int, alive: bool) -> Iterator[Entry]:
-        path = self.directory / (writer.name + SUFFIX)
+        path = self._path(writer)
         for after, line in lines(path, position.events, limit):
             start, position.events = position.events, after
             if not line:
@@ -152,6 +163,7 @@ class RunReader:
             if head is None:
                 if not following:
                     return
+                self._skip(path, 0, 0, "missing segment")
             else:
                 first, swapped = head
                 data = self._segment_data(path, position.record, limit, swapped)
@@ -177,19 +189,25 @@ class RunReader:
     def _segment_header(self, path: Path) -> tuple[int, bool] | None:
         """The number of a segment's first record, and whether its byte order is not this machine's.
 
-        None if there is no such segment or its header is damaged.
+        None if there is no such segment yet. Of a damaged header the first number is made up for by the sizes of the
+        segments before.
         """
         try:
             with path.open("rb") as file:
-                head = file.read(HEADER.size)
+                start = file.read(HEADER.size + METRIC.size)
         except FileNotFoundError:
             return None
+        head = start[: HEADER.size]
         if len(head) == HEADER.size:
             magic, version, order, size, first = HEADER.unpack(head)
             if (magic, version, size) == (MAGIC, VERSION, METRIC.size) and order in _BYTE_ORDERS:
                 return int(first), _BYTE_ORDERS[order] != sys.byteorder
-        self._skip(path, 0, path.stat().st_size, "damaged segment header")
-        return None
+        if not any(start):
+            return None  # just made: its header is not written yet
+        self._skip(path, 0, len(head), "damaged segment header")
+        writer, number, _ = path.name.split(".")
+        before = (segment_path(self.directory, writer, earlier) for earlier in range(int(number)))
+        return sum(earlier.stat().st_size // METRIC.size - 1 for earlier in before if earlier.exists()), False
 
     def _segment_data(self, path: Path, record: int, limit: int, swapped: bool) -> bytes:
         with path.open("rb") as file:
@@ -206,6 +224,8 @@ class RunReader:
         """`block` without its unusable records: never written (all zero) or damaged; usually the block itself."""
         words = memoryview(block.data).cast("Q")
         times, keys = words[0::4].tolist(), words[3::4].tolist()
+        if not set(keys) <= writer.keys.keys():
+            self._look_ahead(writer)
         if set(keys) <= writer.keys.keys() and 0 not in times:
             yield block
             return

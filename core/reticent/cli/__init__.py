@@ -1,0 +1,146 @@
+"""`reticent`: see, compare and deliver runs from the command line.
+
+Nothing heavy is imported until a command needs it, so that `reticent --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="reticent",
+    help="Autologging that keeps secrets. See, compare and deliver the runs of this project.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# typer reads these annotations at run time, where Python 3.10 needs Optional spelled out.
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+AllOption = Annotated[bool, typer.Option("--all", "-a", help="Leave nothing out for brevity.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from reticent import __version__
+
+        typer.echo(f"reticent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def reticent(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def runs(
+    filter: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option("--filter", "-f", metavar="F", help="Which ones: \"metrics.loss < 0.1 and params.C = '1'\".")
+    ] = "",
+    sort: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--sort", "-s", metavar="CLAUSE", help='In which order: "metrics.loss asc". May be repeated.'),
+    ] = None,
+    max_results: Annotated[int, typer.Option("--max", "-n", min=1, help="How many at most.")] = 50,
+    experiment: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--experiment", "-e", metavar="E", help="Only of this experiment. May be repeated."),
+    ] = None,
+    all_: AllOption = False,
+    json: JsonOption = False,
+) -> None:
+    """List runs, newest first, children under their parent."""
+    from reticent.cli.runs import list_runs
+
+    list_runs(filter, sort or [], max_results, experiment or [], everything=all_, as_json=json)
+
+
+@app.command()
+def show(run: RunArgument, all_: AllOption = False, json: JsonOption = False) -> None:
+    """Show all that is known of one run."""
+    from reticent.cli.show import show_run
+
+    show_run(run, everything=all_, as_json=json)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more run ids, or beginnings of them.")],
+    json: JsonOption = False,
+) -> None:
+    """Set runs side by side: params that differ, and metrics."""
+    from reticent.cli.compare import compare_runs
+
+    if len(runs) < 2:
+        raise typer.BadParameter("two or more runs are needed to compare", param_hint="RUN RUN...")
+    compare_runs(runs, as_json=json)
+
+
+@app.command()
+def sync(
+    to: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--to", metavar="BACKEND", help="To this backend, not to the configured ones. May be repeated."),
+    ] = None,
+    run: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--run", metavar="RUN", help="Only this run. May be repeated."),
+    ] = None,
+) -> None:
+    """Deliver what backends have not got yet."""
+    from reticent.cli.deliver import sync_runs
+
+    sync_runs(to, run)
+
+
+@app.command()
+def reindex() -> None:
+    """Rebuild the embedded database from the run logs."""
+    from reticent.cli.deliver import rebuild
+
+    rebuild()
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is captured here, how it is set up, and what is wrong."""
+    from reticent.cli.doctor import diagnose
+
+    diagnose()
+
+
+@app.command()
+def demo() -> None:
+    """Train three small models and look at what was captured (20 s)."""
+    from reticent.demo import main as train
+
+    train()
+
+
+def main() -> None:
+    """The command `reticent`: exit code 0 if all is well, 1 for a problem, 2 for a usage error, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for what it does not know
+    from reticent.errors import FilterError, ReticentError
+
+    try:
+        app(prog_name="reticent")
+    except ReticentError as error:
+        from reticent.cli.render import complain
+
+        complain(str(error))
+        sys.exit(2 if isinstance(error, FilterError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,17 @@
+"""`reticent sync` and `reticent reindex`: bring backends, or the embedded database, up to date with the run logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from reticent.cli import render
+
+
+class Advance(Protocol):
+    def __call__(self, records: int) -> None: ...

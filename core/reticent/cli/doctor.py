@@ -1,0 +1,212 @@
+"""`reticent doctor`: what is captured here, how it is set up and why, and what is wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from reticent import files, settings
+from reticent.backends import name_of
+from reticent.backends.sqlite.schema import database_path
+from reticent.cli import render
+from reticent.errors import SettingsError
+
+State = Literal["good", "fair", "bad", "none"]
+
+LITTLE_SPACE = 1e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    state: State
+    what: str
+    says: str | Text
+    why: str = ""
+
+
+def diagnose() -> None:
+    """Print all findings; exit code 1 if one of them is bad."""
+    out = render.console()
+    source, problem = _settings()
+    problems = [] if problem is None else [problem]
+    root = settings.root(source.settings)
+    parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("Place", lambda: place(root)),
+        ("Frameworks", frameworks),
+        ("Backends", lambda: backends(source.settings)),
+    ]
+    from reticent import __version__
+
+    python = sys.version.split()[0]
+    out.print(Text.assemble((f"reticent {__version__}", render.HEAD), (f"  python {python}", render.DIM)))
+    for title, part in parts:
+        found = list(part())
+        problems += [finding for finding in found if finding.state == "bad"]
+        render.section(out, title, _table(found))
+    if problem is not None:
+        render.section(out, "Settings", _table([problem]))
+    else:
+        render.section(out, "Settings", settings_table(source))
+    out.print()
+    if not problems:
+        out.print(Text("All is well.", style=render.GOOD))
+        return
+    out.print(Text(render.plural(len(problems), "problem"), style=render.BAD))
+    raise typer.Exit(1)
+
+
+def _table(findings: list[Finding]) -> RenderableType:
+    table = render.table("", "", "", "")
+    for finding in findings:
+        says = finding.says if isinstance(finding.says, Text) else render.literal(finding.says)
+        why = render.literal(finding.why, render.DIM)
+        table.add_row(render.check(finding.state), render.literal(finding.what), says, why)
+    return table
+
+
+def _settings() -> tuple[settings.Source, Finding | None]:
+    """The settings in force; with a wrong one the defaults, so that the rest can be looked at, and what is wrong."""
+    try:
+        return settings.current(), None
+    except SettingsError as error:
+        defaults = settings.load(Path("/"), {}, {})
+        return defaults, Finding("bad", "settings", str(error), "the defaults are looked at instead")
+
+
+def settings_table(source: settings.Source) -> RenderableType:
+    """Each setting, its value sealed (a backend's URL may hold a password), and the place that it comes from."""
+    from reticent_redact import Redactor
+
+    redactor = Redactor()
+    table = render.table("", "", "")
+    for name in settings.FIELDS:
+        value = msgspec.to_builtins(getattr(source.settings, name))
+        if isinstance(value, dict):
+            value = {key: item for key, item in value.items() if item}
+        origin = source.origin[name]
+        style = render.DIM if origin == "default" else ""
+        text = _shown(value) if name == "redact" else redactor.seal(_shown(value), channel="settings", key=name)
+        table.add_row(render.literal(name, style), render.literal(text, style), render.literal(origin, render.DIM))
+    return table
+
+
+def _shown(value: object) -> str:
+    if value is None or value in ("", [], {}, ()):
+        return "–"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{key} = {_shown(item)}" for key, item in value.items())
+    return str(value)
+
+
+def place(root: Path) -> Iterator[Finding]:
+    """The root, the file system under it, and the embedded database."""
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    if not existing.is_dir():
+        yield Finding("bad", "root", str(root), f"{existing} is a file, not a directory")
+        return
+    if not os.access(existing, os.W_OK | os.X_OK):
+        yield Finding("bad", "root", str(root), f"{existing} cannot be written")
+    else:
+        yield Finding("good", "root", str(root), _runs(root))
+    yield _file_system(existing)
+    free = shutil.disk_usage(existing).free
+    little = free < LITTLE_SPACE
+    yield Finding("fair" if little else "good", "free space", render.size(free), "a full disk loses records" if little else "")
+    yield database(root)
+
+
+def _runs(root: Path) -> str:
+    try:
+        count = sum(entry.is_dir() for entry in os.scandir(root / "runs"))
+    except FileNotFoundError:
+        return "made with the first run"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return render.plural(count, "run")
+
+
+def _file_system(path: Path) -> Finding:
+    kind = files.file_system(path) or "unknown"
+    if files.is_network(path):
+        return Finding("fair", "file system", kind, "network: metrics are appended, the database lies in the user's cache")
+    if not files.reserves(path):
+        return Finding("good", "file system", kind, "no trusted reservation of space: metrics are appended, not mapped")
+    return Finding("good", "file system", kind, "metrics are written to reserved, mapped memory")
+
+
+def database(root: Path) -> Finding:
+    path = database_path(root)
+    why = "in the user's cache: SQLite's locks cannot be trusted on a network file system" if path.parent != root else ""
+    if not path.exists():
+        return Finding("none", "database", str(path), "; ".join(filter(None, ("made with the first run", why))))
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
+            answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as error:
+        answer = str(error)
+    if answer != "ok":
+        first = render.literal(answer.split("\n")[0], limit=120)
+        return Finding("bad", "database", str(path), f"{first}; `reticent reindex` rebuilds it from the run logs")
+    size = render.size(path.stat().st_size)
+    return Finding("good", "database", str(path), "; ".join(filter(None, (size, why))))
+
+
+def frameworks() -> Iterator[Finding]:
+    """Each integration: is its framework there, in range, and does everything that is patched exist."""
+    from reticent.autologging import inspect_integrations
+
+    for report in sorted(inspect_integrations(), key=lambda report: report.name):
+        absent = [target for target, applies in report.patches if not applies]
+        patches = render.plural(len(report.patches) - len(absent), "patch", "patches")
+        if report.error:
+            yield Finding("bad", report.name, report.installed_version or "broken", report.error)
+        elif report.installed_version is None:
+            yield Finding("none", report.name, Text("not installed", style=render.DIM), f"captured when {report.required}")
+        elif not report.in_range:
+            yield Finding("fair", report.name, report.installed_version, f"not captured: outside of {report.required}")
+        elif absent:
+            yield Finding("fair", report.name, report.installed_version, f"{patches}; not found: {', '.join(absent)}")
+        else:
+            yield Finding("good", report.name, report.installed_version, f"{report.required}  {patches}")
+
+
+def backends(chosen: settings.Settings) -> Iterator[Finding]:
+    """The installed backends and which of them are used; a configured one that nothing registers is a problem."""
+    installed = {point.name: point for point in metadata.entry_points(group="reticent.backends")}
+    used = [name_of(url) for url in chosen.backends]
+    for name in sorted({"sqlite", *installed}):
+        error = _loading(installed[name]) if name in installed else ""
+        if error:
+            yield Finding("bad" if name in used else "fair", name, "broken", error)
+        elif name in used:
+            yield Finding("good", name, "configured")
+        else:
+            yield Finding("none", name, Text("installed", style=render.DIM), "not configured")
+    for name in used:
+        if name != "sqlite" and name not in installed:
+            yield Finding("bad", render.literal(name, limit=40).plain, "not installed", "configured, but nothing registers it")
+    if not used:
+        yield Finding("none", "", Text("none configured", style=render.DIM), "runs stay in the run log")
+
+
+def _loading(point: metadata.EntryPoint) -> str:
+    try:
+        point.load()
+    except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way; it is reported
+        return f"{type(error).__name__} on import"
+    return ""

@@ -1,0 +1,214 @@
+"""How things look: consoles, colours, times, sizes, numbers, sparklines. What a run holds is always shown literally."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reticent.records import RunStatus
+
+PIPED_WIDTH = 2000
+"""A file or a pipe has no edge: nothing is cut off there."""
+
+REDACTED = "magenta"
+DIM = "bright_black"
+GOOD, FAIR, BAD = "green", "yellow", "red"
+HEAD = "bold"
+
+_STATUS = {
+    RunStatus.RUNNING: ("◐", "cyan"),
+    RunStatus.FINISHED: ("✓", GOOD),
+    RunStatus.FAILED: ("✗", BAD),
+    RunStatus.KILLED: ("■", FAIR),
+    RunStatus.CRASHED: ("✗", BAD),
+}
+_MARKER = re.compile(r"\[REDACTED:[^\]]*\]")
+# Control characters could drive the reader's terminal, and bidirectional ones make text read as what it is not.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_BARS = "▁▂▃▄▅▆▇█"
+
+_HIGHER = frozenset(
+    "acc accuracy auc aucpr auroc auprc bleu dice f1 iou kappa map mcc ndcg precision r2 recall rouge score".split()
+)
+_LOWER = frozenset("cer err error logloss loss mae mape merror mlogloss mse perplexity ppl rmse rmsle wer".split())
+_NEITHER = frozenset("time std rank count iteration epoch step lr".split())
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that takes no text for markup, as wide as the terminal, or without an edge where there is none."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+
+def on_terminal(out: Console) -> bool:
+    """Whether a person is looking, for whom brevity counts; what is piped is complete."""
+    return out.file.isatty()
+
+
+def complain(message: str) -> None:
+    console(stderr=True).print(Text.assemble(("reticent: ", BAD), literal(message)), soft_wrap=True)
+
+
+def literal(value: object, style: str = "", limit: int | None = None) -> Text:
+    """Any text as it is: no markup, control characters made visible, redaction markers in a colour of their own."""
+    text = _CONTROL.sub(_visible, str(value))
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    shown = Text(text, style=style)
+    shown.highlight_regex(_MARKER, REDACTED)
+    return shown
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match.group()
+    return {"\n": "⏎", "\t": " "}.get(character) or ascii(character)[1:-1]
+
+
+def hides(value: object) -> bool:
+    """Whether something in this value was redacted."""
+    return _MARKER.search(str(value)) is not None
+
+
+def lines(text: str, style: str = "") -> Group:
+    """Text of several lines, each shown literally."""
+    return Group(*[literal(line.expandtabs(4), style) for line in text.rstrip("\n").split("\n")])
+
+
+def status(value: RunStatus) -> Text:
+    glyph, colour = _STATUS[RunStatus(value)]
+    return Text(f"{glyph} {RunStatus(value).value.lower()}", style=colour)
+
+
+def check(state: Literal["good", "fair", "bad", "none"]) -> Text:
+    glyph, colour = {"good": ("✓", GOOD), "fair": ("▲", FAIR), "bad": ("✗", BAD), "none": ("·", DIM)}[state]
+    return Text(glyph, style=colour)
+
+
+def table(*headings: str, right: Sequence[int] = ()) -> Table:
+    """A table in the house style: no lines, quiet headings; `right` are the columns of numbers."""
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings), header_style=DIM)
+    for index, heading in enumerate(headings):
+        made.add_column(Text(heading), justify="right" if index in right else "left", overflow="fold")
+    return made
+
+
+def section(out: Console, title: str, body: RenderableType, note: str = "") -> None:
+    heading = Text(title, style=HEAD)
+    if note:
+        heading.append(f"  {note}", style=f"not bold {DIM}")
+    out.print()
+    out.print(heading)
+    out.print(Padding(body, (0, 0, 0, 2), expand=False))
+
+
+def short(run_id: str) -> str:
+    return run_id[:8]
+
+
+def ago(then: float | None, now: float | None = None) -> str:
+    if then is None:
+        return ""
+    seconds = max(0.0, (time.time() if now is None else now) - then)
+    if seconds < 5:
+        return "just now"
+    for size, limit, unit in ((1, 60, "s"), (60, 60, "min"), (3600, 24, "h"), (86400, 31, "d")):
+        if seconds < size * limit:
+            return f"{int(seconds / size)} {unit} ago"
+    return time.strftime("%Y-%m-%d", time.localtime(then))
+
+
+def clock(then: float | None) -> str:
+    return "" if then is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then))
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def number(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "nan"
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e9:
+        return str(int(value))
+    return f"{value:.4g}"
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def sparkline(values: Sequence[float | None], width: int = 24) -> str:
+    """A curve in one line: buckets of points, each as high as its mean; × where there is no finite point."""
+    means = []
+    buckets = min(width, len(values))
+    for index in range(buckets):
+        bucket = values[index * len(values) // buckets : (index + 1) * len(values) // buckets]
+        finite = [value for value in bucket if value is not None and math.isfinite(value)]
+        means.append(sum(value / len(finite) for value in finite) if finite else None)
+    known = [mean for mean in means if mean is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    span = high / 2 - low / 2  # halves: the difference of two huge values may be no float
+    return "".join("×" if mean is None else _bar((mean / 2 - low / 2) / span if span > 0 else 0.0) for mean in means)
+
+
+def _bar(share: float) -> str:
+    return _BARS[min(len(_BARS) - 1, int(share * len(_BARS)))]
+
+
+def direction(metric: str) -> Literal["higher", "lower"] | None:
+    """Which values of a metric are better, if its name says so."""
+    words = set(re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", metric).lower()))
+    if words & _NEITHER:
+        return None
+    higher, lower = bool(words & _HIGHER), bool(words & _LOWER)
+    if "neg" in words:  # scikit-learn's negated losses
+        return "higher" if higher or lower or words & {"squared", "absolute"} else None
+    if higher == lower:
+        return None
+    return "higher" if higher else "lower"
+
+
+def dump(value: Any) -> None:
+    """Print JSON to stdout, without colours or wrapping. NaN and infinities, which JSON has not, as strings."""
+    import json
+
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.write(json.dumps(_finite(value), ensure_ascii=ascii_only, indent=2) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

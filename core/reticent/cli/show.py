@@ -1,0 +1,196 @@
+"""`reticent show`: all that is known of one run, what was hidden in it included, and how its delivery stands."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from reticent.backends.sqlite.query import StoredRun
+from reticent.cli import render
+
+DEFAULTS = 6
+"""Of more defaulted params than this the rest is counted, on a terminal; so with the other limits."""
+METRICS = 24
+FILES = 12
+CHILDREN = 8
+ERROR_LINES = 12
+
+
+def show_run(run_id: str, everything: bool, as_json: bool) -> None:
+    from reticent.store import get_run
+
+    run = get_run(run_id)
+    if as_json:
+        render.dump(run.to_dict())
+        return
+    out = render.console()
+    print_run(out, run, brief=render.on_terminal(out) and not everything)
+
+
+def print_run(out: Console, run: StoredRun, brief: bool) -> None:
+    out.print(header(run))
+    params(out, run, brief)
+    metrics(out, run, brief)
+    inputs_and_models(out, run)
+    artifacts(out, run, brief)
+    children(out, run, brief)
+    redactions(out, run)
+    health(out, run)
+    delivery(out, run)
+    error(out, run, brief)
+
+
+def header(run: StoredRun) -> Panel:
+    facts = Table.grid(padding=(0, 3, 0, 0))
+    facts.add_column(style=render.DIM)
+    facts.add_column(overflow="fold")
+    took = render.duration(run.duration_s)
+    facts.add_row("status", Text.assemble(render.status(run.status), (f"  {took}" if took else "", render.DIM)))
+    facts.add_row("id", run.run_id)
+    facts.add_row("experiment", render.literal(run.experiment))
+    started = Text(render.clock(run.start_time)).append(f"  {render.ago(run.start_time)}", style=render.DIM)
+    facts.add_row("started", started)
+    if run.parent_id:
+        facts.add_row("parent", run.parent_id)
+    for key, value in sorted(run.tags.items()):
+        facts.add_row(render.literal(key, limit=24), render.literal(value, limit=200))
+    title = render.literal(run.name, render.HEAD, limit=60)
+    return Panel(facts, title=title, title_align="left", border_style=render.DIM, expand=False, padding=(0, 2))
+
+
+def params(out: Console, run: StoredRun, brief: bool) -> None:
+    if not run.params:
+        return
+    given = [key for key in run.params if run.param_origins.get(key) != "default"]
+    defaults = [key for key in run.params if run.param_origins.get(key) == "default"]
+    shown = defaults[:DEFAULTS] if brief and len(defaults) > DEFAULTS + 2 else defaults
+    table = render.table("", "", "")
+    for key in sorted(given):
+        origin = run.param_origins.get(key)
+        mark = Text("derived", style=render.DIM) if origin == "derived" else Text("")
+        table.add_row(render.literal(key), render.literal(run.params[key], limit=300 if brief else None), mark)
+    for key in sorted(shown):
+        value = render.literal(run.params[key], render.DIM, limit=80 if brief else None)
+        table.add_row(render.literal(key, render.DIM), value, Text("default", style=render.DIM))
+    if len(shown) < len(defaults):
+        left = f"and {len(defaults) - len(shown)} more defaults (--all)"
+        table.add_row(Text(left, style=render.DIM))
+    note = f"{len(given)} given, {len(defaults)} defaults" if defaults else str(len(given))
+    render.section(out, "Params", table, note)
+
+
+def metrics(out: Console, run: StoredRun, brief: bool) -> None:
+    if not run.metrics:
+        return
+    keys = sorted(run.metrics)
+    shown = keys[:METRICS] if brief else keys
+    series = any(run.metric_summary(key).count > 1 for key in shown)
+    table = render.table("", "last", "", "min", "max", "points", right=(1, 3, 4, 5)) if series else render.table("", "")
+    for key in shown:
+        last = Text(render.number(run.metrics[key]), style=render.HEAD)
+        summary = run.metric_summary(key)
+        if summary.count > 1:
+            values = [point.value for point in run.metric_history(key)]
+            curve = Text(render.sparkline(values), style="cyan")
+            ends = [Text(render.number(value), style=render.DIM) for value in (summary.min, summary.max)]
+            table.add_row(render.literal(key), last, curve, *ends, Text(f"{summary.count:,}", style=render.DIM))
+        else:
+            table.add_row(render.literal(key), last)
+    _more(table, len(keys) - len(shown), "metrics")
+    render.section(out, "Metrics", table, str(len(keys)))
+
+
+def inputs_and_models(out: Console, run: StoredRun) -> None:
+    datasets = run.datasets()
+    if datasets:
+        table = render.table()
+        for data in datasets:
+            digest = Text(data.digest[:12], style=render.DIM)
+            table.add_row(render.literal(data.name), render.literal(data.context), render.literal(data.source), digest)
+        render.section(out, "Datasets", table, str(len(datasets)))
+    models = run.models()
+    if models:
+        table = render.table("", "", "", right=(2,))
+        for model in models:
+            table.add_row(render.literal(model.path), render.literal(model.flavor), render.size(model.size))
+        render.section(out, "Models", table, str(len(models)))
+
+
+def artifacts(out: Console, run: StoredRun, brief: bool) -> None:
+    files = sorted(run.artifacts(), key=lambda file: str(file.path))
+    if not files:
+        return
+    shown = files[:FILES] if brief and len(files) > FILES + 2 else files
+    table = render.table("", "", right=(1,))
+    for file in shown:
+        table.add_row(render.literal(file.path), Text(render.size(file.size), style=render.DIM))
+    _more(table, len(files) - len(shown), "files")
+    note = f"{len(files)}, {render.size(sum(file.size for file in files))}"
+    render.section(out, "Artifacts", table, note)
+
+
+def children(out: Console, run: StoredRun, brief: bool) -> None:
+    family = run.children()
+    if not family:
+        return
+    from reticent.cli.runs import Row, fit
+
+    shown = family[:CHILDREN] if brief and len(family) > CHILDREN + 2 else family
+    table = fit(out, [Row(child) for child in shown], room=out.width - 2, within=run.experiment)
+    _more(table, len(family) - len(shown), "children", column=1)
+    render.section(out, "Children", table, str(len(family)))
+
+
+def redactions(out: Console, run: StoredRun) -> None:
+    """What was hidden and why: rule, place, count. The run holds no more than that."""
+    hidden = run.redactions()
+    if hidden:
+        table = render.table("where", "rule", "done", "times", right=(3,))
+        for one in hidden:
+            rule = Text(one.rule, style=render.REDACTED)
+            table.add_row(render.literal(one.channel), rule, one.action, str(one.count))
+        render.section(out, "Redacted", table, "never written anywhere")
+    withheld = run.withheld()
+    if withheld:
+        table = render.table("file", "rule")
+        for file in withheld:
+            table.add_row(render.literal(file.path), Text(file.rule, style=render.REDACTED))
+        render.section(out, "Withheld files", table, "kept in the run's quarantine, given to no backend")
+
+
+def health(out: Console, run: StoredRun) -> None:
+    reasons: list[RenderableType] = [render.literal(reason) for reason in run.health.reasons]
+    if reasons:
+        render.section(out, "Health", Group(*reasons), str(run.health.state))
+
+
+def delivery(out: Console, run: StoredRun) -> None:
+    rows = run.deliveries()
+    if not rows:
+        return
+    table = render.table()
+    for row in rows:
+        arrived = row.state == "complete"
+        state = Text("✓ complete", style=render.GOOD) if arrived else Text(f"◐ {row.state}", style=render.FAIR)
+        counts = render.plural(row.delivered, "record")
+        if row.rejected:
+            counts += f", {row.rejected:,} rejected"
+        table.add_row(render.literal(row.backend), state, counts, render.literal(row.error or "", render.FAIR))
+    render.section(out, "Delivery", table)
+
+
+def error(out: Console, run: StoredRun, brief: bool) -> None:
+    if not run.error:
+        return
+    lines = run.error.rstrip("\n").split("\n")
+    shown = lines[-ERROR_LINES:] if brief else lines
+    note = f"the last {ERROR_LINES} of {len(lines)} lines (--all)" if len(shown) < len(lines) else ""
+    body = Group(render.lines("\n".join(shown[:-1]), render.DIM), render.literal(shown[-1], render.BAD))
+    render.section(out, "Error", body if len(shown) > 1 else render.literal(shown[0], render.BAD), note)
+
+
+def _more(table: Table, left: int, what: str, column: int = 0) -> None:
+    if left:
+        table.add_row(*[""] * column, Text(f"and {left} more {what} (--all)", style=render.DIM))

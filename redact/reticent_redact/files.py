@@ -1,0 +1,158 @@
+"""Files: UTF-8 text without its secrets, anything else unchanged or not at all.
+
+The source is copied once, by the kernel, to a private file beside the target (on file systems that share blocks the
+copy shares them). What is scanned is that copy, so what appears at the target is exactly what was scanned, whatever
+happens to the source meanwhile. Memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import hashlib
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from reticent_redact.text import CONTEXT, REACH, Scanner, Span, mask
+
+CHUNK = 1024 * 1024
+HELD = 4 * 1024 * 1024
+"""A secret longer than this in one file is more than we keep in memory to see its end."""
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """What was written: its size, the SHA-256 of its content, whether it is text, the number of secrets masked."""
+
+    size: int
+    sha256: str
+    text: bool
+    redactions: int
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """The file was not written, because of this rule."""
+
+    rule: str
+
+
+class SecretTooLongError(ValueError):
+    """A secret whose end is not in sight."""
+
+
+class _NotTextError(Exception):
+    """The file is not UTF-8, or has NUL characters in it."""
+
+
+def seal(source: Path, target: Path, scanner: Scanner) -> tuple[SealedFile | Withheld, Counter[str]]:
+    """Write what of `source` may be seen to `target`, and count by which rules something was masked."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _private_file(target) as (path, file):
+        with open(source, "rb", buffering=0) as original:
+            _copy(original, file)
+        digest = hashlib.sha256()
+        try:
+            rules = _redact(file, scanner, digest.update)
+        except _NotTextError:
+            return _seal_binary(path, file, target, scanner), Counter()
+        if not rules:
+            size = file.tell()
+            path.replace(target)
+            return SealedFile(size, digest.hexdigest(), text=True, redactions=0), rules
+        with _private_file(target) as (redacted_path, redacted):
+            digest = hashlib.sha256()
+
+            def write(content: bytes) -> None:
+                digest.update(content)
+                redacted.write(content)
+
+            rules = _redact(file, scanner, write)
+            redacted.flush()
+            size = redacted.tell()
+            redacted_path.replace(target)
+        return SealedFile(size, digest.hexdigest(), text=True, redactions=rules.total()), rules
+
+
+def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner) -> SealedFile | Withheld:
+    digest, size, before = hashlib.sha256(), 0, b""
+    file.seek(0)
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        spans = scanner.spans_in_bytes(before + chunk)
+        if spans:
+            return Withheld(spans[0].rule)
+        before = (before + chunk)[-REACH:]
+    path.replace(target)
+    return SealedFile(size, digest.hexdigest(), text=False, redactions=0)
+
+
+def _redact(file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object]) -> Counter[str]:
+    """Pass the text of a file, redacted, to `write`, piece by piece.
+
+    A piece is passed on when everything that could make a secret of it has been seen: `REACH` characters after it. The
+    last `CONTEXT` characters passed on are looked at again with the next piece, for what stands before a secret.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    rules: Counter[str] = Counter()
+    context = held = ""
+    file.seek(0)
+    last = False
+    while not last:
+        chunk = file.read(CHUNK)
+        last = not chunk
+        try:
+            arrived = decoder.decode(chunk, final=last)
+        except UnicodeDecodeError:
+            raise _NotTextError from None
+        if "\0" in arrived:
+            raise _NotTextError
+        text = context + held + arrived
+        spans = scanner.spans(text)
+        done = len(text) if last else _decided(text, spans, len(context))
+        write(mask(text, spans, len(context), done).encode())
+        rules.update(span.rule for span in spans if len(context) < span.end <= done)
+        context, held = text[max(0, done - CONTEXT) : done], text[done:]
+        if len(held) > HELD:
+            raise SecretTooLongError
+    return rules
+
+
+def _decided(text: str, spans: list[Span], start: int) -> int:
+    """Up to where nothing that follows can change what is a secret, at the end of a line if there is one."""
+    limit = len(text) - REACH
+    if limit <= start:
+        return start
+    limit = max(start, text.rfind("\n", start, limit) + 1) or limit
+    for span in spans:
+        if span.start < limit < span.end:
+            still_open = span.end > len(text) - CONTEXT
+            return max(start, span.start) if still_open else span.end
+    return limit
+
+
+@contextlib.contextmanager
+def _private_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file beside `target`, mode 0600, removed at the end unless it was renamed."""
+    path = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
+            yield path, file
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # another file system or system: the loop below does all of it
+        while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
+            pass
+    while chunk := source.read(CHUNK):
+        target.write(chunk)
+    target.flush()

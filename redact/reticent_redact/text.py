@@ -1,0 +1,214 @@
+"""Where the secrets are in a text: by the rules for values, the values registered, and `key=value` of secret keys.
+
+All spans are found in the text as it came and merged before anything is replaced, so no rule sees another's marker and
+redacting the result again changes nothing. The work is linear: a rule is tried only where its literal stands, looks a
+bounded distance ahead, and what it took is not looked at again.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from reticent_redact import names, values
+from reticent_redact.policy import marker
+
+UNSCANNED_RULE = "unscanned"
+REGISTERED_RULE = "registered"
+SHORTEST_REGISTERED = 8
+
+REACH = 64 * 1024
+"""No rule needs to see more than this much after the beginning of a secret to know it for one."""
+
+CONTEXT = 1024
+"""No rule needs to see more than this much before a secret."""
+
+_KEY_LITERALS = frozenset({"pass", "pwd", "secret", "token", "key", "cred", "auth", "sig=", "signature="})
+_KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+_KEY_BEFORE = 64
+
+_HEAD = re.compile(
+    r"""(?P<key>[\w.-]{1,64})(?P<quote>\\{0,3}["'`])?\]?"""
+    r"""(?:[ \t]{0,8}(?P<assigns>=>|:=|==|=|:(?!//))[ \t]{0,8}|[ \t]{1,8}(?=[^\s-]))""",
+    re.ASCII,
+)
+"""From inside a key to its value: `key=`, `"key": `, `["key"] = `, `--key `."""
+
+_QUOTED = re.compile(
+    r"""(?:[A-Za-z_]{0,24}\()?[bBrRfFuU]{0,2}(?:"""
+    r'"{3}(?P<lines>[^"\\]*(?:(?:\\[\s\S]|"(?!""))[^"\\]*)*)'
+    r"|'{3}(?P<lines_>[^'\\]*(?:(?:\\[\s\S]|'(?!''))[^'\\]*)*)"
+    r'|"(?P<double>[^"\\\n]*(?:\\.[^"\\\n]*)*)'
+    r"|'(?P<single>[^'\\\n]*(?:\\.[^'\\\n]*)*)"
+    r"|`(?P<back>[^`\n]*)"
+    r"""|\\{1,3}["'](?P<within>[^"'\\\n]*(?:\\(?!["'])[^"'\\\n]*)*)"""  # JSON in a JSON string
+    r")"
+)
+_BARE = re.compile(
+    r"""(?:(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)[ \t]{1,4})?"""
+    r"""(?P<value>(?:\\\\|[^\s"'`,;:=)}\]&|\\])"""
+    r"""(?:\\\\|\\(?!["'`])|[^\s"'`,;&)}\]<>\\]+"""
+    # punctuation ends the value where something else begins, and is part of it otherwise
+    r"""|["'`,;&)}\]<>](?!\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:]))*)""",
+    re.ASCII,
+)
+_IN_QUERY = re.compile(r"""(?P<value>[^\s&#"'`<>\\]+)""")
+_PEEK = 256
+
+_REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
+_MARKER = re.compile(r"\[REDACTED:([a-z0-9-]{1,64})\]")
+_RULE_IDS = {rule.id for rule in values.RULES} | names.RULES | {UNSCANNED_RULE, REGISTERED_RULE}
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+class Span(NamedTuple):
+    """A secret's place in a text, and the rule that found it."""
+
+    start: int
+    end: int
+    rule: str
+
+
+class Scanner:
+    """Finds secrets in text. `judge` gives the verdict for a key; `literals` are what else a secret key may contain."""
+
+    def __init__(self, judge: Callable[[str], names.Verdict | None], literals: Iterable[str]) -> None:
+        self._judge = judge
+        self._key_literals = tuple(sorted(_KEY_LITERALS.union(literals)))
+        self._rules = tuple((literal, rule) for rule in values.RULES for literal in rule.literals)
+        self._registered: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+        self.shortest = values.SHORTEST
+
+    def register(self, secret: str) -> None:
+        """Find this value wherever it stands from now on, as it is and as it is written inside JSON."""
+        forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+        forms.add(secret.encode("utf-8", "surrogatepass").decode("latin-1"))  # as it stands in a binary file
+        with self._lock:
+            self._registered = tuple(sorted(forms.union(self._registered), key=len, reverse=True))
+            self.shortest = SHORTEST_REGISTERED
+
+    def is_marker(self, text: str) -> bool:
+        """Whether the text is one of our markers and nothing else."""
+        found = _MARKER.fullmatch(text)
+        return found is not None and found[1] in _RULE_IDS
+
+    def redact(self, text: str) -> tuple[str, list[str]]:
+        """The text with a marker for each secret, and the rules that found them."""
+        spans = self.spans(text)
+        return mask(text, spans, 0, len(text)), [span.rule for span in spans]
+
+    def spans(self, text: str) -> list[Span]:
+        """The secrets in a text, in order, none touching a marker that is there already."""
+        folded = text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+        found = [*self._by_value(text, folded), *self._by_key(text, folded)]
+        return self._merged(found, text) if found else []
+
+    def spans_in_bytes(self, content: bytes) -> list[Span]:
+        """The secrets known by their value in bytes that are no text."""
+        return list(self._by_value(content.decode("latin-1"), content.lower().decode("latin-1")))
+
+    def _by_value(self, text: str, folded: str) -> Iterator[Span]:
+        for secret in self._registered:
+            at = text.find(secret)
+            while at >= 0:
+                yield Span(at, at + len(secret), REGISTERED_RULE)
+                at = text.find(secret, at + len(secret))
+        for literal, rule in self._rules:
+            at = folded.find(literal)
+            while at >= 0:
+                after = at + len(literal)
+                match = rule.compiled.match(text, at)
+                if match is not None:
+                    group = "secret" if "secret" in rule.compiled.groupindex else 0
+                    if rule.valid(match[group]):
+                        # The rest of the word goes too: what follows a marker must not look like a beginning.
+                        after = match.end() if group else _end_of_token(text, match.end())
+                        yield Span(match.start(group), match.end(group) if group else after, rule.id)
+                at = folded.find(literal, after)
+
+    def _by_key(self, text: str, folded: str) -> Iterator[Span]:
+        for literal in self._key_literals:
+            at = folded.find(literal)
+            while at >= 0:
+                after = at + len(literal)
+                head = _HEAD.match(text, at)
+                span = self._value_after(text, at, head) if head is not None else None
+                if span is not None:
+                    yield span
+                    after = span.end
+                at = folded.find(literal, after)
+
+    def _value_after(self, text: str, at: int, head: re.Match[str]) -> Span | None:
+        before = text[max(0, at - _KEY_BEFORE) : at]
+        start = at - (len(before) - len(before.rstrip(_KEY_CHARACTERS)))
+        key = text[start : head.end("key")]
+        if head["assigns"] is None and (head["quote"] or not key.startswith("--")):
+            return None
+        verdict = self._judge(key.lstrip("-"))
+        if verdict is None or verdict is names.KEPT:
+            return None
+        begin, match = head.end(), None
+        if head["assigns"] == "=" and text[max(0, start - 1) : start] in {"?", "&"}:
+            peek = _IN_QUERY.match(text, begin, begin + _PEEK)
+            if peek and (verdict.certain or values.looks_like_query_credential(peek["value"])):
+                match = _IN_QUERY.match(text, begin)
+        elif verdict.certain:
+            match = _QUOTED.match(text, begin)
+            if match is None and not head["quote"]:
+                # After a quoted key (JSON, a dict) what has no quotes is a number, a literal or a container.
+                match = _BARE.match(text, begin)
+        if match is None or match.lastgroup is None:
+            return None
+        value = match[match.lastgroup]
+        if values.says_nothing(value) or values.is_code(value):
+            return None
+        return Span(match.start(match.lastgroup), match.end(match.lastgroup), verdict.rule)
+
+    def _merged(self, found: list[Span], text: str) -> list[Span]:
+        present = [match.span() for match in _MARKER.finditer(text) if match[1] in _RULE_IDS]
+        if present:
+            found = [whole for span in found if (whole := _around(span, present)) is not None]
+        found.sort(key=lambda span: span.start)  # stable: of two from one place, the value rule gives its name
+        merged: list[Span] = []
+        for span in found:
+            if merged and span.start < merged[-1].end:
+                last = merged[-1]
+                merged[-1] = last._replace(end=max(last.end, span.end))
+            else:
+                merged.append(span)
+        return merged
+
+
+def mask(text: str, spans: Iterable[Span], start: int, end: int) -> str:
+    """`text[start:end]` with a marker for each span in it."""
+    pieces: list[str] = []
+    for span in spans:
+        if span.end <= start or span.start >= end:
+            continue
+        pieces += (text[start : max(start, span.start)], marker(span.rule))
+        start = span.end
+    return "".join((*pieces, text[start:end]))
+
+
+def _end_of_token(text: str, at: int) -> int:
+    rest = _REST_OF_TOKEN.match(text, at)
+    return rest.end() if rest else at
+
+
+def _around(span: Span, present: list[tuple[int, int]]) -> Span | None:
+    """The span with the markers it cuts taken in whole; None if it lies inside one."""
+    first, last = _marker_at(present, span.start), _marker_at(present, span.end - 1)
+    if first is not None and first == last:
+        return None
+    return span._replace(start=first[0] if first else span.start, end=last[1] if last else span.end)
+
+
+def _marker_at(present: list[tuple[int, int]], at: int) -> tuple[int, int] | None:
+    index = bisect.bisect_right(present, (at, sys.maxsize)) - 1
+    return present[index] if index >= 0 and at < present[index][1] else None

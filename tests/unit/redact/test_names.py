@@ -1,0 +1,84 @@
+"""Which keys name a secret."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from reticent_redact import Policy
+from reticent_redact.names import DENIED, KEPT, is_secret_file, judge, judge_by, words
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("dbPassword", ["db", "password"]),
+        ("db-password", ["db", "password"]),
+        ("DB_PASSWORD", ["db", "password"]),
+        ("spring.datasource.password", ["spring", "datasource", "password"]),
+        ("HFToken", ["hf", "token"]),
+        ("oauth2_token", ["oauth", "token"]),
+        ("ＡＰＩ_ＫＥＹ", ["api", "key"]),
+        ("", []),
+        ("42", []),
+    ],
+)
+def test_a_key_is_its_words_however_it_is_written(key: str, expected: list[str]) -> None:
+    assert words(key) == expected
+
+
+@pytest.mark.parametrize(
+    "key",
+    "password passwd db_password dbPassword DB-PASSWORD mypassword user_passwords passphrase secret client_secret clientSecret "
+    "SECRET_KEY secretKey AWS_SECRET_ACCESS_KEY access_key apikey api_key apiKey APIKey OPENAI_API_KEY x-api-key api_keys "
+    "private_key ssh_private_key credentials credential auth_token authToken use_auth_token hub_token HF_TOKEN access_token "
+    "refresh_token Authorization password_hash secret_key_base api_key_2".split(),
+)
+def test_a_strong_name_is_enough(key: str) -> None:
+    verdict = judge(key)
+    assert verdict is not None
+    assert verdict.certain
+
+
+@pytest.mark.parametrize("key", "token my_token WANDB_KEY auth session session_key jwt cookie signature pwd".split())
+def test_an_ambiguous_name_needs_its_value(key: str) -> None:
+    verdict = judge(key)
+    assert verdict is not None
+    assert not verdict.certain
+
+
+@pytest.mark.parametrize(
+    "key",
+    "num_tokens pad_token_id pad_token eos_token tokenizer_name tokenizer key_dim max_new_tokens author authors monkey keyboard "
+    "tokens keys sort_key primary_key cache_key label_keys n_keys query_key_value secretary passing compass bypass_cache "
+    "password_file secret_name api_key_id aws_access_key_id credentials_path token_count token_issuer passwordless "
+    "forward_pass authority design signal solver learning_rate".split(),
+)
+def test_plain_names(key: str) -> None:
+    assert judge(key) is None
+
+
+def test_the_policy_keeps_and_denies_names_and_globs_and_deny_wins() -> None:
+    decide = judge_by(Policy(keep=("hub_token", "public_*"), deny=("internal_*", "public_secret")))
+    assert decide("hub_token") is KEPT
+    assert decide("HUB-TOKEN") is KEPT
+    assert decide("public_key_password") is KEPT
+    assert decide("public_secret") is DENIED
+    assert decide("internalName") is DENIED
+    assert decide("password") not in (KEPT, DENIED, None)
+    assert decide("solver") is None
+
+
+@pytest.mark.parametrize("name", [".netrc", "home/.netrc", "keys/ID_RSA", "C:\\keys\\server.pfx"])
+def test_files_that_are_credentials(name: str) -> None:
+    assert is_secret_file(name)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "id_rsa.pub", "netrc.md", "config.yaml"])
+def test_files_that_are_not(name: str) -> None:
+    assert not is_secret_file(name)
+
+
+@given(st.text())
+def test_any_text_may_be_a_key(key: str) -> None:
+    judge(key)
