@@ -50,7 +50,7 @@ _HOME = {
     "reticent.store": "get_run search_runs sync",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - a list all the same
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

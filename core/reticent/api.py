@@ -21,8 +21,88 @@ from reticent.session import current
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
-_ADJECTIVES = "amber bold brisk calm clear crisp eager early fair fleet fond glad keen kind lively lucid merry mild neat noble proud quick quiet rapid ready sage sharp shy sleek smart snug spry still sunny swift tidy warm wise witty".split()  # noqa: E501 - one list
-_NOUNS = "ant bat bear bee bison crane crow deer dove duck eel elk ewe finch fox frog gull hare hawk heron ibis jay koi lark lynx mole moth newt otter owl perch quail ram raven robin seal snail stork swan tern toad trout vole wren yak".split()  # noqa: E501 - one list
+_ADJECTIVES = [
+    "amber",
+    "bold",
+    "brisk",
+    "calm",
+    "clear",
+    "crisp",
+    "eager",
+    "fair",
+    "fond",
+    "glad",
+    "keen",
+    "kind",
+    "lively",
+    "lucid",
+    "merry",
+    "mild",
+    "neat",
+    "noble",
+    "proud",
+    "quick",
+    "quiet",
+    "ready",
+    "sharp",
+    "shy",
+    "sleek",
+    "smart",
+    "snug",
+    "spry",
+    "sunny",
+    "swift",
+    "tidy",
+    "warm",
+    "wise",
+    "witty",
+]
+_NOUNS = [
+    "ant",
+    "bat",
+    "bear",
+    "bee",
+    "bison",
+    "crane",
+    "crow",
+    "deer",
+    "dove",
+    "duck",
+    "eel",
+    "elk",
+    "finch",
+    "fox",
+    "frog",
+    "gull",
+    "hare",
+    "hawk",
+    "heron",
+    "ibis",
+    "jay",
+    "koi",
+    "lark",
+    "lynx",
+    "mole",
+    "moth",
+    "newt",
+    "otter",
+    "owl",
+    "perch",
+    "quail",
+    "ram",
+    "raven",
+    "robin",
+    "seal",
+    "snail",
+    "stork",
+    "swan",
+    "tern",
+    "toad",
+    "trout",
+    "vole",
+    "wren",
+    "yak",
+]
 
 
 def configure(**changes: Any) -> None:
@@ -44,8 +124,8 @@ def start_run(
 ) -> Run:
     """Start a run and make it the current one; use it in a `with` block, or end it with `end_run`.
 
-    Inside another run it becomes that run's child, unless `nested=False`. `run_id` resumes the run that has this id, or
-    gives a new run this id. Raises SettingsError if a setting is wrong; nothing else.
+    Inside another run it becomes that run's child, unless `nested=False`. `run_id` resumes the run with this id, or gives
+    a new run this id. Raises SettingsError if a setting is wrong; nothing else.
     """
     run = _new_run(run_name, run_id, experiment, nested, parent_run_id)
     run.make_active()
@@ -59,7 +139,9 @@ def _new_run(
 ) -> Run:
     session = current()
     if run_id is not None and not _RUN_ID.fullmatch(str(run_id)):
-        warn_once("run id", "a run_id may hold letters, digits, '_', '.' and '-', 128 at most; a new id is used instead")
+        warn_once(
+            "run id", "a run_id may hold letters, digits, '_', '.' and '-', 128 at most; a new id is used instead"
+        )
         run_id = None
     if run_id in session.runs:
         return session.runs[str(run_id)]
@@ -85,7 +167,7 @@ def _new_run(
     if outer is None or earlier is not None:
         _watch_process_end()
     if earlier is None and sys.argv and sys.argv[0]:
-        run.set_tag("source", os.path.basename(sys.argv[0]) or sys.argv[0])
+        run.set_tag("source", os.path.basename(sys.argv[0]))
     return run
 
 

@@ -1,8 +1,8 @@
 """Files of a run: the snapshot at the log call, the sealing later, the place where a user finds them.
 
-A file is copied into `staging/` at once, so its owner may delete or overwrite it. In the background it is hashed, scanned and
-sealed into `artifacts/`; if a rule hits in a file that cannot be masked (a binary one), it goes to `quarantine/` instead.
-A snapshot whose process died is published by the next process that reads the run.
+A file is copied into `staging/` at once, so its owner may delete or overwrite it. In the background it is hashed,
+scanned and sealed into `artifacts/`; if a rule hits in a file that cannot be masked (a binary one), it goes to
+`quarantine/` instead. A snapshot whose process died is published by the next process that reads the run.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import time
 import uuid
 from pathlib import Path
 
-from reticent_redact import Redactor, Report, SealedText, Withheld as WithheldFile
-
 from reticent.files import make_directory, safe_relative, snapshot, write_private
 from reticent.records import Artifact, SealedRecord, Staged, Withheld
 from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
+from reticent_redact import Redactor, Report, SealedText
+from reticent_redact import Withheld as WithheldFile
 
 INLINE_BYTES = 1 << 20
 """Text up to this size is sealed within the log call."""

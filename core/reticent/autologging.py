@@ -76,8 +76,9 @@ def inspect_integrations() -> list[IntegrationReport]:
         except Exception as error:  # noqa: BLE001 - a broken installation of a framework may fail in any way
             missing = isinstance(error, ModuleNotFoundError)
             text = None if missing else f"{type(error).__name__} on import"
-            report = IntegrationReport(integration.name, integration.module, None, integration.requires, False, [], text)
-            reports.append(report)
+            reports.append(
+                IntegrationReport(integration.name, integration.module, None, integration.requires, False, [], text)
+            )
             continue
         patches = []
         for patch in integration.patches:

@@ -1,4 +1,4 @@
-"""Work that training must not wait for: sealing files, saving models, drawing; and the regular sync of open logs to disk.
+"""Work that training must not wait for: sealing files, saving models, drawing, and syncing open logs to disk.
 
 One daemon thread per process, started by the first job. Jobs run in order; one that fails is reported to its run.
 """

@@ -15,7 +15,6 @@ from reticent.files import make_directory, open_private
 from reticent.guard import logger, swallowed
 from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
-from reticent.records import RunStatus
 from reticent.run import status_of
 from reticent.session import Session
 
@@ -32,7 +31,7 @@ def watch(root: Path) -> None:
         return
     _watching_pid = os.getpid()
     sys.excepthook = _excepthook(sys.excepthook)
-    sys.exit = _exit(sys.exit)  # type: ignore[assignment] # the only way to see the code of sys.exit at exit
+    sys.exit = _exit(sys.exit)  # the only way to see its code at exit
     path = sigterm_mark(root, this_process())
     with swallowed("watching for SIGTERM"):
         make_directory(path.parent)
@@ -49,17 +48,23 @@ def close(sessions: list[Session]) -> None:
     if not _flush(sessions, min(deadline, time.monotonic() + 0.5)):
         _wait(sessions, deadline)
     left: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
     for session in sessions:
+        for run in session.losing.values():
+            lost += run.losses()
         for sender in session.senders():
             left[sender.name] += len(sender.give_up())
     if +left:
         names = ", ".join(f"{name} ({count} runs)" for name, count in (+left).items())
-        logger.warning("reticent: not delivered in time to %s; kept, and goes on with the next run or `reticent sync`", names)
+        logger.warning("reticent: not all delivered in time to %s; kept for the next run or `reticent sync`", names)
+    if lost:
+        logger.warning("reticent: lost: %s", ", ".join(f"{count} {what}" for what, count in lost.items()))
     _unwatch()
 
 
 def _flush(sessions: list[Session], deadline: float) -> bool:
-    return all([session.flush(max(0.0, deadline - time.monotonic())) for session in sessions])
+    results = [session.flush(max(0.0, deadline - time.monotonic())) for session in sessions]
+    return all(results)
 
 
 def _wait(sessions: list[Session], deadline: float) -> None:

@@ -44,7 +44,7 @@ def main() -> None:
     missing = [name for name in ("sklearn", "xgboost") if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"the demo needs {' and '.join(missing)}, not installed here: pip install \"reticent[sklearn,xgboost]\""
+            f'the demo needs {" and ".join(missing)}, not installed here: pip install "reticent[sklearn,xgboost]"'
         )
     out = render.console()
     reticent.configure(experiment=EXPERIMENT)
@@ -96,7 +96,11 @@ def boosting() -> str:
 
 def by_hand() -> str:
     # Of the form that OpenAI's keys have, and nobody's. Put together here, so that no scanner takes this file for a leak.
-    key = "sk-" + "proj-" + "".join(random.Random(7).choices("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=48))  # noqa: E501, S311
+    key = (
+        "sk-"
+        + "proj-"
+        + "".join(random.Random(7).choices("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=48))
+    )  # noqa: E501, S311
     noise = random.Random(0)  # noqa: S311 - a curve to look at
     with reticent.start_run("by-hand") as run:
         run.log_params({"learning_rate": 0.05, "num_tokens": 4096, "api_key": key})
@@ -145,7 +149,7 @@ def _look(out: Console, began: float) -> None:
 
     runs = [run for run in reticent.search_runs(experiments=[EXPERIMENT]) if (run.start_time or 0.0) >= began]
     _command(out, "reticent runs -e demo")
-    out.print(fit(out, tree(runs, None, chronological=True)))
+    out.print(render.Block(fit(out, tree(runs, None, chronological=True))))
     boosted = next((run for run in runs if any("logloss" in key for key in run.metrics)), None)
     manual = next((run for run in runs if run.name == "by-hand"), None)
     for run in (boosted, manual):
@@ -158,14 +162,16 @@ def _look(out: Console, began: float) -> None:
     parents = [run for run in runs if run.parent_id is None]
     children = [run for run in runs if run.parent_id is not None]
     if boosted is not None:
-        table.add_row(f"  reticent show {render.short(boosted.run_id)} --all", Text("with all defaults", style=render.DIM))
+        table.add_row(
+            f"  reticent show {render.short(boosted.run_id)} --all", Text("with all defaults", style=render.DIM)
+        )
     pair = (children if len(children) > 1 else parents)[:2]
     if len(pair) == 2:
         ids = " ".join(render.short(run.run_id) for run in pair)
         table.add_row(f"  reticent compare {ids}", Text("side by side", style=render.DIM))
     table.add_row("  reticent runs -f 'metrics.loss < 0.5'", Text("search", style=render.DIM))
     table.add_row("  reticent doctor", Text("what is captured here, and how it is set up", style=render.DIM))
-    out.print(table)
+    out.print(render.Block(table))
     root = os.path.relpath(reticent.get_run(runs[0].run_id).directory.parent.parent) if runs else ""
     if root:
         out.print(Text(f"\nAll of it lies in {root}; nothing has left this machine.", style=render.DIM))

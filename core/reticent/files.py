@@ -71,7 +71,7 @@ def snapshot(source: Path, target: Path) -> None:
 
 
 def share(source: Path, target: Path) -> None:
-    """`target` has the content of `source`, which is never changed in place: a hard link where possible, else a copy."""
+    """`target` has the content of `source`, which is never changed in place: by hard link if possible, else by copy."""
     if target.exists():
         return
     make_directory(target.parent)

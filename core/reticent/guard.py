@@ -1,7 +1,7 @@
 """The one place where our own errors end, so that training never sees one.
 
-Every call that user code makes into Reticent while it trains runs inside `swallowed`. What goes wrong is counted and told
-once per kind through the `reticent` logger. In strict mode (`RETICENT_STRICT=1`, for tests) it is raised instead.
+Every call that user code makes into Reticent while it trains runs inside `swallowed`. What goes wrong is counted and
+told once per kind through the `reticent` logger. In strict mode (`RETICENT_STRICT=1`, for tests) it is raised instead.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import TracebackType
 logger = logging.getLogger("reticent")
 strict = os.environ.get("RETICENT_STRICT", "") not in ("", "0")
 _told: set[str] = set()
+
 
 class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
     """Context manager: `with swallowed("log_param"): ...`; `report(kind, error)` is called with what was swallowed."""

@@ -54,7 +54,7 @@ def _identity(pid: int) -> ProcessIdentity:
 
 
 def is_alive(machine: str, pid: int, started: float, last_sign: float) -> bool:
-    """Whether that process still runs: by its pid where we can see it, else by its last sign of life (epoch seconds)."""
+    """Whether that process still runs: by its pid if we can see it, else by its last sign of life (epoch seconds)."""
     if machine != machine_identity():
         return time.time() - last_sign < 3 * HEARTBEAT_S
     if pid == os.getpid():
@@ -76,7 +76,7 @@ def after_fork_in_child(action: Callable[[], None]) -> None:
 
 
 def at_exit(action: Callable[[], None]) -> None:
-    """Run `action` when this process ends in an orderly way, also as a child of multiprocessing, where atexit is silent."""
+    """Run `action` when this process ends in an orderly way, also as a child of multiprocessing (no atexit there)."""
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         from multiprocessing.util import Finalize

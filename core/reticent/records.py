@@ -1,7 +1,7 @@
 """What a run log holds: one type per kind of record, every text in it sealed.
 
 A field of type `SealedText` can only come from `Redactor.seal`, so the type checker refuses a record made from a raw
-value. Strings that we make ourselves (ids, digests, states, dtypes) are plain `str`. Times are seconds since the epoch, UTC.
+value. Strings that we make ourselves (ids, digests, states) are plain `str`. Times are seconds since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from struct import Struct
 from typing import Literal, TypeAlias
 
 import msgspec
+
 from reticent_redact import SealedText
 
 METRIC = Struct("@dqdQ")
@@ -216,7 +217,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class MetricBlock:
-    """Consecutive points of one writer, packed as `METRIC`; `first` is the number of the first one within the writer."""
+    """Consecutive points of one writer, packed as `METRIC`; `first` is the first one's number within the writer."""
 
     writer: str
     first: int

@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reticent_redact import Report
-
 from reticent import artifacts
 from reticent.models import publish as models
 from reticent.process import ProcessIdentity
@@ -24,6 +22,7 @@ from reticent.records import (
     WriterStarted,
 )
 from reticent.runlog import LogWriter, RunReader
+from reticent_redact import Report
 
 if TYPE_CHECKING:
     from reticent.session import Session

@@ -6,11 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reticent_redact import SealedText
-
-from reticent.recovery import events
 from reticent.records import Param, RunStarted
+from reticent.recovery import events
 from reticent.runlog import RunReader
+from reticent_redact import SealedText
 
 
 @dataclass(slots=True)

@@ -19,8 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent_redact import Report, SealedText
-
 from reticent import artifacts, recovery, resume, values
 from reticent.files import safe_relative
 from reticent.guard import swallowed, warn_once
@@ -38,6 +36,7 @@ from reticent.records import (
     Tag,
     Warned,
 )
+from reticent_redact import Report, SealedText
 
 if TYPE_CHECKING:
     from reticent.session import Session
@@ -47,6 +46,7 @@ active: ContextVar[Run | None] = ContextVar("reticent_run", default=None)
 
 Origin = Literal["explicit", "default", "derived"]
 
+_NO_PARAMS: Mapping[str, SealedText] = {}
 _now = time.time
 _pack = METRIC.pack
 _DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -57,7 +57,7 @@ _NOT_FAST = (KeyError, TypeError, ValueError, struct.error, OSError)
 class Run:
     """One training: made by `reticent.start_run`, ended by leaving its `with` block or by `end`."""
 
-    def __init__(self, session: Session, started: RunStarted, params: Mapping[str, SealedText] = {}) -> None:  # noqa: B006 - read only
+    def __init__(self, session: Session, started: RunStarted, params: Mapping[str, SealedText] = _NO_PARAMS) -> None:
         self.run_id = started.run_id
         self.name: str = started.name
         self.experiment: str = started.experiment
@@ -88,7 +88,7 @@ class Run:
         self.log_params({key: value})
 
     def log_params(self, params: Mapping[str, object], origin: Origin | None = None) -> None:
-        """Log hyperparameters; `origin` says whether the user gave them, the framework defaulted them or we derived them."""
+        """Log hyperparameters; `origin`: given by the user, defaulted by the framework, or derived by us."""
         with self._guard("log_params"):
             records: list[SealedRecord] = []
             for key, value in params.items():
@@ -240,6 +240,11 @@ class Run:
             self._fits += 1
             return self._fits
 
+    def losses(self) -> Counter[str]:
+        """What could not be appended to the run log, nor told there until now: how many of what."""
+        with self._lock:
+            return Counter({what: count for what, (count, _) in self._losses.items()})
+
     def make_active(self) -> None:
         """Have module-level functions in this context log to this run until it ends."""
         self._outer = active.get()
@@ -297,7 +302,9 @@ class Run:
         record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
         if known is None:
             return [record]
-        message = self._seal("warning", f"param {sealed_key!r} was logged again with another value; the newest one holds")
+        message = self._seal(
+            "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"
+        )
         return [record, Warned(time=_now(), kind="param changed", message=message)]
 
     def _tag(self, key: str, value: object) -> Tag:
@@ -373,6 +380,7 @@ class Run:
     def _lose(self, what: str, count: int, error: OSError) -> None:
         with self._lock:
             self._losses[what] = self._losses.get(what, (0, ""))[0] + count, error.strerror or type(error).__name__
+            self._session.losing[self.run_id] = self
         warn_once(
             "lost records",
             f"the run log under {self._session.root} cannot be written ({error.strerror}); training goes on, and what is "
@@ -382,6 +390,7 @@ class Run:
     def _drain_losses(self) -> list[SealedRecord]:
         with self._lock:
             losses, self._losses = self._losses, {}
+            self._session.losing.pop(self.run_id, None)
         return [
             Lost(time=_now(), what=what, count=count, reason=self._seal("warning", reason))
             for what, (count, reason) in losses.items()
@@ -392,7 +401,7 @@ class Run:
 
     def _warn_of(self, kind: str, error: Exception) -> None:
         if isinstance(error, OSError) and (error.errno in _DISK_REFUSES or self._losses):
-            self._lose(kind, 1, error)
+            self._lose("artifacts", 1, error)  # params and metrics have told of theirs themselves
             return
         self.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
 

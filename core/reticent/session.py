@@ -14,8 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reticent_redact import Policy, Redactor, Report, SealedText
-
 from reticent import settings as settings_module
 from reticent.background import Background
 from reticent.delivery import Sender
@@ -26,6 +24,7 @@ from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.runlog import LogWriter
 from reticent.settings import Settings
+from reticent_redact import Policy, Redactor, Report, SealedText
 
 if TYPE_CHECKING:
     from reticent.run import Run
@@ -41,6 +40,8 @@ class Session:
         """The runs of this process that have not ended."""
         self.writers: dict[str, LogWriter] = {}
         """The open log writers by run id, ended runs with work in the background included."""
+        self.losing: dict[str, Run] = {}
+        """The runs that have lost records and could not say so in their logs."""
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
         self._senders: dict[str, Sender] = {}
         self._prepared = False
@@ -101,7 +102,8 @@ class Session:
         self.close_ended()
         for sender in self.senders():  # all at once: one that is slow may take the whole time
             sender.wake()
-        return all([sender.flush(deadline) for sender in self.senders()]) and done
+        results = [sender.flush(deadline) for sender in self.senders()]
+        return done and all(results)
 
     def close_ended(self) -> None:
         """Close the log writers of runs that have ended; a late record had opened them again."""

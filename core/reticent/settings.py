@@ -116,9 +116,10 @@ def _files(start: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
+    return table
 
 
 def _environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:

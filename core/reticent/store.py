@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
-
-from reticent.backends.sqlite import query
-from reticent.backends.sqlite.query import StoredRun
-from reticent.backends.sqlite.schema import database_path
-from reticent.delivery import Sender
-from reticent.errors import RunNotFoundError, StoreError
-from reticent.session import Session, current
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas
+    pass

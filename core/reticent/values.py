@@ -134,11 +134,11 @@ class _Plainer:
                 return conversion(value)
         if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and its like: their text is a row of stars
             return _Verbatim(str(value))
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) or _is_omegaconf(value, "DictConfig"):
             return self._mapping(value, depth)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return self._mapping(dict(zip(value._fields, value, strict=False)), depth)
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)) or _is_omegaconf(value, "ListConfig"):
             return type(value)(self._items(value, depth)) if type(value) in (list, tuple) else self._items(value, depth)
         if isinstance(value, Set):
             return self._items(sorted(value, key=lambda item: (type(item).__name__, repr(item))), depth)
@@ -189,19 +189,20 @@ class _Plainer:
         return _Verbatim(_ADDRESS.sub("", repr(value)))
 
 
+def _is_omegaconf(value: Any, name: str) -> bool:
+    return type(value).__name__ == name and type(value).__module__.startswith("omegaconf.")
+
+
 def _fields(value: Any) -> Mapping[str, Any] | None:
     """The fields of a dataclass, msgspec, attrs or pydantic object, or of an omegaconf container."""
     kind = type(value)
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    for names in ("__struct_fields__", "__attrs_attrs__", "model_fields", "__fields__"):
-        listed = getattr(kind, names, None)
-        if isinstance(listed, Mapping):
-            return {name: getattr(value, name) for name in listed}
-        if isinstance(listed, tuple):
-            return {name: getattr(value, name) for name in (getattr(item, "name", item) for item in listed)}
-    if kind.__module__.startswith("omegaconf."):  # ListConfig; a DictConfig is a Mapping-like object without the ABC
-        return dict(value.items()) if hasattr(value, "items") else dict(enumerate(value))
+    for attribute in ("__struct_fields__", "__attrs_attrs__", "model_fields", "__fields__"):
+        listed: Any = getattr(kind, attribute, None)
+        if isinstance(listed, (Mapping, tuple)):
+            names = [str(getattr(item, "name", item)) for item in listed]
+            return {name: getattr(value, name) for name in names}
     return None
 
 
@@ -222,7 +223,7 @@ def _summary(value: Any) -> str:
 
 
 _CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Plain]], ...] = (
-    (Enum, lambda value: value.value if isinstance(value, str) else _Verbatim(str(value))),
+    (Enum, lambda value: str.__str__(value) if isinstance(value, str) else _Verbatim(str(value))),
     (bool, bool),
     (str, lambda value: str.__str__(value)),
     ((bytes, bytearray, memoryview), bytes),

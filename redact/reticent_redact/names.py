@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from reticent_redact.policy import Policy
+from reticent_redact.policy import MARKER, Policy
 
 
 class Verdict(NamedTuple):
@@ -136,7 +136,8 @@ RULES = {f"key-{'-'.join(sequence)}" for sequence in _SECRET} | {f"key-{word}" f
 
 def words(key: str) -> list[str]:
     """The words of a key, in lower case: snake, camel, kebab and dotted are one; digits say nothing."""
-    return [word.lower() for word in _WORD.findall(unicodedata.normalize("NFKC", key[-_KEY_LIMIT:]))]
+    said = MARKER.sub(" ", key[-_KEY_LIMIT:])  # the rule that masked a part of the key says nothing about its value
+    return [word.lower() for word in _WORD.findall(unicodedata.normalize("NFKC", said))]
 
 
 def judge(key: str) -> Verdict | None:

@@ -6,6 +6,7 @@ apply to a kept key as to any other.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -18,6 +19,9 @@ class Policy:
     max_depth: int = 32
     max_nodes: int = 100_000
     max_text: int = 16 * 1024 * 1024
+
+
+MARKER = re.compile(r"\[REDACTED:([a-z0-9-]{1,64})\]")
 
 
 def marker(rule: str) -> str:

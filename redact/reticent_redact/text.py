@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from reticent_redact import names, values
-from reticent_redact.policy import marker
+from reticent_redact.policy import MARKER, marker
 
 UNSCANNED_RULE = "unscanned"
 REGISTERED_RULE = "registered"
@@ -33,11 +33,14 @@ _KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _KEY_BEFORE = 64
 
 _HEAD = re.compile(
-    r"""(?P<key>[\w.-]{1,64})(?P<quote>\\{0,3}["'`])?\]?"""
+    r"""(?=(?P<key>[\w.-]{1,64}))(?P=key)(?P<quote>\\{0,3}["'`])?(?(quote)\]?)"""
     r"""(?:[ \t]{0,8}(?P<assigns>=>|:=|==|=|:(?!//))[ \t]{0,8}|[ \t]{1,8}(?=[^\s-]))""",
     re.ASCII,
 )
-"""From inside a key to its value: `key=`, `"key": `, `["key"] = `, `--key `."""
+"""From inside a key to its value: `key=`, `"key": `, `["key"] = `, `--key `.
+
+The look ahead takes the key in one piece: what does not fit is not tried again with less of it.
+"""
 
 _QUOTED = re.compile(
     r"""(?:[A-Za-z_]{0,24}\()?[bBrRfFuU]{0,2}(?:"""
@@ -51,7 +54,7 @@ _QUOTED = re.compile(
 )
 _BARE = re.compile(
     r"""(?:(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)[ \t]{1,4})?"""
-    r"""(?P<value>(?:\\\\|[^\s"'`,;:=)}\]&|\\])"""
+    r"""(?P<value>(?:\$\{\w{1,64}\}|\\\\|[^\s"'`,;:=)}\]&|\\])"""
     r"""(?:\\\\|\\(?!["'`])|[^\s"'`,;&)}\]<>\\]+"""
     # punctuation ends the value where something else begins, and is part of it otherwise
     r"""|["'`,;&)}\]<>](?!\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:]))*)""",
@@ -61,7 +64,6 @@ _IN_QUERY = re.compile(r"""(?P<value>[^\s&#"'`<>\\]+)""")
 _PEEK = 256
 
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
-_MARKER = re.compile(r"\[REDACTED:([a-z0-9-]{1,64})\]")
 _RULE_IDS = {rule.id for rule in values.RULES} | names.RULES | {UNSCANNED_RULE, REGISTERED_RULE}
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
@@ -95,7 +97,7 @@ class Scanner:
 
     def is_marker(self, text: str) -> bool:
         """Whether the text is one of our markers and nothing else."""
-        found = _MARKER.fullmatch(text)
+        found = MARKER.fullmatch(text)
         return found is not None and found[1] in _RULE_IDS
 
     def redact(self, text: str) -> tuple[str, list[str]]:
@@ -171,7 +173,7 @@ class Scanner:
         return Span(match.start(match.lastgroup), match.end(match.lastgroup), verdict.rule)
 
     def _merged(self, found: list[Span], text: str) -> list[Span]:
-        present = [match.span() for match in _MARKER.finditer(text) if match[1] in _RULE_IDS]
+        present = [match.span() for match in MARKER.finditer(text) if match[1] in _RULE_IDS]
         if present:
             found = [whole for span in found if (whole := _around(span, present)) is not None]
         found.sort(key=lambda span: span.start)  # stable: of two from one place, the value rule gives its name

@@ -118,7 +118,7 @@ RULES: tuple[Rule, ...] = (
         "pem-private-key",
         ("-----begin ",),
         r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----"
-        # To its END, whatever stands between (it may be lines of source code); without one, to the end of the quotation.
+        # To its END, whatever stands between (it may be lines of source code); without one, to the end of a quotation.
         r"(?:(?:[^-]|-(?!----)){0,32768}-----END [A-Z0-9 ]{1,80}-----|(?:[^-\"'`]|-(?!----)){0,32768})",
         hits=(
             "-----BEGIN "

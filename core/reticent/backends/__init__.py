@@ -1,13 +1,13 @@
 """Backends: where runs are delivered. A backend is a class with three methods, found by the scheme of its URL.
 
-To write one: implement `Backend`, register the class under the entry-point group `reticent.backends` with the URL's scheme
-as the name, and have its tests inherit `reticent.testing.BackendContract`.
+To write one: implement `Backend`, register the class under the entry-point group `reticent.backends` with the scheme of
+its URLs as the name, and have its tests inherit `reticent.testing.BackendContract`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -50,21 +50,18 @@ class Rejection:
     reason: str
 
 
-@dataclass(slots=True)
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """The backend cannot take records now; `retry_after` is the least wait in seconds that it asked for."""
 
-    reason: str
-    retry_after: float = 0.0
-    args: tuple[object, ...] = field(default=(), init=False)
-
-    def __str__(self) -> str:
-        return self.reason
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class Backend(Protocol):
     def open(self, target: Target) -> str:
-        """Connect, and return a text that names this very store: another one (emptied, replaced) is given every run anew."""
+        """Connect, and return a text that names this very store: one that was emptied or replaced has another, and is
+        given every run anew."""
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
         """Store the batch. It may come again, whole or in part: each record must then be stored once.

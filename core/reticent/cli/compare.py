@@ -36,7 +36,7 @@ def compare_runs(run_ids: Sequence[str], as_json: bool) -> None:
     table.add_row("", *[Text(render.duration(run.duration_s), style=render.DIM) for run in runs])
     alike = len(set().union(*[run.params for run in runs])) - len(params)
     table.add_row()
-    table.add_row(Text("Params", style=render.HEAD), *[""] * len(runs), Text(f"{alike} alike", style=render.DIM))
+    table.add_row(Text("Params", style=render.HEAD), *[""] * len(runs), Text(f"{alike} alike" if alike else "", style=render.DIM))
     for key in params:
         table.add_row(
             Text("  ").append_text(render.literal(key, limit=40)),
@@ -53,7 +53,7 @@ def compare_runs(run_ids: Sequence[str], as_json: bool) -> None:
             for run, value in zip(runs, values, strict=True)
         ]
         table.add_row(Text("  ").append_text(render.literal(key, limit=40)), *cells, Text(difference(values), style=render.DIM))
-    out.print(table)
+    out.print(render.Block(table))
 
 
 def differing_params(runs: Sequence[StoredRun]) -> list[str]:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -37,9 +37,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BARS = "▁▂▃▄▅▆▇█"
 
 _HIGHER = frozenset(
-    "acc accuracy auc aucpr auroc auprc bleu dice f1 iou kappa map mcc ndcg precision r2 recall rouge score".split()
+    "acc accuracy auc aucpr auroc auprc bleu dice f1 iou kappa map mcc ndcg precision r2 recall rouge rsquared score".split()
 )
-_LOWER = frozenset("cer err error logloss loss mae mape merror mlogloss mse perplexity ppl rmse rmsle wer".split())
+_LOWER = frozenset("aic bic cer err error logloss loss mae mape merror mlogloss mse perplexity ppl rmse rmsle wer".split())
 _NEITHER = frozenset("time std rank count iteration epoch step lr".split())
 
 
@@ -102,13 +102,32 @@ def table(*headings: str, right: Sequence[int] = ()) -> Table:
     return made
 
 
+class Block:
+    """A renderable moved to the right, its lines without blanks at their ends, which a pipe would carry along."""
+
+    def __init__(self, body: RenderableType, indent: int = 0) -> None:
+        self._body = body
+        self._indent = indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        inner = options.update(width=options.max_width - self._indent)
+        for line in console.render_lines(self._body, inner, pad=False):
+            while line and not line[-1].text.strip():
+                line.pop()
+            if line:
+                text, style, control = line.pop()
+                yield Segment(" " * self._indent)
+                yield from line
+                yield Segment(text.rstrip(), style, control)
+            yield Segment.line()
+
+
 def section(out: Console, title: str, body: RenderableType, note: str = "") -> None:
-    heading = Text(title, style=HEAD)
-    if note:
-        heading.append(f"  {note}", style=f"not bold {DIM}")
+    heading = Text.assemble((title, HEAD), ("  ", ""), (note, DIM))
+    heading.rstrip()
     out.print()
     out.print(heading)
-    out.print(Padding(body, (0, 0, 0, 2), expand=False))
+    out.print(Block(body, 2))
 
 
 def short(run_id: str) -> str:

@@ -17,6 +17,8 @@ from reticent.cli import render
 
 METRICS, PARAMS = 4, 3
 """The most columns of each."""
+COMMON = 0.4
+"""A metric is a column of its own if at least this part of the runs has it."""
 CHILDREN = 5
 """Of more children than this the rest is counted, on a terminal."""
 
@@ -60,7 +62,7 @@ def list_runs(
         return
     brief = render.on_terminal(out) and not everything
     rows = tree(runs, CHILDREN if brief else None, chronological=not sort)
-    out.print(fit(out, rows))
+    out.print(render.Block(fit(out, rows)))
     if len(runs) == max_results:
         out.print(Text(f"\nThe first {max_results}; more with --max.", style=render.DIM))
 
@@ -104,52 +106,67 @@ def tree(runs: Sequence[StoredRun], limit: int | None, chronological: bool) -> l
     return rows
 
 
-def fit(out: Console, rows: Sequence[Row]) -> Table:
-    """The table with as many of the telling columns as there is room for."""
+def fit(out: Console, rows: Sequence[Row], room: int | None = None, within: str | None = None) -> Table:
+    """The table with as many of the telling columns as there is room for; `within` is an experiment not worth naming."""
     chosen: list[Column] = []
     wide = out.options.update(width=render.PIPED_WIDTH)
     for column in telling([row.run for row in rows]):
         wanted = [*chosen, column]
-        if Measurement.get(out, wide, build(rows, wanted)).maximum <= out.width:
+        if Measurement.get(out, wide, build(rows, wanted, within)).maximum <= (room or out.width):
             chosen = wanted
-    return build(rows, sorted(chosen, key=lambda column: column.kind))
+    return build(rows, sorted(chosen, key=lambda column: column.kind), within)
 
 
-def build(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
+def build(rows: Sequence[Row], columns: Sequence[Column], within: str | None) -> Table:
     runs = [row.run for row in rows]
     redacted = {run.run_id: sum(redaction.count for redaction in run.redactions()) for run in runs}
-    troubled = any(run.health.state != "ok" for run in runs)
+    named = any(run.experiment != within for run in runs)
+    rest = {run.run_id: _rest(run, columns) for run in runs}
     table = render.table()
     table.show_header = True
-    for heading in ("id", "name", "experiment", "status", "started", "took"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "took" else "left")
+    table.add_column("id", no_wrap=True)
+    table.add_column("name", no_wrap=True)
+    if named:
+        table.add_column("experiment", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("started", no_wrap=True)
+    table.add_column("took", no_wrap=True, justify="right")
     for column in columns:
-        heading = render.literal(column.key, limit=24)
-        table.add_column(heading, no_wrap=True, justify="right" if column.kind == "metric" else "left")
+        justify: Literal["left", "right"] = "right" if column.kind == "metric" else "left"
+        table.add_column(render.literal(column.key, limit=24), no_wrap=True, justify=justify)
+    if any(rest.values()):
+        table.add_column("other metrics" if any(column.kind == "metric" for column in columns) else "metrics", no_wrap=True)
     if any(redacted.values()):
         table.add_column("redacted", no_wrap=True, justify="right")
-    if troubled:
+    if any(run.health.state != "ok" for run in runs):
         table.add_column("health", no_wrap=True)
     for row in rows:
         run = row.run
         indent = "  " * (row.depth - 1) + "└ " if row.depth else ""
         cells = [
             Text(render.short(run.run_id), style=render.DIM),
-            Text(indent, style=render.DIM).append_text(render.literal(run.name, limit=40 - len(indent))),
-            render.literal(run.experiment, limit=24),
+            Text.assemble((indent, render.DIM), render.literal(run.name, limit=40 - len(indent))),
+            *[render.literal(run.experiment, limit=24)] * named,
             render.status(run.status),
             Text(render.ago(run.start_time), style=render.DIM),
             Text(render.duration(run.duration_s), style=render.DIM),
             *[column.cell(run) for column in columns],
+            *[rest[run.run_id]] * any(rest.values()),
+            *[Text(str(redacted[run.run_id] or ""), style=render.REDACTED)] * any(redacted.values()),
+            health(run),
         ]
-        if any(redacted.values()):
-            cells.append(Text(str(redacted[run.run_id] or ""), style=render.REDACTED))
-        if troubled:
-            cells.append(health(run))
-        table.add_row(*cells)
+        table.add_row(*cells[: len(table.columns)])
         if row.more:
-            table.add_row("", Text(f"{'  ' * row.depth}and {row.more} more", style=render.DIM))
+            table.add_row("", Text(f"{'  ' * row.depth}and {row.more} more (--all)", style=render.DIM))
     return table
+
+
+def _rest(run: StoredRun, columns: Sequence[Column]) -> Text:
+    """The most telling metric of a run that has none of the columns' metrics."""
+    if not run.metrics or any(column.kind == "metric" and column.key in run.metrics for column in columns):
+        return Text("")
+    key = max(sorted(run.metrics), key=_weight)
+    return Text.assemble(render.literal(key, render.DIM, limit=24), " ", render.number(run.metrics[key]))
 
 
 def health(run: StoredRun) -> Text:
@@ -159,29 +176,20 @@ def health(run: StoredRun) -> Text:
 
 
 def telling(runs: Sequence[StoredRun]) -> Iterator[Column]:
-    """Columns in the order of how much they tell: metrics that cover the runs, and params by which they differ."""
-    metrics = _covering([set(run.metrics) for run in runs])
+    """Columns in the order of how much they tell: metrics that the runs have in common, and params by which they differ."""
+    metrics = _common(runs)
     params = _differing(runs)
     for index in range(max(METRICS, PARAMS)):
         yield from [Column("metric", key) for key in metrics[index : index + 1]]
         yield from [Column("param", key) for key in params[index : index + 1]]
 
 
-def _covering(present: Sequence[set[str]]) -> list[str]:
-    """Metrics such that as many runs as possible show one, then a second one; those of known direction first."""
-    candidates = set().union(*present)
-    shown: Counter[int] = Counter()
-    chosen: list[str] = []
-    while len(chosen) < METRICS and candidates:
-
-        def gain(key: str) -> float:
-            return _weight(key) * sum(0.4 ** shown[index] for index, keys in enumerate(present) if key in keys)
-
-        best = max(sorted(candidates), key=gain)
-        candidates.remove(best)
-        chosen.append(best)
-        shown.update(index for index, keys in enumerate(present) if best in keys)
-    return chosen
+def _common(runs: Sequence[StoredRun]) -> list[str]:
+    """Metrics that a good part of the runs with metrics have: those that the most have first, then the most telling."""
+    present = Counter(key for run in runs for key in run.metrics)
+    enough = max(2, COMMON * sum(1 for run in runs if run.metrics)) if len(runs) > 1 else 1
+    usable = [key for key, count in present.items() if count >= enough]
+    return sorted(usable, key=lambda key: (-_weight(key) * present[key], key))[:METRICS]
 
 
 def _weight(key: str) -> float:

@@ -77,7 +77,7 @@ def params(out: Console, run: StoredRun, brief: bool) -> None:
     if len(shown) < len(defaults):
         left = f"and {len(defaults) - len(shown)} more defaults (--all)"
         table.add_row(Text(left, style=render.DIM))
-    note = f"{len(given)} given, {len(defaults)} defaults" if defaults else str(len(given))
+    note = f"{len(given)} set, {len(defaults)} defaults" if defaults else str(len(given))
     render.section(out, "Params", table, note)
 
 
@@ -151,7 +151,7 @@ def redactions(out: Console, run: StoredRun) -> None:
         for one in hidden:
             rule = Text(one.rule, style=render.REDACTED)
             table.add_row(render.literal(one.channel), rule, one.action, str(one.count))
-        render.section(out, "Redacted", table, "never written anywhere")
+        render.section(out, "Redacted", table, "hidden before anything was written")
     withheld = run.withheld()
     if withheld:
         table = render.table("file", "rule")

@@ -1,4 +1,4 @@
-"""Brings run logs to one backend: from its cursor to the end of the log, again and again, whatever happens on the way."""
+"""Brings run logs to one backend: from its cursor to the end of the log, again and again, whatever happens."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from reticent_redact import SealedText
-
-from reticent.backends import Backend, Batch, Target, Unavailable, create, name_of
+from reticent.backends import Backend, Batch, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
 from reticent.delivery.state import Progress, ProgressFiles
 from reticent.guard import warn_once
 from reticent.records import Delivery, WriterClosed, WriterStarted
 from reticent.runlog import RunReader
+from reticent_redact import SealedText
 
 Seal = Callable[[str], SealedText]
 Advance = Callable[[int], None]
 
 _UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
+
+
+def _ignore(_records: int) -> None:
+    """Progress that nobody watches."""
 
 
 class Sender:
@@ -100,7 +103,7 @@ class Sender:
             self._completed(run_id, self._record(progress, "pending"))
         return left
 
-    def deliver(self, run_ids: Iterable[str], advance: Advance = lambda records: None) -> None:
+    def deliver(self, run_ids: Iterable[str], advance: Advance = _ignore) -> None:
         """Bring the store up to date with these runs, in this thread; `advance(n)` is called as records arrive.
 
         Raises what the backend raises.
@@ -148,20 +151,20 @@ class Sender:
 
     def _pass(self, leftovers: list[str]) -> None:
         for run_id in list(self._own):
-            if self._deliver_run(run_id, lambda records: None):
+            if self._deliver_run(run_id, _ignore):
                 self._own.pop(run_id, None)
         while leftovers and not self._wake.is_set():
-            self._deliver_run(leftovers[-1], lambda records: None)
+            self._deliver_run(leftovers[-1], _ignore)
             leftovers.pop()
 
     def _failed(self, error: Exception) -> None:
-        self._backoff.failed(error.retry_after if isinstance(error, Unavailable) else 0.0)
+        self._backoff.failed(error.retry_after if isinstance(error, UnavailableError) else 0.0)
         with self._delivering:
             self._reset()
         self.error = self._seal(f"{type(error).__name__}: {error}")
         warn_once(
             f"backend {self.name}",
-            f"backend {self.name} does not take records now ({self.error}); they are kept in the run log and tried again",
+            f"backend {self.name} does not take records now ({self.error}); they are kept and tried again",
         )
 
     def _reset(self) -> None:

@@ -2,8 +2,8 @@
 
     <root>/delivery/<store>/<run_id>.json
 
-`store` is a digest of the backend's URL and of what its `open` returned: a store that was emptied or replaced has another
-one, and is given every run from the start.
+`store` is a digest of the backend's URL and of what its `open` returned: a store that was emptied or replaced has
+another one, and is given every run from the start.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reticent.api import active_run, start_run
-from reticent.patching.context import inside
+from reticent.patching.context import fit, inside
 from reticent.run import Run, status_of
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ class Call:
         """Set by a hook to keep the hooks of everything that the call calls from running."""
         self.joined = False
         """Whether `run` was open before this call; then the call does not end it."""
-        self._signature = _signature(function)
-        self._given = self._signature.bind_partial(*args, **kwargs).arguments
+        self._signature, self._given = _bind(function, args, kwargs)
         self._edits: dict[str, Any] = {}
         self._run: Run | None = None
         self._number = 1
@@ -56,8 +55,12 @@ class Call:
             current = active_run()
             self.joined = current is not None
             self._run = current or start_run()
-            if not self.inner:
+            run_id, number = fit.get()
+            if self.inner:
+                self._number = number if run_id == self._run.run_id else 1
+            else:
                 self._number = self._run.count_fit()
+                fit.set((self._run.run_id, self._number))
         return self._run
 
     @property
@@ -71,7 +74,7 @@ class Call:
         return "" if self._number == 1 else f"fit_{self._number}."
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of a parameter, however it was passed; its default in the function, or `default`, if it was not."""
+        """The value of a parameter, however it was passed; else its default in the function, else `default`."""
         if name in self._edits:
             return self._edits[name]
         if name in self._given:
@@ -146,6 +149,34 @@ class Call:
         return {}
 
 
+def _bind(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[inspect.Signature, dict[str, Any]]:
+    """The function's signature, and the arguments that were given by the names in it."""
+    signature = _signature(function)
+    try:
+        return signature, signature.bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        lenient = _lenient_signature(function)
+        if lenient is None:
+            raise
+        return lenient, lenient.bind_partial(*args, **kwargs).arguments
+
+
 @lru_cache(maxsize=4096)
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
+
+
+@lru_cache(maxsize=256)
+def _lenient_signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The signature of a function whose decorator takes keyword-only parameters by position too, as xgboost and
+    scikit-learn do while they deprecate that; None if nothing says that it does."""
+    kinds = [parameter.kind for parameter in inspect.signature(function, follow_wrapped=False).parameters.values()]
+    parameters = list(_signature(function).parameters.values())
+    if inspect.Parameter.VAR_POSITIONAL not in kinds or inspect.Parameter.VAR_POSITIONAL in (
+        p.kind for p in parameters
+    ):
+        return None
+    keyword_only, either = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([p.replace(kind=either) if p.kind is keyword_only else p for p in parameters])

@@ -9,7 +9,7 @@ from typing import Any
 from reticent.guard import swallowed, warn_once
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
-from reticent.patching.integration import Hook, Integration, Options, Patch
+from reticent.patching.integration import Integration, Options, Patch
 from reticent.run import active
 
 enabled: dict[str, Options] = {}
@@ -28,15 +28,39 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
 
+    hooked = _Wrapped(original, patch, integration)
+
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        options = enabled.get(integration.name)
+        return hooked(*args, **kwargs)
+
+    _wrappers[key] = wrapper
+    return wrapper
+
+
+class _Wrapped:
+    """What a wrapper does. Apart from the wrapper, so that a class of `__main__`, which pickles by value and with it the
+    wrappers of its methods, carries nothing but the originals to another process."""
+
+    def __init__(self, original: Callable[..., Any], patch: Patch, integration: Integration) -> None:
+        self.original = original
+        self.patch = patch
+        self.integration = integration
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial, (self.original,)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        original, patch, name = self.original, self.patch, self.integration.name
+        options = enabled.get(name)
         around = inside.get()
-        if options is None or EVERYTHING in around or (integration.name in around and not patch.nested):
+        if options is None or not (
+            patch.transparent or (EVERYTHING not in around and (name not in around or patch.nested))
+        ):
             return original(*args, **kwargs)
-        hooked = _Hooked(original, args, kwargs, patch.hook, integration, options)
+        hooked = _Hooked(original, args, kwargs, patch, self.integration, options)
         args, kwargs = hooked.before(args, kwargs)
-        token = inside.set(around | hooked.names)
+        token = inside.set(inside.get() | hooked.names)  # the hook may have changed the context
         try:
             result = original(*args, **kwargs)
         except BaseException as error:
@@ -47,9 +71,6 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
         hooked.after(result)
         return result
 
-    _wrappers[key] = wrapper
-    return wrapper
-
 
 class _Hooked:
     """One run of a hook around one call."""
@@ -59,20 +80,20 @@ class _Hooked:
         original: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        hook: Hook,
+        patch: Patch,
         integration: Integration,
         options: Options,
     ) -> None:
         self.call: Call | None = None
         self.generator: Generator[None, Any, None] | None = None
         self.kind = f"{integration.name} integration ({getattr(original, '__qualname__', original)})"
-        self.names = frozenset({integration.name})
+        self.names: frozenset[str] = frozenset() if patch.transparent else frozenset({integration.name})
         try:
             self.call = Call(original, args, kwargs, integration, options)
         except (TypeError, ValueError):
             return  # the user's arguments do not fit: the original says so itself
         with swallowed(self.kind, self._report):
-            self.generator = hook(self.call)
+            self.generator = patch.hook(self.call)
 
     def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments to call the original with."""

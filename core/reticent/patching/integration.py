@@ -35,6 +35,9 @@ class Patch:
     """Also every subclass that defines the method itself, those that are defined later included."""
     nested: bool = False
     """Also calls from inside another hooked call of the same integration."""
+    transparent: bool = False
+    """For a hook that only carries the context to threads: it runs inside quiet calls too, and does not count as a
+    hooked call around what its call calls."""
 
     @property
     def module(self) -> str:

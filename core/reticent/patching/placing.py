@@ -6,7 +6,7 @@ import copy
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,7 @@ def _wrapped(original: Any, patch: Patch, integration: Integration) -> Any:
 
 def _subclasses(cls: type) -> Iterator[type]:
     seen: set[type] = set()
-    waiting = list(cls.__subclasses__())
+    waiting: list[type] = list(cls.__subclasses__())
     while waiting:
         one = waiting.pop()
         if one not in seen:
@@ -105,11 +105,11 @@ def _subclasses(cls: type) -> Iterator[type]:
             yield one
 
 
-def _follow_subclasses(base: type, name: str, patch: Patch, integration: Integration) -> None:
+def _follow_subclasses(base: Any, name: str, patch: Patch, integration: Integration) -> None:
     """Patch the subclasses of `base` that are defined from now on."""
     original = vars(base).get("__init_subclass__")
 
-    def __init_subclass__(cls: type, **kwargs: Any) -> None:
+    def init_subclass(cls: Any, /, **kwargs: Any) -> None:
         if original is None:
             super(base, cls).__init_subclass__(**kwargs)
         else:
@@ -118,7 +118,6 @@ def _follow_subclasses(base: type, name: str, patch: Patch, integration: Integra
             with swallowed(f"{integration.name} integration"):
                 _place_on(cls, name, patch, integration)
 
-    follower: Callable[..., Any] = classmethod(__init_subclass__)  # type: ignore[assignment] # a descriptor
-    setattr(base, "__init_subclass__", follower)  # noqa: B010 - the attribute is read-only to the type checker
+    setattr(base, "__init_subclass__", classmethod(init_subclass))  # noqa: B010 - mypy holds it to be read-only
     placed = _Placed(weakref.ref(base), "__init_subclass__", original, vars(base)["__init_subclass__"])
     _placed.setdefault(integration.name, []).append(placed)

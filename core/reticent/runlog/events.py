@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from reticent.records import SealedRecord
 SUFFIX = ".events"
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(SealedRecord).decode
+_decode: Callable[[bytes], SealedRecord] = msgspec.json.Decoder(SealedRecord).decode
 
 
 class EventWriter:

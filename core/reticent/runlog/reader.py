@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from reticent_redact import SealedText
 
 from reticent.process import is_alive
 from reticent.records import METRIC, Entry, MetricBlock, MetricKey, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, lines, unframe
 from reticent.runlog.metrics import HEADER, MAGIC, VERSION, segment_path
+from reticent_redact import SealedText
 
 _BYTE_ORDERS = {0: "little", 1: "big"}
 

@@ -11,13 +11,12 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from reticent_redact import SealedText
-
 from reticent.files import make_directory, reserves
 from reticent.process import this_process
 from reticent.records import MetricKey, SealedRecord, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, EventWriter
 from reticent.runlog.metrics import AppendedSegment, MappedSegment, segment_path
+from reticent_redact import SealedText
 
 
 class LogWriter:
@@ -155,5 +154,5 @@ def _may_map(runs: Path) -> bool:
     return _trusted[runs]
 
 
-def _closed(packed: bytes) -> object:
+def _closed(_packed: bytes) -> object:
     raise ValueError("no segment is open")

@@ -72,8 +72,22 @@ def test_what_looks_like_a_credential(value: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["adam", "bert-base-uncased", "[SEP]", "</s>", "<|endoftext|>", "2026-11-23T12:00:01", "/data/run1/a1B2c3D4e5F6g7H8", "a b" * 9]
-    + ["https://example.org/a1B2c3D4e5F6g7H8", "features_of_the_last_layer", "1234567890123456789", "model.layers.12.self_attn.q_proj"],
+    [
+        "adam",
+        "bert-base-uncased",
+        "[SEP]",
+        "</s>",
+        "<|endoftext|>",
+        "2026-11-23T12:00:01",
+        "/data/run1/a1B2c3D4e5F6g7H8",
+        "a b" * 9,
+    ]
+    + [
+        "https://example.org/a1B2c3D4e5F6g7H8",
+        "features_of_the_last_layer",
+        "1234567890123456789",
+        "model.layers.12.self_attn.q_proj",
+    ],
 )
 def test_what_does_not(value: str) -> None:
     assert not looks_like_credential(value)
@@ -81,12 +95,12 @@ def test_what_does_not(value: str) -> None:
 
 def _seconds(text: str) -> float:
     scan = Redactor().redact_text
-    best = float("inf")
+    seconds = []
     for _ in range(3):
         start = time.process_time()
         scan(text)
-        best = min(best, time.process_time() - start)
-    return best
+        seconds.append(time.process_time() - start)
+    return min(seconds)
 
 
 LITERALS = sorted({literal for rule in RULES for literal in rule.literals})
@@ -95,16 +109,55 @@ REPEATED = [
     pytest.param(lambda n: "7" * n, id="digits"),
     *(pytest.param(lambda n, unit=unit: unit * (n // len(unit)), id=unit.strip()) for unit in LITERALS),
     *(
-        pytest.param(lambda n, unit=rule.hits[0]: unit[: len(unit) // 2] * (n // (len(unit) // 2)), id=f"half-{rule.id}")
+        pytest.param(
+            lambda n, unit=rule.hits[0]: unit[: len(unit) // 2] * (n // (len(unit) // 2)), id=f"half-{rule.id}"
+        )
         for rule in RULES
     ),
     *(
         pytest.param(lambda n, unit=unit: unit * (n // len(unit)), id=repr(unit))
         for unit in (
-            *("password", "password=", "password: ", "token=token=", "?token=", "?token=?sig=", "&key=", "--password ", "secret='"),
-            *('"password": "', '"password":"\\', "password=\\", "password=,", "password=***", 'password="""', "api_key=${", "://a:", "://a:b@"),
-            *("-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----a\n", "eyJ-", "eyJaaaaaaaaa.", "[REDACTED:jwt]", "[REDACTED:"),
-            *("[REDACTED:jwt]password=x ", "key", "key-", "key.", "é", "password é=", "Bearer ", "Bearer a", "basic aaaaaaaaaaaa"),
+            *(
+                "password",
+                "password=",
+                "password: ",
+                "token=token=",
+                "?token=",
+                "?token=?sig=",
+                "&key=",
+                "--password ",
+                "secret='",
+            ),
+            *(
+                '"password": "',
+                '"password":"\\',
+                "password=\\",
+                "password=,",
+                "password=***",
+                'password="""',
+                "api_key=${",
+                "://a:",
+                "://a:b@",
+            ),
+            *(
+                "-----BEGIN RSA PRIVATE KEY-----",
+                "-----BEGIN PRIVATE KEY-----a\n",
+                "eyJ-",
+                "eyJaaaaaaaaa.",
+                "[REDACTED:jwt]",
+                "[REDACTED:",
+            ),
+            *(
+                "[REDACTED:jwt]password=x ",
+                "key",
+                "key-",
+                "key.",
+                "é",
+                "password é=",
+                "Bearer ",
+                "Bearer a",
+                "basic aaaaaaaaaaaa",
+            ),
         )
     ),
 ]
@@ -112,9 +165,8 @@ REPEATED = [
 
 @pytest.mark.parametrize("make", REPEATED)
 def test_the_work_grows_with_the_text_and_no_faster(make: Callable[[int], str]) -> None:
-    n = 50_000
-    once = _seconds(make(n))
-    while once < 0.01 and n < 1_600_000:  # long enough that the clock's grain and the noise of the machine are small
+    n = 10_000
+    while (once := _seconds(make(n))) < 0.005 and n < 1_000_000:  # long enough for the clock's grain not to matter
         n *= 2
-        once = _seconds(make(n))
-    assert _seconds(make(2 * n)) < 3 * once + 0.005
+    # Four times the text is four times the work, sixteen if it were quadratic; the least of several tries, against noise.
+    assert any(_seconds(make(4 * n)) < 8 * _seconds(make(n)) for _ in range(3)), once

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reticent_redact import Redactor, SealedText
 
 from reticent.records import METRIC, Metric, Param, WriterClosed
 from reticent.runlog import Cursor, LogWriter, RunReader
+from reticent_redact import Redactor, SealedText
 
 redactor = Redactor()
 

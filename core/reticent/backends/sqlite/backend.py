@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
-import sqlite3
+import os
+import re
 import struct
+import uuid
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from reticent.backends import Batch, Rejection, Target
+from reticent.backends import Batch, Rejection, Target, UnavailableError
 from reticent.backends.sqlite.schema import connect, database_path, identity
 from reticent.files import share
 from reticent.records import (
@@ -43,10 +47,13 @@ class SqliteBackend:
         _, _, path = target.url.partition("://")
         self._path = Path(path) if path else database_path(target.root)
         self._connection = connect(self._path)
+        self._file = _inode(self._path)
         self._keys: dict[str, int] = {}
         return identity(self._connection)
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
+        if _inode(self._path) != self._file:
+            raise UnavailableError("the database was replaced by `reticent reindex`; the new one is opened")
         for entry in batch.entries:
             if isinstance(entry.record, Artifact):
                 self._store_file(batch, entry.record)
@@ -54,15 +61,17 @@ class SqliteBackend:
         try:
             run = self._run(batch.run_id)
             for entry in batch.entries:
-                store = _STORE.get(type(entry.record))
-                if store is not None:
-                    store(self, run, entry, entry.record)
+                if isinstance(entry.record, _COUNTED):
+                    self._store_counted(run, entry)
+                elif type(entry.record) in _STORE:
+                    _STORE[type(entry.record)](self, run, entry.record)
             for block in batch.metrics:
                 self._store_metrics(run, block)
             self._connection.execute("COMMIT")
         except BaseException:
             self._keys.clear()
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # SQLite itself rolls back on some errors
+                self._connection.execute("ROLLBACK")
             raise
         return ()
 
@@ -87,11 +96,21 @@ class SqliteBackend:
         return self._keys[name]
 
     def _store_file(self, batch: Batch, artifact: Artifact) -> None:
+        """Keep the content under its digest. A later version of the file, which may be there by now, has another one."""
+        target = blob_path(self._path, artifact.sha256)
         source = batch.file(artifact)
-        if source is not None:
-            share(source, blob_path(self._path, artifact.sha256))
+        if source is None or target.exists():
+            return
+        taken = target.with_name(f".{uuid.uuid4().hex}")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                share(source, taken)  # and then look at what was taken: the source may be replaced at any moment
+                if _sha256(taken) == artifact.sha256:
+                    os.replace(taken, target)
+        finally:
+            taken.unlink(missing_ok=True)
 
-    def _store_started(self, run: int, entry: Entry, record: RunStarted) -> None:
+    def _store_started(self, run: int, record: RunStarted) -> None:
         self._connection.execute("INSERT OR IGNORE INTO experiment (name) VALUES (?)", (record.experiment,))
         self._connection.execute(
             "UPDATE run SET experiment = (SELECT id FROM experiment WHERE name = ?), name = ?, parent_id = ?,"
@@ -104,39 +123,45 @@ class SqliteBackend:
             (record.time, run, record.time),
         )
 
-    def _store_ended(self, run: int, entry: Entry, record: RunEnded) -> None:
+    def _store_ended(self, run: int, record: RunEnded) -> None:
         self._connection.execute(
             "UPDATE run SET status = ?, status_time = ?, end_time = ?, error = ?, counts = ?"
             " WHERE id = ? AND status_time <= ?",
             (record.status.value, record.time, record.time, record.error, json.dumps(record.counts), run, record.time),
         )
 
-    def _store_param(self, run: int, entry: Entry, record: Param) -> None:
+    def _store_param(self, run: int, record: Param) -> None:
         row = (run, record.key, record.time, record.value, record.origin)
-        self._connection.execute("INSERT OR IGNORE INTO param VALUES (?, ?, ?, ?, ?)", row)
+        self._connection.execute("INSERT OR REPLACE INTO param VALUES (?, ?, ?, ?, ?)", row)
 
-    def _store_tag(self, run: int, entry: Entry, record: Tag) -> None:
+    def _store_tag(self, run: int, record: Tag) -> None:
         row = (run, record.key, record.time, record.value)
-        self._connection.execute("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?)", row)
+        self._connection.execute("INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?)", row)
 
-    def _store_artifact(self, run: int, entry: Entry, record: Artifact) -> None:
+    def _store_artifact(self, run: int, record: Artifact) -> None:
         self._connection.execute(
             "INSERT INTO artifact VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET time = excluded.time,"
             " size = excluded.size, sha256 = excluded.sha256 WHERE excluded.time >= time",
             (run, record.path, record.time, record.size, record.sha256),
         )
 
-    def _store_row(self, run: int, entry: Entry, record: Any) -> None:
+    def _store_row(self, run: int, record: Any) -> None:
         """A record whose newest version of its key holds: the table's columns are the record's fields."""
-        table, columns = _TABLES[type(record)]
-        names = ", ".join(("run", "time", *columns))
-        marks = ", ".join("?" * (len(columns) + 2))
+        table, columns = TABLES[type(record)]
+        names = ("time", *columns)
+        marks = ", ".join("?" * (len(names) + 1))
+        newer = ", ".join(f"{name} = excluded.{name}" for name in names)
         values = (run, record.time, *(getattr(record, column) for column in columns))
-        self._connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", values)
+        self._connection.execute(
+            f"INSERT INTO {table} (run, {', '.join(names)}) VALUES ({marks})"
+            f" ON CONFLICT DO UPDATE SET {newer} WHERE excluded.time >= time",
+            values,
+        )
 
-    def _store_counted(self, run: int, entry: Entry, record: Any) -> None:
+    def _store_counted(self, run: int, entry: Entry) -> None:
         """A record of which each one counts: its place in the run log is its key."""
-        table, columns = _TABLES[type(record)]
+        record: Any = entry.record
+        table, columns = TABLES[type(record)]
         names = ", ".join(("run", "writer", "place", "time", *columns))
         marks = ", ".join("?" * (len(columns) + 4))
         place = (run, self._writer(run, entry.writer), entry.offset)
@@ -192,11 +217,29 @@ def _unpacker(count: int) -> struct.Struct:
 
 
 def blob_path(database: Path, sha256: str) -> Path:
-    """Where the content with this digest lies beside the database."""
+    """Where the content with this digest lies beside the database. ValueError if it is no digest."""
+    if not re.fullmatch("[0-9a-f]{64}", sha256):  # from a run log, which may have been carried here from anywhere
+        raise ValueError("not a SHA-256 digest")
     return database.parent / "blobs" / sha256[:2] / sha256
 
 
-_TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Reference: ("reference", ("path", "size", "location")),
     Withheld: ("withheld", ("path", "rule")),
     Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
@@ -207,7 +250,9 @@ _TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Lost: ("loss", ("what", "count", "reason")),
 }
 
-_STORE: dict[type, Callable[[SqliteBackend, int, Entry, Any], None]] = {
+_COUNTED = (Redaction, Warned, Lost)
+
+_STORE: dict[type, Callable[[SqliteBackend, int, Any], None]] = {
     RunStarted: SqliteBackend._store_started,
     RunEnded: SqliteBackend._store_ended,
     Param: SqliteBackend._store_param,
@@ -218,7 +263,4 @@ _STORE: dict[type, Callable[[SqliteBackend, int, Entry, Any], None]] = {
     Dataset: SqliteBackend._store_row,
     Model: SqliteBackend._store_row,
     Delivery: SqliteBackend._store_row,
-    Redaction: SqliteBackend._store_counted,
-    Warned: SqliteBackend._store_counted,
-    Lost: SqliteBackend._store_counted,
 }

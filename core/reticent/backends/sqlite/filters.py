@@ -3,8 +3,8 @@
     metrics.loss < 0.1 and (params."learning rate" = '0.01' or not tags.stage ilike 'prod%')
 
 MLflow knows AND; OR, NOT and parentheses around them are added. A comparison with something that a run has not got is
-false, and `NOT` of it true; `IS NULL` asks for what a run has not got. A quoted literal is compared as text; with a number,
-a param or tag is compared as the number that its text is. LIKE heeds case; ILIKE does not, for ASCII letters.
+false, and `NOT` of it true; `IS NULL` asks for what a run has not got. A quoted literal is compared as text; with a
+number, a param or tag is compared as the number that its text is. LIKE heeds case; ILIKE does not, for ASCII letters.
 Whatever the user wrote reaches the database as a bound parameter.
 """
 
@@ -13,15 +13,14 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Literal, NoReturn
+from typing import NoReturn
 
+from reticent.backends.sqlite.fields import ALIASES, ALLOWED, ATTRIBUTE_PREFIXES, ATTRIBUTES, ENTITIES, Condition, Field
 from reticent.errors import FilterError
 from reticent.records import RunStatus
-
-Condition = tuple[str, list[object]]
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -34,48 +33,9 @@ _TOKEN = re.compile(
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 
 _OPERATORS = ("=", "!=", ">", ">=", "<", "<=")
-_NUMERIC = "=, !=, >, >=, <, <=, IN, NOT IN, IS NULL, IS NOT NULL"
-_TEXTUAL = _NUMERIC.replace("IN, NOT", "LIKE, ILIKE, IN, NOT", 1)
-_PREFIXES = "metrics., params., tags., attributes. (or their singular; attr., run.)"
 
 _LONGEST, _COMPARISONS, _VALUES, _DEEPEST, _LONGEST_PATTERN = 1_000_000, 200, 10_000, 25, 10_000
 """What SQLite takes in one statement, with room to spare."""
-
-_ENTITIES = {"metric": "metric", "param": "param", "parameter": "param", "tag": "tag"}
-_ENTITIES |= {f"{name}s": entity for name, entity in _ENTITIES.items()}
-_ATTRIBUTE_PREFIXES = ("attribute", "attributes", "attr", "run")
-
-_ATTRIBUTES = {
-    "run_id": "run.run_id",
-    "run_name": "run.name",
-    "status": "run.status",
-    "start_time": "run.start_time",
-    "end_time": "run.end_time",
-    "experiment": "experiment.name",
-    "parent_run_id": "run.parent_id",
-    "duration": "(run.end_time - run.start_time)",
-}
-_ALIASES = {
-    "name": "run_name",
-    "run name": "run_name",
-    "created": "start_time",
-    "experiment_name": "experiment",
-    "parent_id": "parent_run_id",
-    "duration_s": "duration",
-}
-
-# The number that a text is, else NULL: compared with a number, SQLite takes a text that is one for it, and puts any other
-# text behind infinity. Python's spelling of the infinities is none to SQLite.
-_AS_NUMBER = (
-    "CASE WHEN v.value <= CAST(9e999 AS REAL) THEN CAST(v.value AS NUMERIC)"
-    " WHEN lower(v.value) IN ('inf', '+inf', 'infinity') THEN 9e999"
-    " WHEN lower(v.value) IN ('-inf', '-infinity') THEN -9e999 END"
-)
-_METRIC = "FROM latest_metric AS v WHERE v.run = run.id AND v.key = (SELECT id FROM metric_key WHERE name = ?)"
-_VERSIONED = (
-    "FROM {table} AS v WHERE v.run = run.id AND v.key = ?"
-    " AND v.time = (SELECT max(time) FROM {table} WHERE run = v.run AND key = v.key)"
-)
 
 
 def compile_filter(text: str) -> Condition:
@@ -107,77 +67,17 @@ class _Token:
     text: str
     start: int
 
-    @property
-    def word(self) -> str:
-        """A keyword in capitals; anything else is none."""
-        return self.text.upper() if self.kind == "word" else ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """What a comparison is about: a metric, param or tag by its key, or an attribute by its name."""
-
-    entity: Literal["metric", "param", "tag", "attribute"]
-    name: str
-
-    @property
-    def takes_text(self) -> bool:
-        return self.entity != "metric" and self.name != "duration"
-
-    @property
-    def takes_numbers(self) -> bool:
-        return self.entity != "attribute" or self.is_time or self.name == "duration"
-
-    @property
-    def is_time(self) -> bool:
-        return self.entity == "attribute" and self.name in ("start_time", "end_time")
-
-    @property
-    def comparators(self) -> str:
-        return _TEXTUAL if self.takes_text and not self.is_time else _NUMERIC
-
-    def where(self, condition: str, values: list[object]) -> Condition:
-        """The runs that have it and for which the condition, on `v.value` for all but attributes, holds."""
-        if self.entity == "attribute":
-            return f"coalesce({condition}, 0)", values
-        source = _METRIC if self.entity == "metric" else _VERSIONED.format(table=self.entity)
-        return f"EXISTS (SELECT 1 {source} AND {condition})", [self.name, *values]
-
-    def order(self) -> Condition:
-        if self.entity == "attribute":
-            return _ATTRIBUTES[self.name], []
-        if self.entity == "metric":
-            return f"(SELECT v.value {_METRIC})", [self.name]
-        return f"(SELECT coalesce({_AS_NUMBER}, v.value) {_VERSIONED.format(table=self.entity)})", [self.name]
-
-    def compare(self, operator: str, value: object) -> Condition:
-        """A condition that is never NULL for a value that is there: NaN equals NaN alone."""
-        if isinstance(value, str):
-            text = _ATTRIBUTES[self.name] if self.entity == "attribute" else "v.value"
-            return f"{text} {operator} ?", [value]
-        number, nan = "v.value", "v.value IS NULL"
-        if self.entity == "attribute":
-            number = _ATTRIBUTES[self.name]
-            nan = "0"
-        elif self.entity != "metric":
-            number, nan = _AS_NUMBER, "lower(v.value) IN ('nan', '+nan', '-nan')"
-        if isinstance(value, float) and math.isnan(value):
-            return {"=": nan, "!=": f"NOT ({nan})"}.get(operator, "0"), []
-        if operator == "!=" and self.entity != "attribute":
-            operator = "IS NOT"
-        return f"{number} {operator} ?", [value]
-
 
 class _Parser:
     """Recursive descent: or > and > not > comparison. `token` is the next one."""
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise FilterError(f"a filter or order clause must be a str, not {type(text).__name__}")
+            raise FilterError(f"a filter or order clause is a str, not {type(text).__name__}")
         self._text = text
         self._comparisons = self._values = self._depth = 0
         if len(text) > _LONGEST:
-            self._fail(0, f"a filter may have {_LONGEST:,} characters")
+            self._fail(_LONGEST, f"a filter has {_LONGEST:,} characters at most")
         self._tokens = self._scan()
         self.token = next(self._tokens)
 
@@ -194,7 +94,199 @@ class _Parser:
             self._fail(self.token, f"expected ASC, DESC or the end, found {self._found()}")
         return f"{term} {direction} NULLS LAST", values
 
-    def _scan(self):  # type: ignore[no-untyped-def]
+    def _any(self) -> Condition:
+        return self._chain("OR", self._all)
+
+    def _all(self) -> Condition:
+        return self._chain("AND", self._negation)
+
+    def _chain(self, word: str, part: Callable[[], Condition]) -> Condition:
+        term, values = part()
+        terms = [term]
+        while self._accept(word):
+            term, more = part()
+            terms.append(term)
+            values = [*values, *more]
+        return (term, values) if len(terms) == 1 else (f"({f' {word} '.join(terms)})", values)
+
+    def _negation(self) -> Condition:
+        first = self.token
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self._fail(first, f"NOT and parentheses nest {_DEEPEST} deep at most")
+        try:
+            if self._accept("NOT"):
+                term, values = self._negation()
+                return f"NOT {term}", values
+            if self._mark("("):
+                condition = self._any()
+                self._expect(")", f"this parenthesis at position {first.start} is not closed: expected AND, OR or )")
+                return condition
+            return self._comparison()
+        finally:
+            self._depth -= 1
+
+    def _comparison(self) -> Condition:
+        self._comparisons += 1
+        if self._comparisons > _COMPARISONS:
+            self._fail(
+                self.token, f"a filter has {_COMPARISONS} comparisons at most; IN compares with many values at once"
+            )
+        field, operator = self._field(), self.token
+        if self._accept("IS"):
+            negated = self._accept("NOT")
+            if not self._accept("NULL"):
+                self._fail(self.token, f"expected {'NULL' if negated else 'NULL or NOT NULL'}, found {self._found()}")
+            term, values = field.present()
+            return (term if negated else f"NOT {term}"), values
+        if operator.kind == "operator":
+            self._advance()
+            if operator.text not in _OPERATORS:
+                self._fail(operator, f"{operator.text!r} is no comparator", field.comparators)
+            return field.where(*self._compared(field, operator.text))
+        negated = self._accept("NOT")
+        word = self._accept("IN", "LIKE", "ILIKE")
+        if word == "IN":
+            condition, values = self._listed(field)
+            # A metric that is NULL is NaN, which is in no list of numbers; a time that is NULL is not there.
+            condition = f"({condition})" if field.entity == "attribute" else f"coalesce({condition}, 0)"
+        elif word and field.text is not None:
+            condition, values = self._like(field.text, word)
+        elif word:
+            self._fail(operator, f"{word} is for text", field.comparators)
+        else:
+            self._fail(self.token, f"expected a comparator, found {self._found()}", field.comparators)
+        return field.where(f"NOT {condition}" if negated else condition, values)
+
+    def _compared(self, field: Field, operator: str) -> Condition:
+        value = self._value(field)
+        if isinstance(value, str):
+            return f"{field.text} {operator} ?", [value]
+        if isinstance(value, float) and math.isnan(value):  # NaN equals NaN alone
+            return {"=": field.nan, "!=": f"NOT ({field.nan})"}.get(operator, "0"), []
+        if operator == "!=" and field.entity != "attribute":
+            operator = "IS NOT"  # what is there but NaN, or no number, differs too
+        return f"{field.number} {operator} ?", [value]
+
+    def _listed(self, field: Field) -> Condition:
+        self._expect("(", f"expected a list in parentheses, found {self._found()}")
+        found = [self._value(field)]
+        while self._mark(","):
+            found.append(self._value(field))
+        self._expect(")", f"expected a comma or ), found {self._found()}")
+        texts = [value for value in found if isinstance(value, str)]
+        numbers = [value for value in found if not isinstance(value, str) and not math.isnan(value)]
+        parts = [
+            f"{expression} IN ({', '.join('?' * len(values))})"
+            for expression, values in ((field.text, texts), (field.number, numbers))
+            if values
+        ]
+        if len(texts) + len(numbers) < len(found):
+            parts.append(field.nan)
+        return " OR ".join(parts), [*texts, *numbers]
+
+    def _like(self, text: str, word: str) -> Condition:
+        token = self.token
+        if token.kind != "string":
+            self._fail(token, f"expected a pattern in quotes, found {self._found()}")
+        pattern = _unquoted(token.text)
+        if len(pattern) > _LONGEST_PATTERN:
+            self._fail(token, f"a pattern has {_LONGEST_PATTERN:,} characters at most")
+        self._advance()
+        if word == "ILIKE":
+            return f"({text} LIKE ?)", [pattern]
+        glob = re.sub(r"[*?\[]", r"[\g<0>]", pattern).replace("%", "*").replace("_", "?")
+        return f"({text} GLOB ?)", [glob]
+
+    def _field(self) -> Field:
+        token = self.token
+        if token.kind != "word":
+            self._fail(token, f"expected what to compare, found {self._found()}", ALLOWED)
+        prefix, dot, key = token.text.partition(".")
+        prefix = prefix.lower()
+        if key[:1] in ("`", '"'):
+            key = _unquoted(key)
+        if dot and not key:
+            self._advance()  # tells of a quote that is not closed
+            self._fail(token, f"a key must follow {token.text!r}")
+        entity = ENTITIES.get(prefix)
+        if entity is None and dot and prefix not in ATTRIBUTE_PREFIXES:
+            self._fail(token, f"{prefix!r} is nothing that can be searched", ALLOWED)
+        if entity is not None and dot:
+            self._advance()
+            return Field(entity, key)
+        name = (key if dot else token.text).lower()
+        name = ALIASES.get(name, name)
+        if name not in ATTRIBUTES:
+            near = difflib.get_close_matches(name, ATTRIBUTES, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self._fail(token, f"there is no attribute {name[:100]!r}{hint}", ALLOWED)
+        self._advance()
+        return Field("attribute", name)
+
+    def _value(self, field: Field) -> str | int | float:
+        """The literal that comes next, as the field compares it."""
+        token = self.token
+        self._values += 1
+        if self._values > _VALUES:
+            self._fail(token, f"a filter has {_VALUES:,} values at most")
+        number = token.kind == "word" and _NUMBER.fullmatch(token.text) is not None
+        if token.kind == "word" and not number and field.text is not None:
+            self._fail(token, f"expected a value, found {token.text[:100]!r}: text is written in quotes")
+        if token.kind != "string" and not number:
+            wanted = (
+                "a number or a date in quotes" if field.is_time else "a number" if field.text is None else "a value"
+            )
+            self._fail(token, f"expected {wanted}, found {self._found()}")
+        self._advance()
+        if number and field.number is not None:
+            value = _number(token.text)
+            return value / 1000 if field.is_time and abs(value) >= 1e11 else value  # MLflow's milliseconds
+        text = _unquoted(token.text)
+        if number:
+            self._fail(token, f"{field.name} is text: write '{text[:100]}' in quotes")
+        if field.is_time:
+            return self._time(token, text)
+        if field.text is None:
+            self._fail(token, f"{field.name} is a number: write it without quotes")
+        if field.name == "status" and field.entity == "attribute" and text.upper() not in RunStatus.__members__:
+            self._fail(token, "this is no status", ", ".join(RunStatus.__members__))
+        return text.upper() if field.name == "status" and field.entity == "attribute" else text
+
+    def _time(self, token: _Token, text: str) -> float:
+        try:
+            moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
+        except ValueError:
+            self._fail(
+                token, "this is no date", "ISO 8601, as '2026-11-23' or '2026-11-23T05:32:00Z'; without an offset: UTC"
+            )
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+    def _accept(self, *words: str) -> str:
+        """The next token in capitals if it is one of these keywords, and then passed; else an empty text."""
+        word = self.token.text.upper() if self.token.kind == "word" else ""
+        if word not in words:
+            return ""
+        self._advance()
+        return word
+
+    def _mark(self, mark: str) -> bool:
+        if self.token.kind != "mark" or self.token.text != mark:
+            return False
+        self._advance()
+        return True
+
+    def _expect(self, mark: str, otherwise: str) -> None:
+        if not self._mark(mark):
+            self._fail(self.token, otherwise)
+
+    def _advance(self) -> None:
+        self.token = next(self._tokens)
+
+    def _found(self) -> str:
+        return "the end" if self.token.kind == "end" else repr(self.token.text[:100])
+
+    def _scan(self) -> Iterator[_Token]:
         position = 0
         while position < len(self._text):
             match = _TOKEN.match(self._text, position)
@@ -202,10 +294,34 @@ class _Parser:
                 hint = "; a key in backticks follows its prefix: params.`a key`" if self._text[position] == "`" else ""
                 self._fail(position, f"this quote is not closed{hint}")
             if match.lastgroup != "space":
-                token = _Token(str(match.lastgroup), match.group(), position)
-                bad = re.search("[\0\ud800-\udfff]", token.text)
+                bad = re.search("[\0\ud800-\udfff]", match.group())
                 if bad is not None:
-                    self._fail(position + bad.start(), "a NUL or half a character (surrogate) is in no run")
-                yield token
+                    self._fail(position + bad.start(), "no run holds a NUL or half a character (a surrogate)")
+                yield _Token(str(match.lastgroup), match.group(), position)
             position = match.end()
         yield _Token("end", "", len(self._text))
+
+    def _fail(self, place: _Token | int, message: str, allowed: str = "") -> NoReturn:
+        position = place.start if isinstance(place, _Token) else place
+        first = max(0, position - 60)
+        shown = "".join(c if c.isprintable() else "?" for c in re.sub(r"\s", " ", self._text[first : position + 60]))
+        lead = "…" if first else ""
+        tail = "…" if position + 60 < len(self._text) else ""
+        lines = [
+            f"{message} (position {position})",
+            f"    {lead}{shown}{tail}",
+            " " * (4 + len(lead) + position - first) + "^",
+        ]
+        raise FilterError("\n".join([*lines, f"allowed: {allowed}"] if allowed else lines))
+
+
+def _unquoted(text: str) -> str:
+    quote = text[:1]
+    return text[1:-1].replace(quote * 2, quote) if quote in ("'", '"', "`") else text
+
+
+def _number(text: str) -> int | float:
+    """An integer that SQLite holds exactly, so that large seeds and ids compare; else a float."""
+    if re.fullmatch("[+-]?[0-9]{1,18}", text):
+        return int(text)
+    return float(text)

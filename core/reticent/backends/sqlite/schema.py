@@ -14,15 +14,22 @@ Times are seconds since the epoch. A NaN is stored as NULL, which SQLite makes o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
 import uuid
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 from reticent.files import PRIVATE_FILE, is_network, make_directory, open_private
+from reticent.process import after_fork_in_child
 
 FILE = "reticent.db"
+
+BUSY_S = 5.0
+"""How long a statement waits for the locks of others."""
 
 MIGRATIONS = (
     """
@@ -121,17 +128,60 @@ def database_path(root: Path) -> Path:
     return cache / "reticent" / hashlib.blake2b(str(root).encode(), digest_size=8).hexdigest() / FILE
 
 
-def connect(path: Path) -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """Closed with the last object that uses it, and by the process that opened it alone.
+
+    The locks of SQLite belong to a process: in a forked child a copy is neither used nor closed.
+    """
+
+    def __init__(self, database: str, **options: Any) -> None:
+        super().__init__(database, timeout=BUSY_S, isolation_level=None, check_same_thread=False, **options)
+        _open.add(self)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_open: WeakSet[Connection] = WeakSet()
+_inherited: list[Connection] = []
+
+
+def _forked() -> None:
+    _inherited.extend(_open)
+    _open.clear()
+
+
+after_fork_in_child(_forked)
+
+
+def connect(path: Path) -> Connection:
     """Open, create or migrate the database. sqlite3.Error if it is locked, damaged or made by a newer version."""
     make_directory(path.parent)
-    os.close(open_private(path, os.O_RDWR))  # SQLite gives its -wal and -shm files the mode of the database
-    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    with contextlib.suppress(FileExistsError):
+        # SQLite gives its -wal and -shm files the mode of the database. Never a file that exists: closing a descriptor of
+        # it would drop the locks of every connection that this process has to it.
+        os.close(open_private(path, os.O_RDWR | os.O_EXCL))
+    connection = Connection(str(path))
     try:
         os.chmod(path, PRIVATE_FILE)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # the run log is the truth: a lost tail is written again
         connection.execute("PRAGMA cache_size = -16000")
         migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_to_read(path: Path) -> Connection:
+    """Open the database for reading alone. sqlite3.Error if it is absent, locked, damaged or of another version."""
+    connection = Connection(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.row_factory = sqlite3.Row
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != len(MIGRATIONS):
+            raise sqlite3.DatabaseError(f"its version is {version}, not {len(MIGRATIONS)}")
     except BaseException:
         connection.close()
         raise
@@ -155,7 +205,8 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite itself rolls back on some errors
+            connection.execute("ROLLBACK")
         raise
 
 

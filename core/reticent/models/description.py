@@ -1,0 +1,40 @@
+"""What is written beside a staged model, so that it can be published from files alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reticent.files import write_private
+from reticent.models.example import Example
+
+FILE = "reticent-model.json"
+FILES = "model"
+"""The directory, beside the description, with what the flavour saved."""
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """Written last and removed first: a snapshot with no description is none."""
+
+    flavor: str
+    flavors: dict[str, Any]
+    utc_time: str
+    python_version: str
+    requirements: list[str]
+    unresolved: dict[str, str] = {}
+    """Modules with versions whose distributions are not known yet."""
+    signature: dict[str, str | None] | None = None
+    example: Example | None = None
+    metadata: dict[str, Any] = {}
+
+
+def write(staging: Path, description: Description) -> None:
+    """OSError from the disk, TypeError if a flavour's config is no JSON."""
+    write_private(staging / FILE, msgspec.json.encode(description))
+
+
+def read(staging: Path) -> Description:
+    """FileNotFoundError if nothing is staged here, or no longer."""
+    return msgspec.json.decode((staging / FILE).read_bytes(), type=Description)

@@ -1,0 +1,116 @@
+"""Input examples: the first rows of a model's input, as plain data, and the files that MLflow knows them by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+from reticent_redact import Redactor, Report, SealedText
+
+from reticent import values
+from reticent.models.signature import is_a, is_sparse
+
+ROWS = 5
+MAX_CELLS = 10_000
+"""An example is taken while training waits, and read by people: of wider data it has fewer rows, or there is none."""
+
+FILE = "input_example.json"
+SERVING_FILE = "serving_input_example.json"
+
+
+class Example(msgspec.Struct, frozen=True):
+    """`data` is a list of rows if there are `columns`, and otherwise as JSON has it."""
+
+    type: Literal["dataframe", "ndarray", "sparse_matrix_csr", "json_object"]
+    data: Any
+    columns: list[int | str] | None = None
+
+
+def take(data: Any) -> Example | None:
+    """The first rows of a model's input; None if it is of no kind that we know, or too wide."""
+    if is_a(data, "pandas", "DataFrame"):
+        return _of_frame(data)
+    if is_a(data, "pandas", "Series"):
+        return _of_frame(data.iloc[:ROWS].to_frame())
+    if is_a(data, "numpy", "ndarray"):
+        rows = _rows(data.shape)
+        return Example("ndarray", values.plain(data[:rows].tolist())) if rows else None
+    if is_sparse(data):
+        return _of_sparse(data)
+    if isinstance(data, Mapping) and data:
+        if not all(is_a(value, "numpy", "ndarray") for value in data.values()):
+            return Example("json_object", values.plain(data))
+        rows = min(_rows(value.shape) for value in data.values())
+        named = {str(name): values.plain(value[:rows].tolist()) for name, value in data.items()}
+        return Example("ndarray", named) if rows else None
+    if isinstance(data, list) and data:
+        return Example("json_object", values.plain(data[:ROWS]))
+    return None
+
+
+def seal(example: Example, redactor: Redactor, report: Report) -> tuple[dict[str, str], dict[str, SealedText]]:
+    """What MLmodel says of an example, and its files. Both are empty if nothing readable is left of it."""
+    info = {"artifact_path": FILE, "type": example.type}
+    known_by: Any = example.data
+    if example.columns is not None:
+        info["pandas_orient"] = "split"
+        # Column by column, so that a name like "password" hides the values under it.
+        known_by = {name: [row[i] for row in example.data] for i, name in enumerate(example.columns)}
+
+    def stored(plain: Any) -> Any:
+        if example.columns is None:
+            return plain
+        return {"columns": list(plain), "data": [list(row) for row in zip(*plain.values(), strict=True)]}
+
+    def served(plain: Any) -> Any:
+        return {"inputs" if example.columns is None else "dataframe_split": stored(plain)}
+
+    def sealed(form: Any, report: Report | None) -> SealedText:
+        return redactor.seal(
+            known_by, channel="artifact", report=report, render=lambda plain: msgspec.json.encode(form(plain)).decode()
+        )
+
+    files = {FILE: sealed(stored, report)}
+    if not example.type.startswith("sparse"):
+        info["serving_input_path"] = SERVING_FILE
+        files[SERVING_FILE] = sealed(served, None)  # the same values, which are counted once
+    try:
+        for text in files.values():
+            msgspec.json.decode(text)
+    except msgspec.DecodeError:  # withheld
+        return {}, {}
+    return info, files
+
+
+def _of_frame(frame: Any) -> Example | None:
+    rows = _rows(frame.shape)
+    columns = [name if type(name) is int else str(name) for name in frame.columns]
+    if not rows or len(set(columns)) < len(columns):
+        return None
+    head = frame.iloc[:rows]
+    return Example("dataframe", [[_cell(cell) for cell in row] for row in head.itertuples(index=False, name=None)], columns)
+
+
+def _of_sparse(matrix: Any) -> Example | None:
+    # The first rows of any other format are spread over all of its data.
+    rows = _rows(matrix.shape[:1])
+    if matrix.format != "csr" or not rows:
+        return None
+    head = matrix[:rows]
+    if head.nnz > MAX_CELLS:
+        return None
+    parts = {name: getattr(head, name).tolist() for name in ("data", "indices", "indptr")}
+    return Example("sparse_matrix_csr", {**parts, "shape": list(head.shape)})
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    """How many rows of data of this shape make an example."""
+    width = 1
+    for extent in shape[1:]:
+        width *= extent
+    return min(ROWS, shape[0], MAX_CELLS // max(width, 1)) if shape else 0
+
+
+def _cell(cell: Any) -> Any:
+    return None if type(cell).__name__ in ("NAType", "NaTType") else values.plain(cell)

@@ -1,0 +1,111 @@
+"""The MLmodel file and the files about the environment beside it: made when publishing, read when loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from reticent.errors import ReticentError
+from reticent.models.description import Description
+from reticent.models.flavor import PYTHON_FUNCTION
+
+FILE = "MLmodel"
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """A file of a model as published. A list, not a table by name: no name may make its checksum look like a secret."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """What loading needs of an MLmodel file. `files` is empty in one that we did not write."""
+
+    uuid: str
+    flavor: str
+    flavors: dict[str, Any]
+    files: list[ModelFile]
+
+
+def mlmodel(
+    described: Description,
+    signature: Mapping[str, str | None] | None,
+    example: Mapping[str, str],
+    *,
+    path: str,
+    run_id: str,
+    model_uuid: str,
+    files: Sequence[ModelFile],
+) -> dict[str, Any]:
+    """The content of a model's MLmodel file."""
+    own = {"flavor": described.flavor, "files": [msgspec.to_builtins(file) for file in files]}
+    content: dict[str, Any] = {
+        "artifact_path": path,
+        "flavors": described.flavors,
+        "metadata": {**described.metadata, "reticent": own},
+        "model_size_bytes": sum(file.size for file in files),
+        "model_uuid": model_uuid,
+        "run_id": run_id,
+        "utc_time_created": described.utc_time,
+    }
+    if example:
+        content["saved_input_example_info"] = dict(example)
+    if signature is not None:
+        content["signature"] = dict(signature)
+    return content
+
+
+def published_model(text: str) -> PublishedModel:
+    """What an MLmodel file says. Raises ReticentError if it cannot be understood."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+        flavors = dict(content["flavors"])
+        own = (content.get("metadata") or {}).get("reticent") or {"flavor": "", "files": []}
+        files = msgspec.convert(own["files"], list[ModelFile])
+        return PublishedModel(str(content.get("model_uuid", "")), str(own["flavor"]), flavors, files)
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReticentError(f"the MLmodel file cannot be understood ({type(error).__name__})") from error
+
+
+def environment_files(python_version: str, requirements: Sequence[str]) -> dict[str, str]:
+    """The files that say how to make an environment for a model, by their names."""
+    environment = {
+        "python": python_version,
+        "build_dependencies": ["pip", "setuptools", "wheel"],
+        "dependencies": ["-r requirements.txt"],
+    }
+    conda = {
+        "name": "model",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python_version}", "pip", {"pip": list(requirements)}],
+    }
+    return {
+        "requirements.txt": "".join(f"{requirement}\n" for requirement in requirements),
+        "python_env.yaml": yaml_text(environment),
+        "conda.yaml": yaml_text(conda),
+    }
+
+
+def yaml_text(content: Any) -> str:
+    """YAML with every string in one line, so that a text is looked at whole when it is sealed."""
+    import yaml
+
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=float("inf")))
+
+
+def runs_code(flavors: Mapping[str, Any]) -> bool:
+    """Whether loading one of these flavours unpickles, which runs whatever code the file brings."""
+    for name, config in flavors.items():
+        if name != PYTHON_FUNCTION and isinstance(config, Mapping):
+            default = "pickle" if "pickled_model" in config else ""
+            if config.get("serialization_format", default) in ("pickle", "cloudpickle"):
+                return True
+    return False

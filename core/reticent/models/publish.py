@@ -1,0 +1,185 @@
+"""Publishing: from a staged snapshot to a sealed MLmodel directory under the run's artifacts, from files alone.
+
+May be cut off and done again, in any process: everything is sealed into a directory of this attempt's own and moved to
+its place by renaming, the MLmodel file last. Then the description goes and the snapshot with it. The last record says
+that the snapshot is done; if the process vanishes before that is in the log, the records are made again from what was
+published. A model with a file that may not be seen is not published at all: the whole snapshot goes to quarantine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from reticent_redact import UNSCANNED, Redactor, Report, SealedText, Withheld as WithheldFile
+
+from reticent.files import make_directory, safe_relative, write_private
+from reticent.models import description, example
+from reticent.models.description import Description
+from reticent.models.mlmodel import FILE as MLMODEL, ModelFile, environment_files, mlmodel, published_model, yaml_text
+from reticent.models.requirements import resolved
+from reticent.records import Artifact, Model, SealedRecord, Staged, Withheld
+from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
+
+WITHHELD = "reticent-withheld.json"
+"""Beside a description in quarantine: the rule that hit, by file."""
+
+
+def publish(directory: Path, staged: Staged, redactor: Redactor, report: Report) -> list[SealedRecord]:
+    """Seal a staged model into its place; the records that say so, or which files are withheld.
+
+    Without a snapshot, the records of what an earlier attempt published from it, if any. OSError from the disk.
+    """
+    attempt = _Attempt(directory, staged, redactor, report)
+    described = attempt.staging / description.FILE
+    try:
+        return attempt.publish(description.read(attempt.staging))
+    except FileNotFoundError:
+        if described.exists():
+            raise
+        shutil.rmtree(attempt.staging, ignore_errors=True)
+        return attempt.earlier()
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    directory: Path
+    staged: Staged
+    redactor: Redactor
+    report: Report
+
+    @property
+    def staging(self) -> Path:
+        return self.directory / STAGING / self.staged.token
+
+    @property
+    def quarantine(self) -> Path:
+        return self.directory / QUARANTINE / safe_relative(self.staged.path) / self.staged.token
+
+    def publish(self, described: Description) -> list[SealedRecord]:
+        sealed = self.staging / f"sealed-{uuid.uuid4().hex}"
+        files: dict[Path, ModelFile] = {}
+        withheld: dict[str, str] = {}
+        for source in _files(self.staging / description.FILES):
+            relative = source.relative_to(self.staging / description.FILES)
+            result = self.redactor.seal_file(source, sealed / relative, name=source.name, report=self.report)
+            if isinstance(result, WithheldFile):
+                withheld[relative.as_posix()] = result.rule
+            else:
+                files[relative] = ModelFile(path=self._within(relative), size=result.size, sha256=result.sha256)
+        if withheld:
+            return self._withhold(withheld, sealed)
+
+        example_info, texts = example.seal(described.example, self.redactor, self.report) if described.example else ({}, {})
+        requirements = sorted({*described.requirements, *resolved(described.unresolved)})
+        for name, content in environment_files(described.python_version, requirements).items():
+            texts[name] = self._seal(content)
+        for name, text in texts.items():
+            files.setdefault(Path(name), _write(sealed, name, text))
+        content = mlmodel(
+            described,
+            self._signature(described),
+            example_info,
+            path=self.staged.path,
+            run_id=self.directory.name,
+            model_uuid=self.staged.token,
+            files=list(files.values()),
+        )
+        text = self.redactor.seal(content, channel="artifact", report=self.report, render=yaml_text)
+        if text == UNSCANNED:
+            return self._withhold({MLMODEL: "unscanned"}, sealed)
+        _write(sealed, MLMODEL, text)
+
+        for relative, file in files.items():
+            self._move(sealed / relative, file.path)
+        self._move(sealed / MLMODEL, MLMODEL)
+        self._discard()
+        return self._records(described.flavor, list(files.values()), text)
+
+    def earlier(self) -> list[SealedRecord]:
+        """The records of an attempt that came to its end, but not into the log."""
+        try:
+            withheld = msgspec.json.decode((self.quarantine / WITHHELD).read_bytes(), type=dict[str, str])
+            return self._withheld_records(withheld)
+        except FileNotFoundError:
+            pass
+        try:
+            text = (self._published / MLMODEL).read_text("utf-8")
+        except FileNotFoundError:
+            return []
+        model = published_model(text)
+        if model.uuid != self.staged.token:
+            return []
+        return self._records(model.flavor, model.files, self._seal(text))
+
+    @property
+    def _published(self) -> Path:
+        return self.directory / ARTIFACTS / safe_relative(self.staged.path)
+
+    def _records(self, flavor: str, files: list[ModelFile], text: SealedText) -> list[SealedRecord]:
+        data = text.encode("utf-8", "backslashreplace")
+        last = ModelFile(path=MLMODEL, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        size = sum(file.size for file in files) + last.size
+        model = Model(time=time.time(), path=self.staged.path, flavor=flavor, mlmodel=text, size=size)
+        # The record with the token is the last: while it is missing, all of this is done again.
+        return [*(self._artifact(file) for file in files), model, self._artifact(last, self.staged.token)]
+
+    def _artifact(self, file: ModelFile, token: str | None = None) -> Artifact:
+        path = self._seal(f"{self.staged.path}/{file.path}")
+        return Artifact(time=time.time(), path=path, size=file.size, sha256=file.sha256, staged=token)
+
+    def _withhold(self, rules: dict[str, str], sealed: Path) -> list[SealedRecord]:
+        shutil.rmtree(sealed, ignore_errors=True)
+        write_private(self.staging / WITHHELD, msgspec.json.encode(rules))
+        make_directory(self.quarantine.parent)
+        os.replace(self.staging, self.quarantine)
+        return self._withheld_records(rules)
+
+    def _withheld_records(self, rules: dict[str, str]) -> list[SealedRecord]:
+        records: list[SealedRecord] = []
+        for number, (name, rule) in enumerate(rules.items(), 1):
+            token = self.staged.token if number == len(rules) else None
+            path = self._seal(f"{self.staged.path}/{name}")
+            records.append(Withheld(time=time.time(), path=path, rule=rule, staged=token))
+        return records
+
+    def _signature(self, described: Description) -> dict[str, SealedText | None] | None:
+        """Sealed on its own: half of a signature is worse than none, and thousands of columns may be too much to look at."""
+        if described.signature is None:
+            return None
+        sealed = {key: None if text is None else self._seal(text) for key, text in described.signature.items()}
+        return None if UNSCANNED in sealed.values() else sealed
+
+    def _within(self, relative: Path) -> SealedText:
+        """A file's path in the model, as it is published: names of files may hold secrets too."""
+        return self._seal(relative.as_posix())
+
+    def _move(self, source: Path, path: str) -> None:
+        target = self._published / safe_relative(path)
+        make_directory(target.parent)
+        os.replace(source, target)
+
+    def _discard(self) -> None:
+        (self.staging / description.FILE).unlink(missing_ok=True)
+        shutil.rmtree(self.staging, ignore_errors=True)
+
+    def _seal(self, text: str) -> SealedText:
+        return self.redactor.seal(text, channel="artifact", report=self.report)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return (path for path in sorted(directory.rglob("*")) if path.is_file())
+
+
+def _write(directory: Path, name: str, text: SealedText) -> ModelFile:
+    data = text.encode("utf-8", "backslashreplace")
+    write_private(directory / name, data)
+    return ModelFile(path=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())

@@ -1,0 +1,77 @@
+"""Staging: a snapshot of a model on the training thread, in milliseconds, with all that publishing will need.
+
+What is staged is raw. It lies in the run's staging, which only its owner can read, and only `publish` takes it from there.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from reticent import artifacts, values
+from reticent.files import make_directory
+from reticent.models import description, example, requirements
+from reticent.models.description import Description
+from reticent.models.flavor import PYTHON_FUNCTION, Flavor, find
+from reticent.models.signature import signature
+
+
+def stage(
+    directory: Path,
+    model: Any,
+    *,
+    flavor: Flavor | None = None,
+    signature_inputs: Any = None,
+    signature_outputs: Any = None,
+    input_example: Any = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> str:
+    """Snapshot a model into the staging of the run in `directory`; the token for `records.Staged`.
+
+    `signature_inputs` (else `input_example`) and `signature_outputs` are data as the model takes and gives it; of
+    `input_example` the first rows are kept. TypeError if no flavour handles the model, OSError if the disk is full.
+    """
+    flavor = flavor or find(model)
+    if flavor is None:
+        kind = type(model)
+        raise TypeError(f"no flavor handles a model of type {kind.__module__}.{kind.__qualname__}; pass flavor=Flavor(...)")
+    token, staging = artifacts.stage_directory(directory)
+    try:
+        files = staging / description.FILES
+        make_directory(files)
+        described = _describe(
+            model,
+            flavor,
+            flavor.save(model, files),
+            signature=signature(input_example if signature_inputs is None else signature_inputs, signature_outputs),
+            example=example.take(input_example),
+            metadata=values.plain(metadata or {}),
+        )
+        description.write(staging, described)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return token
+
+
+def _describe(model: Any, flavor: Flavor, flavors: dict[str, Any], **told: Any) -> Description:
+    python = platform.python_version()
+    if PYTHON_FUNCTION in flavors:
+        environment = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
+        function = {"env": environment, "python_version": python, **flavors[PYTHON_FUNCTION]}
+        flavors = {**flavors, PYTHON_FUNCTION: function}
+    pickler = ("cloudpickle",) if flavors[flavor.name].get("serialization_format") == "cloudpickle" else ()
+    pinned, left = requirements.pinned(requirements.modules(model, *pickler))
+    return Description(
+        flavor=flavor.name,
+        flavors=flavors,
+        utc_time=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        python_version=python,
+        requirements=pinned,
+        unresolved=left,
+        **told,
+    )

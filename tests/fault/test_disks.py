@@ -1,0 +1,118 @@
+"""Full, read-only and unwritable disks: training goes on, one warning, losses are counted."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.fault.conftest import Start
+
+import reticent
+
+TRAINING = """
+    import reticent
+    with reticent.start_run("r", run_id="r") as run:
+        for step in range(60_000):
+            reticent.log_metric("loss", 0.5, step=step)
+        for step in range(200):
+            reticent.log_param(f"p{step}", "x" * 5000)
+        reticent.log_text("y" * 300_000, "big.txt")
+        reticent.log_artifact(__file__)
+    print("trained")
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    point = tmp_path / "disk"
+    point.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(point)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a file system (root)")
+    yield point
+    subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+def run_training(start: Start, root: Path) -> str:
+    process = start(TRAINING, wait=False, RETICENT_DIR=str(root), RETICENT_BACKENDS="")
+    output, errors = process.communicate(timeout=120)
+    assert (process.returncode, output) == (0, "trained\n"), errors
+    return errors
+
+
+def warnings(errors: str) -> list[str]:
+    return [line for line in errors.splitlines() if line.startswith("reticent:")]
+
+
+def test_a_full_disk(small_disk: Path, start: Start) -> None:
+    (warning, total) = warnings(run_training(start, small_disk))
+    assert "No space left on device" in warning
+    lost = re.search(r"(\d+) metrics", total)
+    assert lost is not None
+    assert 20_000 < int(lost.group(1)) < 60_000
+
+
+def test_a_disk_that_has_room_again_says_what_was_lost(small_disk: Path, start: Start) -> None:
+    (small_disk / "ballast").write_bytes(bytes(700 << 10))
+    process = start(
+        """
+        import os, reticent
+        with reticent.start_run("r", run_id="r"):
+            for step in range(30_000):
+                reticent.log_metric("loss", 0.5, step=step)
+            os.unlink(os.environ["RETICENT_DIR"] + "/ballast")
+            reticent.log_metric("loss", 0.25, step=30_000)
+            reticent.log_param("after", 1)
+        """,
+        wait=False,
+        RETICENT_DIR=str(small_disk),
+        RETICENT_BACKENDS="",
+    )
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(warnings(errors)) == 1
+    reticent.configure(dir=str(small_disk))
+    run = reticent.get_run("r")
+    history = run.metric_history("loss")
+    (loss,) = run.losses()
+    assert loss.what == "metrics"
+    assert loss.count + len(history) == 30_001
+    assert history[-1].value == 0.25
+    assert run.params == {"after": "1"}
+    assert run.health.state == "degraded"
+    reticent.configure(dir=None)
+
+
+def test_a_read_only_disk(small_disk: Path, start: Start) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    (warning, total) = warnings(run_training(start, small_disk))
+    assert "Read-only file system" in warning
+    assert "60000 metrics" in total
+
+
+def test_a_root_that_cannot_be_made(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (warning, total) = warnings(run_training(start, tmp_path / "file" / "root"))
+    assert "Not a directory" in warning
+    assert "60000 metrics" in total
+
+
+def test_where_a_map_cannot_be_trusted_records_are_appended(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import reticent, reticent.files
+        reticent.files._RESERVING.clear()
+        with reticent.start_run("r", run_id="r"):
+            for step in range(5000):
+                reticent.log_metric("loss", step * 0.5, step=step)
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    history = reticent.get_run("r").metric_history("loss")
+    assert [metric.value for metric in history] == [step * 0.5 for step in range(5000)]

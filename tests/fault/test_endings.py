@@ -1,0 +1,111 @@
+"""However training ends, its run says so, and the process ends as it would have without us."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from reticent.backends.sqlite.query import StoredRun
+from tests.fault.conftest import Start
+
+import reticent
+from reticent.records import RunStatus
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, StoredRun]:
+    _, errors = process.communicate(timeout=60)
+    (run,) = reticent.search_runs()
+    return process.returncode, errors, run
+
+
+WITH = """
+    import reticent, sys, time
+    with reticent.start_run("r"):
+        reticent.log_metric("loss", 0.5, step=1)
+        {body}
+"""
+PLAIN = """
+    import reticent, sys, time
+    reticent.start_run("r")
+    reticent.log_metric("loss", 0.5, step=1)
+    {body}
+"""
+
+
+@pytest.mark.parametrize("form", [WITH, PLAIN], ids=["with", "plain"])
+@pytest.mark.parametrize(
+    ("body", "code", "status"),
+    [
+        ("pass", 0, RunStatus.FINISHED),
+        ("sys.exit(0)", 0, RunStatus.FINISHED),
+        ("sys.exit(3)", 3, RunStatus.KILLED),
+        ("raise ValueError('no such layer')", 1, RunStatus.FAILED),
+        ("raise KeyboardInterrupt", -signal.SIGINT, RunStatus.KILLED),
+    ],
+)
+def test_the_end_of_the_script_is_the_status(
+    form: str, body: str, code: int, status: RunStatus, root: Path, start: Start
+) -> None:
+    returned, errors, run = ended(start(form.format(body=body), wait=False))
+    assert (returned, run.status) == (code, status)
+    assert run.metrics == {"loss": 0.5}
+    assert run.end_time is not None
+    if status is RunStatus.FAILED:
+        assert "ValueError: no such layer" in errors
+        assert run.error is not None
+        assert "ValueError: no such layer" in run.error
+    assert "reticent" not in errors.replace("reticent.start_run", "")
+
+
+@pytest.mark.parametrize("form", [WITH, PLAIN], ids=["with", "plain"])
+@pytest.mark.parametrize(
+    "work",
+    ["time.sleep(60)", "__import__('threading').Lock().__enter__() and __import__('ctypes').CDLL(None).sleep(60)"],
+    ids=["python", "native"],
+)
+def test_sigterm_ends_at_once_with_its_own_status(form: str, work: str, root: Path, start: Start) -> None:
+    process = start(form.format(body=f"ready(); {work}"))
+    process.terminate()
+    returned, errors, run = ended(process)
+    assert returned == -signal.SIGTERM
+    assert run.status is RunStatus.KILLED
+    assert run.metrics == {"loss": 0.5}
+    assert errors == ""
+
+
+def test_ctrl_c_in_training(root: Path, start: Start) -> None:
+    process = start(WITH.format(body="ready(); time.sleep(60)"))
+    process.send_signal(signal.SIGINT)
+    returned, errors, run = ended(process)
+    assert returned == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert run.status is RunStatus.KILLED
+
+
+def test_a_handler_of_the_users_for_sigterm_is_left_alone(root: Path, start: Start) -> None:
+    process = start("""
+        import reticent, signal, sys, time
+        def handler(number, frame):
+            sys.exit(7)
+        signal.signal(signal.SIGTERM, handler)
+        with reticent.start_run("r"):
+            assert signal.getsignal(signal.SIGTERM) is handler
+            ready()
+            time.sleep(60)
+    """)
+    process.terminate()
+    returned, errors, run = ended(process)
+    assert (returned, errors, run.status) == (7, "", RunStatus.KILLED)
+
+
+def test_a_secret_in_a_traceback_is_sealed(root: Path, start: Start) -> None:
+    token = "ghp_" + "a1B2" * 9
+    process = start(WITH.format(body=f"raise ValueError('denied for ' + '{token[:8]}' + '{token[8:]}')"), wait=False)
+    _, errors, run = ended(process)
+    assert token in errors
+    assert run.error is not None
+    assert "ValueError: denied for" in run.error
+    assert token not in run.error
+    assert token.encode() not in b"".join(file.read_bytes() for file in root.rglob("*") if file.is_file())

@@ -1,0 +1,112 @@
+"""`kill -9` at any moment: every log call that had returned is in the run log, checked against acknowledgements."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.fault.conftest import Start
+
+import reticent
+from reticent.records import RunStatus
+
+KILLS = 50
+
+# Each call is acknowledged on a pipe after it has returned; the first line says that the loop has begun.
+LOOP = """
+import os, sys
+import reticent
+run = reticent.start_run("loop", run_id="killed")
+os.write(1, b"begun\\n")
+for step in range(10_000_000):
+    reticent.log_metric("loss", step * 0.5, step=step)
+    os.write(1, b"m%d\\n" % step)
+    if step % 7 == 0:
+        reticent.log_param(f"p{step}", step)
+        os.write(1, b"p%d\\n" % step)
+    if step % 50 == 0:
+        reticent.log_text(f"text {step}", f"notes/{step}.txt")
+        os.write(1, b"t%d\\n" % step)
+"""
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_every_returned_call_is_there_after_kill_9(part: int, root: Path) -> None:
+    chance = random.Random(part)
+    for _ in range(KILLS // 5):
+        kill_after(root, chance.randrange(1, 4000))
+
+
+def kill_after(root: Path, acknowledgements: int) -> None:
+    environment = {**os.environ, "RETICENT_DIR": str(root), "RETICENT_BACKENDS": ""}
+    process = subprocess.Popen([sys.executable, "-c", LOOP], stdout=subprocess.PIPE, env=environment)
+    assert process.stdout is not None
+    received = b""
+    while received.count(b"\n") < acknowledgements:
+        received += os.read(process.stdout.fileno(), 1 << 16)
+    process.send_signal(signal.SIGKILL)
+    received += process.stdout.read()
+    process.stdout.close()
+    process.wait()
+    lines = received.decode().split("\n")
+    acknowledged = {line for line in lines[:-1] if line != "begun"} | {lines[-1]} - {""}
+    steps, params, texts = logged(root / "runs" / "killed")
+    for line in acknowledged:
+        number = int(line[1:] or -1)
+        assert line[0] != "m" or number in steps
+        assert line[0] != "p" or f"p{number}" in params
+        assert line[0] != "t" or f"notes/{number}.txt" in texts
+    assert steps == set(range(len(steps)))
+    for file in (root / "runs" / "killed").rglob("*"):
+        if file.is_file():
+            file.unlink()
+
+
+def logged(directory: Path) -> tuple[set[int], set[str], set[str]]:
+    from reticent.records import Artifact, Param
+    from reticent.runlog import RunReader
+
+    reader = RunReader(directory)
+    steps: set[int] = set()
+    params: set[str] = set()
+    texts: set[str] = set()
+    while True:
+        entries, blocks = reader.read()
+        if not entries and not blocks:
+            break
+        for block in blocks:
+            for metric in block:
+                assert (metric.key, metric.value) == ("loss", metric.step * 0.5)
+                steps.add(metric.step)
+        for entry in entries:
+            if isinstance(entry.record, Param):
+                params.add(entry.record.key)
+            elif isinstance(entry.record, Artifact):
+                assert (directory / "artifacts" / entry.record.path).stat().st_size == entry.record.size
+                texts.add(entry.record.path)
+    assert reader.finished()
+    assert [skipped for skipped in reader.skipped if skipped.reason != "torn last line"] == []
+    return steps, params, texts
+
+
+def test_a_run_whose_process_vanished_is_crashed_and_whole(root: Path, start: Start) -> None:
+    process = start("""
+        import reticent, time
+        run = reticent.start_run("gone", run_id="gone")
+        reticent.log_metric("loss", 0.25, step=1)
+        reticent.log_artifact(__file__)
+        ready()
+        time.sleep(60)
+    """)
+    process.kill()
+    process.wait()
+    run = reticent.get_run("gone")
+    assert run.status is RunStatus.CRASHED
+    assert run.metrics == {"loss": 0.25}
+    assert [artifact.path for artifact in run.artifacts()] == ["script.py"]
+    assert not any((root / "runs" / "gone" / "staging").iterdir())

@@ -1,0 +1,139 @@
+"""Forks, children of every kind, two processes on one root: nothing is mixed, nothing is lost, nobody waits for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.fault.conftest import Start
+
+import reticent
+from reticent.records import RunStatus
+
+
+def test_two_processes_on_one_root(root: Path, start: Start) -> None:
+    code = """
+        import reticent, sys
+        for number in range(5):
+            with reticent.start_run(f"run {number}", tags={{"process": "{who}"}}):
+                for step in range(1000):
+                    reticent.log_metric("loss", float(step), step=step)
+    """
+    processes = [start(code.format(who=who), wait=False) for who in "ab"]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, "")
+    runs = reticent.search_runs()
+    assert sorted(run.tags["process"] for run in runs) == ["a"] * 5 + ["b"] * 5
+    assert all(len(run.metric_history("loss")) == 1000 for run in runs)
+
+
+@pytest.mark.parametrize("ending", ["os._exit(0)", "sys.exit(0)", "pass"])
+def test_a_forked_child_logs_to_the_run_in_files_of_its_own(ending: str, root: Path, start: Start) -> None:
+    process = start(
+        f"""
+        import os, reticent, sys
+        def main():
+            with reticent.start_run("r", run_id="r"):
+                for step in range(100):
+                    reticent.log_metric("parent", float(step), step=step)
+                child = os.fork()
+                for step in range(100, 200):
+                    reticent.log_metric("parent" if child else "child", float(step), step=step)
+                if child == 0:
+                    reticent.log_param("from_child", 1)
+                    {ending}
+                    return
+                os.waitpid(child, 0)
+                reticent.log_param("from_parent", 1)
+        main()
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    run = reticent.get_run("r")
+    assert run.status is RunStatus.FINISHED
+    assert [metric.step for metric in run.metric_history("parent")] == list(range(200))
+    assert [metric.step for metric in run.metric_history("child")] == list(range(100, 200))
+    assert set(run.params) == {"from_child", "from_parent"}
+    assert len(list((root / "runs" / "r").glob("*.events"))) == 2
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_runs_of_multiprocessing_children_end_and_arrive(method: str, root: Path, start: Start) -> None:
+    process = start(
+        f"""
+        import multiprocessing, reticent
+        def train(number):
+            reticent.start_run(f"child {{number}}")
+            reticent.log_metric("loss", float(number), step=0)
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("{method}")
+            children = [context.Process(target=train, args=(number,)) for number in range(3)]
+            for child in children:
+                child.start()
+            for child in children:
+                child.join()
+                assert child.exitcode == 0
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    runs = reticent.search_runs()
+    assert sorted((run.name, run.status.value) for run in runs) == [(f"child {n}", "FINISHED") for n in range(3)]
+
+
+def test_what_one_process_left_the_next_one_delivers(root: Path, start: Start) -> None:
+    left = start(
+        "import reticent\nwith reticent.start_run('left', run_id='left'):\n reticent.log_metric('m', 1.0)",
+        wait=False,
+        RETICENT_BACKENDS="",
+    )
+    left.communicate(timeout=60)
+    database = root / "reticent.db"
+    assert not database.exists()
+    following = start("import reticent\nreticent.start_run('next').end()\nassert reticent.flush(20)", wait=False)
+    assert following.communicate(timeout=60)[1] == ""
+    import sqlite3
+
+    connection = sqlite3.connect(database)
+    names = connection.execute("SELECT name FROM run ORDER BY name").fetchall()
+    connection.close()
+    assert names == [("left",), ("next",)]
+
+
+def test_threads_share_the_only_open_run(root: Path) -> None:
+    import threading
+
+    with reticent.start_run("r") as run:
+        threads = [
+            threading.Thread(target=lambda n=n: [reticent.log_metric("m", float(s), step=s) for s in range(n, 4000, 4)])
+            for n in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    (stored,) = reticent.search_runs()
+    assert stored.run_id == run.run_id
+    assert [metric.step for metric in stored.metric_history("m")] == list(range(4000))
+
+
+def test_the_exit_code_of_a_child_is_its_own(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import os, reticent, sys
+        reticent.start_run("r", run_id="r")
+        child = os.fork()
+        if child == 0:
+            sys.exit(5)
+        _, status = os.waitpid(child, 0)
+        sys.exit(os.waitstatus_to_exitcode(status) + 1)
+        """,
+        wait=False,
+    )
+    process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert reticent.get_run("r").status is RunStatus.KILLED
