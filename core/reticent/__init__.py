@@ -9,10 +9,10 @@ that `import reticent` costs next to nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers take it for true; importing it from typing would take longer than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from reticent.api import active_run as active_run
     from reticent.api import configure as configure
     from reticent.api import end_run as end_run
@@ -56,6 +56,8 @@ __all__ = sorted(_MODULE_OF)
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'reticent' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(_MODULE_OF[name]), name)
     globals()[name] = value  # the next use finds it without this function
     return value

@@ -1,4 +1,7 @@
-"""`reticent.autolog()`: switches integrations on and off, for frameworks imported before or after."""
+"""`reticent.autolog()`: switches integrations on and off, for frameworks imported before or after.
+
+The runtime of the hooks is imported with the first framework, not by `autolog()`.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,22 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reticent import settings
 from reticent.errors import SettingsError
 from reticent.guard import warn_once
-from reticent.patching import Integration, Options
-from reticent.patching.hooking import enabled
-from reticent.patching.imports import when_imported
-from reticent.patching.placing import applies, place, remove
+from reticent.imports import when_imported
+
+if TYPE_CHECKING:
+    from reticent.patching import Integration, Options, Patch
 
 _choices: dict[str, Mapping[str, Any] | bool] = {}
 _wanted = False
 _waiting: set[str] = set()
+_installed: set[str] = set()
 
 
 def autolog(disable: bool = False, **options: Any) -> None:
@@ -33,7 +37,7 @@ def autolog(disable: bool = False, **options: Any) -> None:
     points = {point.name: point for point in metadata.entry_points(group="reticent.integrations")}
     if disable:
         _wanted = False
-        for name in list(enabled):
+        for name in list(_installed):
             _disable(name)
         return
     chosen = {**settings.current().settings.autolog, **options}
@@ -64,6 +68,8 @@ class IntegrationReport:
 
 def inspect_integrations() -> list[IntegrationReport]:
     """Every registered integration against what is installed. Imports the frameworks."""
+    from reticent.patching.placing import applies
+
     reports = []
     for point in metadata.entry_points(group="reticent.integrations"):
         try:
@@ -95,6 +101,8 @@ def inspect_integrations() -> list[IntegrationReport]:
 
 
 def _enable(point: metadata.EntryPoint) -> None:
+    from reticent.patching.hooking import enabled
+
     integration: Integration = point.load()
     choice = _options(integration)
     if choice is None:
@@ -110,12 +118,16 @@ def _enable(point: metadata.EntryPoint) -> None:
         return
     if integration.name not in enabled:
         enabled[integration.name] = choice
+        _installed.add(integration.name)
         for patch in integration.patches:
             when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
     enabled[integration.name] = choice
 
 
-def _place(integration: Integration, patch: Any) -> None:
+def _place(integration: Integration, patch: Patch) -> None:
+    from reticent.patching.hooking import enabled
+    from reticent.patching.placing import place
+
     if integration.name not in enabled:
         return
     try:
@@ -128,6 +140,10 @@ def _place(integration: Integration, patch: Any) -> None:
 
 
 def _disable(name: str) -> None:
+    from reticent.patching.hooking import enabled
+    from reticent.patching.placing import remove
+
+    _installed.discard(name)
     enabled.pop(name, None)
     remove(name)
 

@@ -5,7 +5,6 @@ It logs to the user's own root, in the experiment "demo", so that the commands p
 
 from __future__ import annotations
 
-import os
 import random
 import time
 import warnings
@@ -18,6 +17,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 import reticent
+from reticent import settings
 from reticent.cli import render
 from reticent.errors import MissingExtraError
 
@@ -144,12 +144,12 @@ def _code(out: Console, source: str) -> None:
 
 
 def _look(out: Console, began: float) -> None:
-    from reticent.cli.runs import fit, tree
+    from reticent.cli.runs import print_table, tree
     from reticent.cli.show import print_run
 
     runs = [run for run in reticent.search_runs(experiments=[EXPERIMENT]) if (run.start_time or 0.0) >= began]
     _command(out, "reticent runs -e demo")
-    out.print(render.Block(fit(out, tree(runs, None, chronological=True))))
+    print_table(out, tree(runs, None, chronological=True))
     boosted = next((run for run in runs if any("logloss" in key for key in run.metrics)), None)
     manual = next((run for run in runs if run.name == "by-hand"), None)
     for run in (boosted, manual):
@@ -172,9 +172,9 @@ def _look(out: Console, began: float) -> None:
     table.add_row("  reticent runs -f 'metrics.loss < 0.5'", Text("search", style=render.DIM))
     table.add_row("  reticent doctor", Text("what is captured here, and how it is set up", style=render.DIM))
     out.print(render.Block(table))
-    root = os.path.relpath(reticent.get_run(runs[0].run_id).directory.parent.parent) if runs else ""
-    if root:
-        out.print(Text(f"\nAll of it lies in {root}; nothing has left this machine.", style=render.DIM))
+    chosen = settings.current().settings
+    out.print()
+    out.print(Text("All of it lies in ", style=render.DIM).append_text(render.literal(settings.root(chosen))))
 
 
 def _command(out: Console, command: str) -> None:

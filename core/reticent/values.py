@@ -213,13 +213,15 @@ def _qualified(value: Any) -> str:
 
 
 def _summary(value: Any) -> str:
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape is not None and not callable(shape):
-        return f"{type(value).__name__}(shape={tuple(shape)}" + (f", dtype={dtype})" if dtype is not None else ")")
+    kind = type(value).__qualname__
     try:
-        return f"<{type(value).__qualname__} of {len(value)}>"
-    except Exception:  # noqa: BLE001 - a user's __len__ may raise anything
-        return f"<{type(value).__qualname__}>"
+        shape = getattr(value, "shape", None)
+        if shape is None or callable(shape):
+            return f"<{kind} of {len(value)}>"
+        dtype = getattr(value, "dtype", None)
+        return f"{kind}(shape={tuple(shape)}" + (f", dtype={dtype})" if dtype is not None else ")")
+    except Exception:  # noqa: BLE001 - a user's class may raise anything from anywhere
+        return f"<{kind}>"
 
 
 _CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Plain]], ...] = (

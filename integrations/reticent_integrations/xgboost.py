@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,16 @@ def train(call: Call) -> Generator[None, Any, None]:
     if stopping is not None:
         with _part(run, "early stopping"):
             _log_early_stopping(run, call.prefix, stopping, observer, booster)
+    importances: dict[str, dict[str, Any]] = {}
     with _part(run, "feature importances"):
-        for kind, scores in _importances(booster, call.options.importance_types):
-            name = f"{call.prefix}feature_importance_{kind}"
-            run.log_dict(scores, f"{name}.json")
-            run.in_background("feature importances", functools.partial(_log_chart, run, f"{name}.png", kind, scores))
+        importances = dict(_importances(booster, call.options.importance_types))
+        for kind, scores in importances.items():
+            run.log_dict(scores, f"{call.prefix}feature_importance_{kind}.json")
     if call.options.log_models and not call.inner:
-        run.log_model(booster, f"{call.prefix}model", flavor=flavor, signature_inputs=_example(booster))
+        with _part(run, "model"):
+            run.log_model(booster, f"{call.prefix}model", flavor=flavor, signature_inputs=_example(booster))
+    if importances:  # last: what draws in the background takes the interpreter from what is still done here
+        run.in_background("feature importances", functools.partial(_log_charts, run, call.prefix, importances))
 
 
 def _save(model: Any, directory: Path) -> dict[str, Any]:
@@ -257,17 +261,21 @@ def _importances(booster: Any, kinds: tuple[str, ...]) -> Iterator[tuple[str, di
             yield kind, scores
 
 
-def _log_chart(run: Run, path: str, kind: str, scores: Mapping[str, Any]) -> None:
-    numbers = {name: score for name, score in scores.items() if isinstance(score, (int, float))}
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return  # the same numbers are in the JSON file
-    if not numbers:
-        return  # a linear model of several classes has a list of weights for each feature
-    top = sorted(numbers.items(), key=lambda item: abs(item[1]))[-MAX_BARS:]
-    names = [current().seal("artifact", name) for name, _ in top]  # text in a picture is found by no scan
+def _log_charts(run: Run, prefix: str, importances: Mapping[str, Mapping[str, Any]]) -> None:
+    if find_spec("matplotlib") is None:
+        return  # the same numbers are in the JSON files
+    for kind, scores in importances.items():
+        numbers = {name: score for name, score in scores.items() if isinstance(score, (int, float))}
+        if numbers:  # a linear model of several classes has a list of weights for each feature
+            run.log_figure(_chart(kind, numbers), f"{prefix}feature_importance_{kind}.png")
+
+
+def _chart(kind: str, scores: Mapping[str, float]) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure  # never pyplot: its figures and its state are the user's
+
+    top = sorted(scores.items(), key=lambda item: abs(item[1]))[-MAX_BARS:]
+    names = [current().seal("artifact", name) for name, _ in top]  # no scan finds text in a picture
     figure = Figure(figsize=(7.0, 1.3 + 0.25 * len(top)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -279,9 +287,9 @@ def _log_chart(run: Run, path: str, kind: str, scores: Mapping[str, Any]) -> Non
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(kind)
-    count = f"the {len(top)} largest of {len(numbers)}" if len(numbers) > len(top) else f"{len(top)} features"
+    count = f"the {len(top)} largest of {len(scores)}" if len(scores) > len(top) else f"{len(top)} features"
     axes.set_title(f"Feature importance by {kind} ({count})", loc="left", fontsize=11)
-    run.log_figure(figure, path)
+    return figure
 
 
 def _log_datasets(call: Call, evals: list[Any]) -> None:

@@ -7,10 +7,8 @@ bounded distance ahead, and what it took is not looked at again.
 
 from __future__ import annotations
 
-import bisect
 import json
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -52,8 +50,9 @@ _QUOTED = re.compile(
     r"""|\\{1,3}["'](?P<within>[^"'\\\n]*(?:\\(?!["'])[^"'\\\n]*)*)"""  # JSON in a JSON string
     r")"
 )
+_SCHEME = "(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)"  # of an Authorization header
 _BARE = re.compile(
-    r"""(?:(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)[ \t]{1,4})?"""
+    rf"""(?:{_SCHEME}[ \t]{{1,4}})?(?!{_SCHEME}(?:\s|\Z))"""
     r"""(?P<value>(?:\$\{\w{1,64}\}|\\\\|[^\s"'`,;:=)}\]&|\\])"""
     r"""(?:\\\\|\\(?!["'`])|[^\s"'`,;&)}\]<>\\]+"""
     # punctuation ends the value where something else begins, and is part of it otherwise
@@ -65,7 +64,7 @@ _PEEK = 256
 
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 _RULE_IDS = {rule.id for rule in values.RULES} | names.RULES | {UNSCANNED_RULE, REGISTERED_RULE}
-_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_LONGER_IN_LOWER_CASE = "\u0130"  # the only such character; a text in lower case must have every character where it was
 
 
 class Span(NamedTuple):
@@ -106,10 +105,12 @@ class Scanner:
         return mask(text, spans, 0, len(text)), [span.rule for span in spans]
 
     def spans(self, text: str) -> list[Span]:
-        """The secrets in a text, in order, none touching a marker that is there already."""
-        folded = text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+        """The secrets in a text, in order and apart. A marker that is there already is a wall: none reaches across it."""
+        if "[REDACTED:" in text:
+            text = MARKER.sub(_wall, text)
+        folded = text.replace(_LONGER_IN_LOWER_CASE, "i").lower()
         found = [*self._by_value(text, folded), *self._by_key(text, folded)]
-        return self._merged(found, text) if found else []
+        return _merged(found) if found else []
 
     def spans_in_bytes(self, content: bytes) -> list[Span]:
         """The secrets known by their value in bytes that are no text."""
@@ -130,8 +131,8 @@ class Scanner:
                     group = "secret" if "secret" in rule.compiled.groupindex else 0
                     if rule.valid(match[group]):
                         # The rest of the word goes too: what follows a marker must not look like a beginning.
-                        after = match.end() if group else _end_of_token(text, match.end())
-                        yield Span(match.start(group), match.end(group) if group else after, rule.id)
+                        after = _end_of_token(text, match.end(group))
+                        yield Span(match.start(group), after, rule.id)
                 at = folded.find(literal, after)
 
     def _by_key(self, text: str, folded: str) -> Iterator[Span]:
@@ -172,20 +173,6 @@ class Scanner:
             return None
         return Span(match.start(match.lastgroup), match.end(match.lastgroup), verdict.rule)
 
-    def _merged(self, found: list[Span], text: str) -> list[Span]:
-        present = [match.span() for match in MARKER.finditer(text) if match[1] in _RULE_IDS]
-        if present:
-            found = [whole for span in found if (whole := _around(span, present)) is not None]
-        found.sort(key=lambda span: span.start)  # stable: of two from one place, the value rule gives its name
-        merged: list[Span] = []
-        for span in found:
-            if merged and span.start < merged[-1].end:
-                last = merged[-1]
-                merged[-1] = last._replace(end=max(last.end, span.end))
-            else:
-                merged.append(span)
-        return merged
-
 
 def mask(text: str, spans: Iterable[Span], start: int, end: int) -> str:
     """`text[start:end]` with a marker for each span in it."""
@@ -203,14 +190,17 @@ def _end_of_token(text: str, at: int) -> int:
     return rest.end() if rest else at
 
 
-def _around(span: Span, present: list[tuple[int, int]]) -> Span | None:
-    """The span with the markers it cuts taken in whole; None if it lies inside one."""
-    first, last = _marker_at(present, span.start), _marker_at(present, span.end - 1)
-    if first is not None and first == last:
-        return None
-    return span._replace(start=first[0] if first else span.start, end=last[1] if last else span.end)
+def _merged(found: list[Span]) -> list[Span]:
+    found.sort(key=lambda span: span.start)  # stable: of two from one place, the value rule gives its name
+    merged: list[Span] = []
+    for span in found:
+        if merged and span.start < merged[-1].end:
+            last = merged[-1]
+            merged[-1] = last._replace(end=max(last.end, span.end))
+        else:
+            merged.append(span)
+    return merged
 
 
-def _marker_at(present: list[tuple[int, int]], at: int) -> tuple[int, int] | None:
-    index = bisect.bisect_right(present, (at, sys.maxsize)) - 1
-    return present[index] if index >= 0 and at < present[index][1] else None
+def _wall(marker: re.Match[str]) -> str:
+    return "\n" * len(marker[0]) if marker[1] in _RULE_IDS else marker[0]

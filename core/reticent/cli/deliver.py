@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from reticent.cli import render
-
-
-class Advance(Protocol):
-    def __call__(self, records: int) -> None: ...

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -119,10 +120,11 @@ def place(root: Path) -> Iterator[Finding]:
     if not existing.is_dir():
         yield Finding("bad", "root", str(root), f"{existing} is a file, not a directory")
         return
-    if not os.access(existing, os.W_OK | os.X_OK):
-        yield Finding("bad", "root", str(root), f"{existing} cannot be written")
-    else:
-        yield Finding("good", "root", str(root), _runs(root))
+    try:
+        with tempfile.TemporaryFile(dir=existing):  # the only answer that counts: permissions, quotas, read-only mounts
+            yield Finding("good", "root", str(root), _runs(root))
+    except OSError as error:
+        yield Finding("bad", "root", str(root), f"{existing} cannot be written: {error.strerror}")
     yield _file_system(existing)
     free = shutil.disk_usage(existing).free
     little = free < LITTLE_SPACE

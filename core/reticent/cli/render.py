@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -94,11 +95,12 @@ def check(state: Literal["good", "fair", "bad", "none"]) -> Text:
     return Text(glyph, style=colour)
 
 
-def table(*headings: str, right: Sequence[int] = ()) -> Table:
-    """A table in the house style: no lines, quiet headings; `right` are the columns of numbers."""
+def table(*headings: str, right: Sequence[int] = (), firm: Sequence[int] = ()) -> Table:
+    """A table in the house style: no lines, quiet headings. Columns `right` hold numbers; these and `firm` ones never fold."""
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings), header_style=DIM)
     for index, heading in enumerate(headings):
-        made.add_column(Text(heading), justify="right" if index in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if index in right else "left"
+        made.add_column(Text(heading), justify=justify, overflow="fold", no_wrap=index in (*right, *firm))
     return made
 
 
@@ -148,6 +150,10 @@ def ago(then: float | None, now: float | None = None) -> str:
 
 def clock(then: float | None) -> str:
     return "" if then is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then))
+
+
+def iso(then: float | None) -> str | None:
+    return None if then is None else datetime.fromtimestamp(then, timezone.utc).isoformat()
 
 
 def duration(seconds: float | None) -> str:
@@ -216,7 +222,7 @@ def direction(metric: str) -> Literal["higher", "lower"] | None:
 
 
 def dump(value: Any) -> None:
-    """Print JSON to stdout, without colours or wrapping. NaN and infinities, which JSON has not, as strings."""
+    """Print JSON to stdout, without colours or wrapping. NaN and infinities, which JSON has not, as text."""
     import json
 
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
@@ -225,7 +231,7 @@ def dump(value: Any) -> None:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        return str(value)
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -32,7 +31,9 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Column:
+class Measure:
+    """A metric or param that is shown of every run."""
+
     kind: Literal["metric", "param"]
     key: str
 
@@ -40,6 +41,17 @@ class Column:
         if self.kind == "metric":
             return Text(render.number(run.metrics[self.key])) if self.key in run.metrics else Text("")
         return render.literal(run.params.get(self.key, ""), limit=24)
+
+
+@dataclass(frozen=True)
+class Column:
+    heading: Text
+    cells: Sequence[Text]
+    justify: Literal["left", "right"]
+
+    @property
+    def width(self) -> int:
+        return max(text.cell_len for text in (self.heading, *self.cells))
 
 
 def list_runs(
@@ -54,7 +66,7 @@ def list_runs(
 
     runs = search_runs(filter, order_by=list(sort), max_results=max_results, experiments=list(experiments) or None)
     if as_json:
-        render.dump([run.to_dict() for run in runs])
+        render.dump([summary(run) for run in runs])
         return
     out = render.console()
     if not runs:
@@ -62,9 +74,35 @@ def list_runs(
         return
     brief = render.on_terminal(out) and not everything
     rows = tree(runs, CHILDREN if brief else None, chronological=not sort)
-    out.print(render.Block(fit(out, rows)))
+    print_table(out, rows)
     if len(runs) == max_results:
         out.print(Text(f"\nThe first {max_results}; more with --max.", style=render.DIM))
+
+
+def summary(run: StoredRun) -> dict[str, Any]:
+    """A run for JSON, with the newest value of each metric; `show --json` has the whole history."""
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "parent_id": run.parent_id,
+        "status": run.status.value,
+        "health": {"state": run.health.state, "reasons": list(run.health.reasons)},
+        "start_time": render.iso(run.start_time),
+        "end_time": render.iso(run.end_time),
+        "duration_s": run.duration_s,
+        "params": run.params,
+        "tags": run.tags,
+        "metrics": run.metrics,
+        "redacted": sum(redaction.count for redaction in run.redactions()),
+    }
+
+
+def print_table(out: Console, rows: Sequence[Row]) -> None:
+    out.print(render.Block(fit(rows, out.width)))
+    if any(row.run.health.state != "ok" for row in rows):
+        note = Text.assemble(("▲", render.FAIR), (" not all could be logged or delivered; `show` says what", render.DIM))
+        out.print(Text("\n").append_text(note))
 
 
 def _nothing(out: Console, asked: bool) -> None:
@@ -106,82 +144,83 @@ def tree(runs: Sequence[StoredRun], limit: int | None, chronological: bool) -> l
     return rows
 
 
-def fit(out: Console, rows: Sequence[Row], room: int | None = None, within: str | None = None) -> Table:
-    """The table with as many of the telling columns as there is room for; `within` is an experiment not worth naming."""
-    chosen: list[Column] = []
-    wide = out.options.update(width=render.PIPED_WIDTH)
-    for column in telling([row.run for row in rows]):
-        wanted = [*chosen, column]
-        if Measurement.get(out, wide, build(rows, wanted, within)).maximum <= (room or out.width):
-            chosen = wanted
-    return build(rows, sorted(chosen, key=lambda column: column.kind), within)
-
-
-def build(rows: Sequence[Row], columns: Sequence[Column], within: str | None) -> Table:
+def fit(rows: Sequence[Row], room: int, within: str | None = None) -> Table:
+    """The table with the columns that there is room for; `within` is an experiment that need not be named."""
     runs = [row.run for row in rows]
-    redacted = {run.run_id: sum(redaction.count for redaction in run.redactions()) for run in runs}
-    named = any(run.experiment != within for run in runs)
-    rest = {run.run_id: _rest(run, columns) for run in runs}
+    chosen: list[Measure] = []
+    for measure in telling(runs):
+        wanted = sorted([*chosen, measure], key=lambda one: one.kind)
+        if sum(column.width + 2 for column in _columns(rows, wanted, within)) <= room + 2:
+            chosen = wanted
+    columns = _columns(rows, chosen, within)
+    for heading in ("took", "experiment", "started", "redacted"):
+        if sum(column.width + 2 for column in columns) > room + 2:
+            columns = [column for column in columns if column.heading.plain != heading]
     table = render.table()
     table.show_header = True
-    table.add_column("id", no_wrap=True)
-    table.add_column("name", no_wrap=True)
-    if named:
-        table.add_column("experiment", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("started", no_wrap=True)
-    table.add_column("took", no_wrap=True, justify="right")
     for column in columns:
-        justify: Literal["left", "right"] = "right" if column.kind == "metric" else "left"
-        table.add_column(render.literal(column.key, limit=24), no_wrap=True, justify=justify)
-    if any(rest.values()):
-        table.add_column("other metrics" if any(column.kind == "metric" for column in columns) else "metrics", no_wrap=True)
-    if any(redacted.values()):
-        table.add_column("redacted", no_wrap=True, justify="right")
-    if any(run.health.state != "ok" for run in runs):
-        table.add_column("health", no_wrap=True)
-    for row in rows:
-        run = row.run
-        indent = "  " * (row.depth - 1) + "└ " if row.depth else ""
-        cells = [
-            Text(render.short(run.run_id), style=render.DIM),
-            Text.assemble((indent, render.DIM), render.literal(run.name, limit=40 - len(indent))),
-            *[render.literal(run.experiment, limit=24)] * named,
-            render.status(run.status),
-            Text(render.ago(run.start_time), style=render.DIM),
-            Text(render.duration(run.duration_s), style=render.DIM),
-            *[column.cell(run) for column in columns],
-            *[rest[run.run_id]] * any(rest.values()),
-            *[Text(str(redacted[run.run_id] or ""), style=render.REDACTED)] * any(redacted.values()),
-            health(run),
-        ]
-        table.add_row(*cells[: len(table.columns)])
+        table.add_column(column.heading, no_wrap=True, justify=column.justify)
+    for index, row in enumerate(rows):
+        table.add_row(*[column.cells[index] for column in columns])
         if row.more:
             table.add_row("", Text(f"{'  ' * row.depth}and {row.more} more (--all)", style=render.DIM))
     return table
 
 
-def _rest(run: StoredRun, columns: Sequence[Column]) -> Text:
-    """The most telling metric of a run that has none of the columns' metrics."""
-    if not run.metrics or any(column.kind == "metric" and column.key in run.metrics for column in columns):
+def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | None) -> list[Column]:
+    runs = [row.run for row in rows]
+
+    def column(heading: str, cells: Sequence[Text], justify: Literal["left", "right"] = "left") -> Column:
+        return Column(render.literal(heading, limit=24), cells, justify)
+
+    def quiet(heading: str, texts: Sequence[str], justify: Literal["left", "right"] = "left") -> Column:
+        return column(heading, [Text(text, style=render.DIM) for text in texts], justify)
+
+    columns = [quiet("id", [render.short(run.run_id) for run in runs]), column("name", [_name(row) for row in rows])]
+    if any(run.experiment != within for run in runs):
+        columns.append(column("experiment", [render.literal(run.experiment, limit=24) for run in runs]))
+    columns.append(column("status", [_status(run) for run in runs]))
+    columns.append(quiet("started", [render.ago(run.start_time) for run in runs]))
+    columns.append(quiet("took", [render.duration(run.duration_s) for run in runs], "right"))
+    for measure in measures:
+        side: Literal["left", "right"] = "right" if measure.kind == "metric" else "left"
+        columns.append(column(measure.key, [measure.cell(run) for run in runs], side))
+    shown = {measure.key for measure in measures if measure.kind == "metric"}
+    others = [_other(run, shown) for run in runs]
+    if any(others):
+        columns.append(column("other metrics" if shown else "metrics", others))
+    redacted = [sum(redaction.count for redaction in run.redactions()) for run in runs]
+    if any(redacted):
+        counts = [Text(str(count or ""), style=render.REDACTED) for count in redacted]
+        columns.append(column("redacted", counts, "right"))
+    return columns
+
+
+def _name(row: Row) -> Text:
+    indent = "  " * (row.depth - 1) + "└ " if row.depth else ""
+    return Text.assemble((indent, render.DIM), render.literal(row.run.name, limit=32 - len(indent)))
+
+
+def _status(run: StoredRun) -> Text:
+    mark = "" if run.health.state == "ok" else " ▲"
+    return Text.assemble(render.status(run.status), (mark, render.FAIR))
+
+
+def _other(run: StoredRun, shown: set[str]) -> Text:
+    """The most telling metric of a run that has none of those shown in columns."""
+    if not run.metrics or shown & set(run.metrics):
         return Text("")
     key = max(sorted(run.metrics), key=_weight)
     return Text.assemble(render.literal(key, render.DIM, limit=24), " ", render.number(run.metrics[key]))
 
 
-def health(run: StoredRun) -> Text:
-    if run.health.state == "ok":
-        return Text("")
-    return Text(f"▲ {run.health.state}", style=render.FAIR)
-
-
-def telling(runs: Sequence[StoredRun]) -> Iterator[Column]:
-    """Columns in the order of how much they tell: metrics that the runs have in common, and params by which they differ."""
+def telling(runs: Sequence[StoredRun]) -> Iterator[Measure]:
+    """Measures in the order of how much they tell: metrics that the runs have in common, and params by which they differ."""
     metrics = _common(runs)
     params = _differing(runs)
     for index in range(max(METRICS, PARAMS)):
-        yield from [Column("metric", key) for key in metrics[index : index + 1]]
-        yield from [Column("param", key) for key in params[index : index + 1]]
+        yield from [Measure("metric", key) for key in metrics[index : index + 1]]
+        yield from [Measure("param", key) for key in params[index : index + 1]]
 
 
 def _common(runs: Sequence[StoredRun]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +15,10 @@ DEFAULTS = 6
 METRICS = 24
 FILES = 12
 CHILDREN = 8
+WARNINGS = 8
 ERROR_LINES = 12
+CURVE = 24
+"""How many characters wide a metric's curve is, on a terminal wide enough."""
 
 
 def show_run(run_id: str, everything: bool, as_json: bool) -> None:
@@ -35,9 +38,10 @@ def print_run(out: Console, run: StoredRun, brief: bool) -> None:
     metrics(out, run, brief)
     inputs_and_models(out, run)
     artifacts(out, run, brief)
+    references(out, run)
     children(out, run, brief)
     redactions(out, run)
-    health(out, run)
+    health(out, run, brief)
     delivery(out, run)
     error(out, run, brief)
 
@@ -87,13 +91,15 @@ def metrics(out: Console, run: StoredRun, brief: bool) -> None:
     keys = sorted(run.metrics)
     shown = keys[:METRICS] if brief else keys
     series = any(run.metric_summary(key).count > 1 for key in shown)
-    table = render.table("", "last", "", "min", "max", "points", right=(1, 3, 4, 5)) if series else render.table("", "")
+    headings = ("", "last", "", "min", "max", "points") if series else ("", "")
+    table = render.table(*headings, right=(1, 3, 4, 5), firm=(2,))
+    width = CURVE if out.width >= 90 else CURVE // 2
     for key in shown:
         last = Text(render.number(run.metrics[key]), style=render.HEAD)
         summary = run.metric_summary(key)
         if summary.count > 1:
             values = [point.value for point in run.metric_history(key)]
-            curve = Text(render.sparkline(values), style="cyan")
+            curve = Text(render.sparkline(values, width), style="cyan")
             ends = [Text(render.number(value), style=render.DIM) for value in (summary.min, summary.max)]
             table.add_row(render.literal(key), last, curve, *ends, Text(f"{summary.count:,}", style=render.DIM))
         else:
@@ -131,6 +137,15 @@ def artifacts(out: Console, run: StoredRun, brief: bool) -> None:
     render.section(out, "Artifacts", table, note)
 
 
+def references(out: Console, run: StoredRun) -> None:
+    found = run.references()
+    if found:
+        table = render.table("", "", "", right=(1,))
+        for one in found:
+            table.add_row(render.literal(one.path), Text(render.size(one.size), style=render.DIM), render.literal(one.location))
+        render.section(out, "References", table, "too large to copy: where they lie")
+
+
 def children(out: Console, run: StoredRun, brief: bool) -> None:
     family = run.children()
     if not family:
@@ -138,7 +153,7 @@ def children(out: Console, run: StoredRun, brief: bool) -> None:
     from reticent.cli.runs import Row, fit
 
     shown = family[:CHILDREN] if brief and len(family) > CHILDREN + 2 else family
-    table = fit(out, [Row(child) for child in shown], room=out.width - 2, within=run.experiment)
+    table = fit([Row(child) for child in shown], out.width - 2, within=run.experiment)
     _more(table, len(family) - len(shown), "children", column=1)
     render.section(out, "Children", table, str(len(family)))
 
@@ -160,10 +175,18 @@ def redactions(out: Console, run: StoredRun) -> None:
         render.section(out, "Withheld files", table, "kept in the run's quarantine, given to no backend")
 
 
-def health(out: Console, run: StoredRun) -> None:
-    reasons: list[RenderableType] = [render.literal(reason) for reason in run.health.reasons]
-    if reasons:
-        render.section(out, "Health", Group(*reasons), str(run.health.state))
+def health(out: Console, run: StoredRun, brief: bool) -> None:
+    """What of the logging went wrong, in sentences; the training did not."""
+    if run.health.state == "ok":
+        return
+    said = [one.message for one in run.warnings()]
+    lost = [f"lost: {one.count} {one.what} ({one.reason})" for one in run.losses()]
+    reasons = [*run.health.reasons, *lost, *said]
+    shown = reasons[:WARNINGS] if brief else reasons
+    lines = [Text("▲ ", style=render.FAIR).append_text(render.literal(reason)) for reason in shown]
+    if len(shown) < len(reasons):
+        lines.append(Text(f"and {len(reasons) - len(shown)} more (--all)", style=render.DIM))
+    render.section(out, "Health", Group(*lines), f"{run.health.state}: the logging, not the training")
 
 
 def delivery(out: Console, run: StoredRun) -> None:

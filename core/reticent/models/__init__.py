@@ -1,7 +1,7 @@
-"""Models in MLmodel form, which MLflow loads too: staged on the training thread, published from files alone, loaded after a check.
+"""Models in MLmodel form, which MLflow loads too.
 
-    stage    a snapshot of the model and what will be said of it, in the run's staging; the only part that knows the model
-    publish  MLmodel, requirements and environment files around it, all of it sealed; needs neither the framework nor the process
+    stage    on the training thread: a snapshot of the model in the run's staging, and what will be said of it
+    publish  in the background or in a later process: MLmodel and environment files around it, all of it sealed
     load     what was published, if each file still has the checksum that it was published with
 
 What a framework's models need is a `Flavor`, which comes with its integration.

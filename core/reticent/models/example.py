@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from reticent_redact import Redactor, Report, SealedText
 
 from reticent import values
 from reticent.models.signature import is_a, is_sparse
+from reticent_redact import Redactor, Report, SealedText
 
 ROWS = 5
 MAX_CELLS = 10_000
@@ -49,22 +49,25 @@ def take(data: Any) -> Example | None:
     return None
 
 
-def seal(example: Example, redactor: Redactor, report: Report) -> tuple[dict[str, str], dict[str, SealedText]]:
+def seal(example: Example | None, redactor: Redactor, report: Report) -> tuple[dict[str, str], dict[str, SealedText]]:
     """What MLmodel says of an example, and its files. Both are empty if nothing readable is left of it."""
+    if example is None:
+        return {}, {}
+    columns = example.columns
     info = {"artifact_path": FILE, "type": example.type}
     known_by: Any = example.data
-    if example.columns is not None:
+    if columns is not None:
         info["pandas_orient"] = "split"
         # Column by column, so that a name like "password" hides the values under it.
-        known_by = {name: [row[i] for row in example.data] for i, name in enumerate(example.columns)}
+        known_by = {name: [row[i] for row in example.data] for i, name in enumerate(columns)}
 
     def stored(plain: Any) -> Any:
-        if example.columns is None:
+        if columns is None:
             return plain
         return {"columns": list(plain), "data": [list(row) for row in zip(*plain.values(), strict=True)]}
 
     def served(plain: Any) -> Any:
-        return {"inputs" if example.columns is None else "dataframe_split": stored(plain)}
+        return {"inputs" if columns is None else "dataframe_split": stored(plain)}
 
     def sealed(form: Any, report: Report | None) -> SealedText:
         return redactor.seal(
@@ -89,7 +92,9 @@ def _of_frame(frame: Any) -> Example | None:
     if not rows or len(set(columns)) < len(columns):
         return None
     head = frame.iloc[:rows]
-    return Example("dataframe", [[_cell(cell) for cell in row] for row in head.itertuples(index=False, name=None)], columns)
+    return Example(
+        "dataframe", [[_cell(cell) for cell in row] for row in head.itertuples(index=False, name=None)], columns
+    )
 
 
 def _of_sparse(matrix: Any) -> Example | None:

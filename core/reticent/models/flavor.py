@@ -71,7 +71,6 @@ def named(names: Iterable[str]) -> Flavor | None:
     return None
 
 
-@functools.lru_cache(maxsize=1024)
 def roots(kind: type) -> tuple[str, ...]:
     """The top-level modules that a class and its bases come from, its own first."""
     return tuple(dict.fromkeys(base.__module__.partition(".")[0] for base in kind.__mro__ if base is not object))

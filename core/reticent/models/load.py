@@ -39,7 +39,9 @@ def load_model(uri: str | os.PathLike[str], *, trust: bool = False) -> Any:
     flavor = named([model.flavor, *model.flavors])
     if flavor is None or flavor.name not in model.flavors:
         known = ", ".join(sorted(model.flavors))
-        raise ReticentError(f"no installed integration loads a model with the flavors {known}; install the one that does")
+        raise ReticentError(
+            f"no installed integration loads a model with the flavors {known}; install the one that does"
+        )
     return flavor.load(directory, model.flavors[flavor.name])
 
 
@@ -64,7 +66,9 @@ def _check(directory: Path, file: ModelFile) -> None:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
     except FileNotFoundError:
-        raise ReticentError(f"the model in {directory} is not complete: {file.path!r} is missing; copy it again") from None
+        raise ReticentError(
+            f"the model in {directory} is not complete: {file.path!r} is missing; copy it again"
+        ) from None
     if digest.hexdigest() != file.sha256:
         raise ReticentError(
             f"{file.path!r} in {directory} is not the file that was published: its checksum differs; do not use it, "

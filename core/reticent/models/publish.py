@@ -16,18 +16,19 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from reticent_redact import UNSCANNED, Redactor, Report, SealedText, Withheld as WithheldFile
 
 from reticent.files import make_directory, safe_relative, write_private
 from reticent.models import description, example
 from reticent.models.description import Description
-from reticent.models.mlmodel import FILE as MLMODEL, ModelFile, environment_files, mlmodel, published_model, yaml_text
+from reticent.models.mlmodel import FILE as MLMODEL
+from reticent.models.mlmodel import ModelFile, environment_files, mlmodel, published_model, yaml_text
 from reticent.models.requirements import resolved
 from reticent.records import Artifact, Model, SealedRecord, Staged, Withheld
 from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
+from reticent_redact import UNSCANNED, Redactor, Report, SealedText
+from reticent_redact import Withheld as WithheldFile
 
 WITHHELD = "reticent-withheld.json"
 """Beside a description in quarantine: the rule that hit, by file."""
@@ -61,6 +62,10 @@ class _Attempt:
         return self.directory / STAGING / self.staged.token
 
     @property
+    def published(self) -> Path:
+        return self.directory / ARTIFACTS / safe_relative(self.staged.path)
+
+    @property
     def quarantine(self) -> Path:
         return self.directory / QUARANTINE / safe_relative(self.staged.path) / self.staged.token
 
@@ -74,17 +79,19 @@ class _Attempt:
             if isinstance(result, WithheldFile):
                 withheld[relative.as_posix()] = result.rule
             else:
-                files[relative] = ModelFile(path=self._within(relative), size=result.size, sha256=result.sha256)
+                path = self._seal(relative.as_posix())  # names of files may hold secrets too
+                files[relative] = ModelFile(path=path, size=result.size, sha256=result.sha256)
         if withheld:
             return self._withhold(withheld, sealed)
 
-        example_info, texts = example.seal(described.example, self.redactor, self.report) if described.example else ({}, {})
+        example_info, texts = example.seal(described.example, self.redactor, self.report)
         requirements = sorted({*described.requirements, *resolved(described.unresolved)})
         for name, content in environment_files(described.python_version, requirements).items():
             texts[name] = self._seal(content)
         for name, text in texts.items():
-            files.setdefault(Path(name), _write(sealed, name, text))
-        content = mlmodel(
+            if Path(name) not in files:  # else the flavour knows better
+                files[Path(name)] = _write(sealed, name, text)
+        config = mlmodel(
             described,
             self._signature(described),
             example_info,
@@ -93,7 +100,7 @@ class _Attempt:
             model_uuid=self.staged.token,
             files=list(files.values()),
         )
-        text = self.redactor.seal(content, channel="artifact", report=self.report, render=yaml_text)
+        text = self.redactor.seal(config, channel="artifact", report=self.report, render=yaml_text)
         if text == UNSCANNED:
             return self._withhold({MLMODEL: "unscanned"}, sealed)
         _write(sealed, MLMODEL, text)
@@ -112,17 +119,13 @@ class _Attempt:
         except FileNotFoundError:
             pass
         try:
-            text = (self._published / MLMODEL).read_text("utf-8")
+            text = (self.published / MLMODEL).read_text("utf-8")
         except FileNotFoundError:
             return []
         model = published_model(text)
         if model.uuid != self.staged.token:
             return []
         return self._records(model.flavor, model.files, self._seal(text))
-
-    @property
-    def _published(self) -> Path:
-        return self.directory / ARTIFACTS / safe_relative(self.staged.path)
 
     def _records(self, flavor: str, files: list[ModelFile], text: SealedText) -> list[SealedRecord]:
         data = text.encode("utf-8", "backslashreplace")
@@ -158,12 +161,8 @@ class _Attempt:
         sealed = {key: None if text is None else self._seal(text) for key, text in described.signature.items()}
         return None if UNSCANNED in sealed.values() else sealed
 
-    def _within(self, relative: Path) -> SealedText:
-        """A file's path in the model, as it is published: names of files may hold secrets too."""
-        return self._seal(relative.as_posix())
-
     def _move(self, source: Path, path: str) -> None:
-        target = self._published / safe_relative(path)
+        target = self.published / safe_relative(path)
         make_directory(target.parent)
         os.replace(source, target)
 

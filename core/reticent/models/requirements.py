@@ -26,7 +26,7 @@ _NAMES = {
 
 
 def modules(model: Any, *further: str) -> list[str]:
-    """The top-level modules that a model needs: of its classes, of its parts if it tells them, and those imported for data."""
+    """The top-level modules that a model needs: those of its classes and of its parts' classes, and those for data."""
     found = dict.fromkeys(roots(type(model)))
     if is_a(model, "sklearn.base", "BaseEstimator"):
         for part in model.get_params().values():  # the steps of a pipeline, the estimator inside a search

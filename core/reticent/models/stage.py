@@ -38,7 +38,9 @@ def stage(
     flavor = flavor or find(model)
     if flavor is None:
         kind = type(model)
-        raise TypeError(f"no flavor handles a model of type {kind.__module__}.{kind.__qualname__}; pass flavor=Flavor(...)")
+        raise TypeError(
+            f"no flavor handles a model of type {kind.__module__}.{kind.__qualname__}; pass flavor=Flavor(...)"
+        )
     token, staging = artifacts.stage_directory(directory)
     try:
         files = staging / description.FILES

@@ -31,7 +31,8 @@ def place(patch: Patch, integration: Integration) -> None:
     """Apply one patch; its module must be imported. AttributeError if there is no such target."""
     owner, name = _resolve(patch)
     if not patch.subclasses:
-        _place_on(owner, name, patch, integration)
+        for holder in _holders(owner, name):
+            _place_on(holder, name, patch, integration)
         return
     for cls in (owner, *_subclasses(owner)):
         if name in vars(cls):
@@ -92,6 +93,21 @@ def _wrapped(original: Any, patch: Patch, integration: Integration) -> Any:
         wrapper.fn = wrap(conditional, patch, integration)
         return wrapper
     return wrap(original, patch, integration) if callable(original) and not isinstance(original, type) else None
+
+
+def _holders(owner: Any, name: str) -> list[Any]:
+    """`owner`; of a function also the other loaded modules that have it under its name: where it is defined (else it
+    would not pickle by reference any more), and where `from ... import` has put it before."""
+    function = vars(owner).get(name)
+    if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
+        return [owner]
+    holders: list[Any] = [owner]
+    for module in list(sys.modules.values()):
+        # Past __getattribute__, by which a lazy module would be loaded.
+        if isinstance(module, types.ModuleType) and module is not owner:
+            if object.__getattribute__(module, "__dict__").get(name) is function:
+                holders.append(module)
+    return holders
 
 
 def _subclasses(cls: type) -> Iterator[type]:

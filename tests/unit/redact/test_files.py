@@ -96,16 +96,15 @@ def test_files_that_are_credentials_by_their_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: f"{len(secret)}-{secret[:4]}")
-@pytest.mark.parametrize("filler", ["word ", "a line of text\n", "é"])
+@pytest.mark.parametrize("filler", ["word ", "é line\n"])
 def test_a_secret_at_any_border_of_the_pieces_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str, filler: str
 ) -> None:
     monkeypatch.setattr(files, "CHUNK", 100_000)
-    reach = files.REACH
-    for border in (100_000 - reach, 100_000, 200_000 - reach, 200_000):
+    for border in (100_000 - files.REACH, 100_000):
         for inside in (1, len(secret) // 2, len(secret) - 1):
             start = max(0, border // len(filler.encode()) - inside)
-            text = (filler * border)[:start] + f" {secret} \n" + filler * 30_000
+            text = (filler * border)[:start] + f" {secret} \n" + filler * 20_000
             result, written = seal(tmp_path, text.encode())
             assert isinstance(result, SealedFile)
             assert result.redactions >= 1

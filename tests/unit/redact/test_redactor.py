@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import re
+import sys
 import threading
 from collections import OrderedDict, namedtuple
 from pathlib import PurePosixPath
@@ -202,7 +203,8 @@ def test_registering_what_markers_are_made_of_changes_no_marker() -> None:
     for secret in ("password", "REDACTED", "[REDACTED:key-password]", "ssword]x"):
         redactor.register(secret)
     assert redactor.redact_text("[REDACTED:key-password]") == "[REDACTED:key-password]"
-    assert redactor.redact_text("[REDACTED:key-password]x") == "[REDACTED:registered]"
+    assert redactor.redact_text("[REDACTED:key-password]x") == "[REDACTED:key-password]x"
+    assert redactor.redact_text("[REDACTED:hunter2]") == "[[REDACTED:registered]:hunter2]"  # no marker of ours
 
 
 def test_sealing_renders_what_is_left() -> None:
@@ -373,6 +375,12 @@ def test_an_opaque_value_of_a_secret_key_survives_nowhere(key: str, other: Any, 
         repr({key: OPAQUE}),
     ):
         assert OPAQUE not in Redactor().redact_text(f"run 3 with {line} and more")
+
+
+def test_lower_case_moves_no_character() -> None:
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    text = f"{everything} password=x"
+    assert Redactor().redact_text(text) == f"{everything} password=[REDACTED:key-password]"
 
 
 @given(fragments.filter(lambda text: len(text) < SHORTEST))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError
-from reticent.backends.sqlite.schema import connect, database_path, identity
+from reticent.backends.sqlite.schema import connect, database_path, identity, inode
 from reticent.files import share
 from reticent.records import (
     METRIC,
@@ -31,6 +31,7 @@ from reticent.records import (
     Reference,
     RunEnded,
     RunStarted,
+    SealedRecord,
     Tag,
     Warned,
     Withheld,
@@ -38,6 +39,8 @@ from reticent.records import (
 
 _ROWS = 512
 """Points in one INSERT: the interpreter lock is released and taken again once for all of them, not once for each."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class SqliteBackend:
@@ -47,20 +50,20 @@ class SqliteBackend:
         _, _, path = target.url.partition("://")
         self._path = Path(path) if path else database_path(target.root)
         self._connection = connect(self._path)
-        self._file = _inode(self._path)
+        self._file = inode(self._path)
         self._keys: dict[str, int] = {}
         return identity(self._connection)
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
-        if _inode(self._path) != self._file:
+        if inode(self._path) != self._file:
             raise UnavailableError("the database was replaced by `reticent reindex`; the new one is opened")
-        for entry in batch.entries:
-            if isinstance(entry.record, Artifact):
-                self._store_file(batch, entry.record)
+        malformed = [entry for entry in batch.entries if not self._store_file(batch, entry.record)]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             run = self._run(batch.run_id)
             for entry in batch.entries:
+                if entry in malformed:
+                    continue
                 if isinstance(entry.record, _COUNTED):
                     self._store_counted(run, entry)
                 elif type(entry.record) in _STORE:
@@ -73,7 +76,7 @@ class SqliteBackend:
             if self._connection.in_transaction:  # SQLite itself rolls back on some errors
                 self._connection.execute("ROLLBACK")
             raise
-        return ()
+        return [Rejection(len(malformed), "an artifact without a SHA-256 digest")] if malformed else ()
 
     def close(self) -> None:
         self._connection.close()
@@ -95,20 +98,28 @@ class SqliteBackend:
             self._keys[name] = int(self._one("SELECT id FROM metric_key WHERE name = ?", name)[0])
         return self._keys[name]
 
-    def _store_file(self, batch: Batch, artifact: Artifact) -> None:
-        """Keep the content under its digest. A later version of the file, which may be there by now, has another one."""
-        target = blob_path(self._path, artifact.sha256)
-        source = batch.file(artifact)
+    def _store_file(self, batch: Batch, record: SealedRecord) -> bool:
+        """Keep an artifact's content under its digest; False if it has none, as a carried, tampered log may say.
+
+        In place of the file a later version may be there by now, of the same size: what is kept was hashed.
+        """
+        if not isinstance(record, Artifact):
+            return True
+        if not _DIGEST.fullmatch(record.sha256):
+            return False
+        target = blob_path(self._path, record.sha256)
+        source = batch.file(record)
         if source is None or target.exists():
-            return
+            return True
         taken = target.with_name(f".{uuid.uuid4().hex}")
         try:
             with contextlib.suppress(FileNotFoundError):
-                share(source, taken)  # and then look at what was taken: the source may be replaced at any moment
-                if _sha256(taken) == artifact.sha256:
+                share(source, taken)
+                if _sha256(taken) == record.sha256:
                     os.replace(taken, target)
         finally:
             taken.unlink(missing_ok=True)
+        return True
 
     def _store_started(self, run: int, record: RunStarted) -> None:
         self._connection.execute("INSERT OR IGNORE INTO experiment (name) VALUES (?)", (record.experiment,))
@@ -137,13 +148,6 @@ class SqliteBackend:
     def _store_tag(self, run: int, record: Tag) -> None:
         row = (run, record.key, record.time, record.value)
         self._connection.execute("INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?)", row)
-
-    def _store_artifact(self, run: int, record: Artifact) -> None:
-        self._connection.execute(
-            "INSERT INTO artifact VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET time = excluded.time,"
-            " size = excluded.size, sha256 = excluded.sha256 WHERE excluded.time >= time",
-            (run, record.path, record.time, record.size, record.sha256),
-        )
 
     def _store_row(self, run: int, record: Any) -> None:
         """A record whose newest version of its key holds: the table's columns are the record's fields."""
@@ -192,7 +196,7 @@ class SqliteBackend:
 _LATEST = """
     INSERT INTO latest_metric
     SELECT ?1, ?2, last.step, last.time, last.value, range.smallest, range.largest
-    FROM (SELECT step, time, value FROM metric {new} ORDER BY step DESC, time DESC LIMIT 1) AS last,
+    FROM (SELECT step, time, value FROM metric {new} ORDER BY step DESC, time DESC, place DESC LIMIT 1) AS last,
         (SELECT min(value) AS smallest, max(value) AS largest FROM metric {new}) AS range
     WHERE true
     ON CONFLICT DO UPDATE SET
@@ -217,9 +221,7 @@ def _unpacker(count: int) -> struct.Struct:
 
 
 def blob_path(database: Path, sha256: str) -> Path:
-    """Where the content with this digest lies beside the database. ValueError if it is no digest."""
-    if not re.fullmatch("[0-9a-f]{64}", sha256):  # from a run log, which may have been carried here from anywhere
-        raise ValueError("not a SHA-256 digest")
+    """Where the content with this digest lies beside the database."""
     return database.parent / "blobs" / sha256[:2] / sha256
 
 
@@ -231,15 +233,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
+    Artifact: ("artifact", ("path", "size", "sha256")),
     Reference: ("reference", ("path", "size", "location")),
     Withheld: ("withheld", ("path", "rule")),
     Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
@@ -257,7 +252,7 @@ _STORE: dict[type, Callable[[SqliteBackend, int, Any], None]] = {
     RunEnded: SqliteBackend._store_ended,
     Param: SqliteBackend._store_param,
     Tag: SqliteBackend._store_tag,
-    Artifact: SqliteBackend._store_artifact,
+    Artifact: SqliteBackend._store_row,
     Reference: SqliteBackend._store_row,
     Withheld: SqliteBackend._store_row,
     Dataset: SqliteBackend._store_row,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
+from reticent.errors import StoreError
 from reticent.files import PRIVATE_FILE, is_network, make_directory, open_private
 from reticent.process import after_fork_in_child
 
@@ -178,7 +179,6 @@ def connect_to_read(path: Path) -> Connection:
     """Open the database for reading alone. sqlite3.Error if it is absent, locked, damaged or of another version."""
     connection = Connection(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        connection.row_factory = sqlite3.Row
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != len(MIGRATIONS):
             raise sqlite3.DatabaseError(f"its version is {version}, not {len(MIGRATIONS)}")
@@ -213,3 +213,18 @@ def migrate(connection: sqlite3.Connection) -> None:
 def identity(connection: sqlite3.Connection) -> str:
     """What tells this database from every other one, also from its own predecessor."""
     return str(connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()[0])
+
+
+def inode(path: Path) -> tuple[int, int] | None:
+    """Which file this is, None if there is none: `reticent reindex` puts another one in its place."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def unusable(path: object, error: sqlite3.Error) -> StoreError:
+    """What a reader is told when SQLite refuses."""
+    why = "is locked by another process; try again later" if "locked" in str(error) else f"cannot be read ({error})"
+    return StoreError(f"the embedded store {path} {why}, or have `reticent reindex` build a new one from the run logs")

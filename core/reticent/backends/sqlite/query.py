@@ -1,0 +1,350 @@
+"""Reads runs back from the embedded database: one by its id, many by a filter, in a constant number of statements."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from reticent.backends.sqlite.backend import TABLES, blob_path
+from reticent.backends.sqlite.filters import compile_filter, compile_order
+from reticent.backends.sqlite.plain import finite, iso, parsed, plain
+from reticent.backends.sqlite.schema import unusable
+from reticent.records import (
+    Artifact,
+    Dataset,
+    Delivery,
+    Lost,
+    Metric,
+    Model,
+    Record,
+    Redaction,
+    Reference,
+    RunStatus,
+    Warned,
+    Withheld,
+)
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the logging stands; how the training stands is `RunStatus`. `reasons` are short sentences."""
+
+    state: Literal["ok", "degraded"]
+    reasons: tuple[str, ...] = ()
+
+
+class MetricSummary(NamedTuple):
+    count: int  # type: ignore[assignment] # hides tuple.count
+    first: float
+    last: float
+    min: float
+    max: float
+
+
+class ParamVersion(NamedTuple):
+    value: str
+    time: float
+    origin: Literal["explicit", "default", "derived"] | None
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the store has it: what tells runs apart is here, the rest is read when it is asked for.
+
+    Times are seconds since the epoch. `params`, `tags` and `metrics` are the newest values, NaN included. What a method
+    reads is as new as the moment; it raises StoreError if the database cannot be read.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    parent_id: str | None
+    status: RunStatus
+    start_time: float | None
+    end_time: float | None
+    error: str | None
+    params: dict[str, str]
+    param_origins: dict[str, str | None]
+    """Whether the user gave a param (explicit), the framework (default), or it was derived; None: not known."""
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    health: Health
+    _connection: sqlite3.Connection = field(repr=False, compare=False)
+    _row: int = field(repr=False, compare=False)
+
+    @property
+    def duration_s(self) -> float | None:
+        """None while the run goes on."""
+        return None if self.start_time is None or self.end_time is None else self.end_time - self.start_time
+
+    def metric_keys(self) -> list[str]:
+        return sorted(self.metrics)
+
+    def metric_history(self, key: str) -> list[Metric]:
+        """All points by step, then time, then the order in which they were logged; none for an unknown key."""
+        rows = self._select(
+            "step, time, value FROM metric WHERE run = ? AND key = (SELECT id FROM metric_key WHERE name = ?)"
+            " ORDER BY step, time, place",
+            key,
+        )
+        sealed: Any = key
+        return [Metric(sealed, _number(row["value"]), row["step"], row["time"]) for row in rows]
+
+    def metric_summary(self, key: str) -> MetricSummary:
+        """Raises KeyError for a metric that the run has not got. NaN counts for `min` and `max` if there is nothing else."""
+        rows = self._select(
+            "count(*) AS count, latest.value AS last, smallest, largest, (SELECT value FROM metric"
+            " WHERE run = latest.run AND key = latest.key ORDER BY step, time, place LIMIT 1) AS first"
+            " FROM latest_metric AS latest JOIN metric USING (run, key)"
+            " WHERE latest.run = ? AND latest.key = (SELECT id FROM metric_key WHERE name = ?) GROUP BY latest.run",
+            key,
+        )
+        if not rows:
+            raise KeyError(f"run {self.run_id} has no metric {key!r}")
+        row = rows[0]
+        return MetricSummary(row["count"], *(_number(row[name]) for name in ("first", "last", "smallest", "largest")))
+
+    def param_versions(self, key: str) -> list[ParamVersion]:
+        """Every value that the param had, the newest last."""
+        rows = self._select("value, time, origin FROM param WHERE run = ? AND key = ? ORDER BY time", key)
+        return [ParamVersion(*row) for row in rows]
+
+    def artifacts(self) -> list[Artifact]:
+        return self._records(Artifact, "path")
+
+    def artifact_path(self, path: str) -> Path:
+        """Where the content of an artifact lies. Raises FileNotFoundError if the run has none or it is not there now."""
+        rows = self._select("sha256 FROM artifact WHERE run = ? AND path = ?", path)
+        if not rows:
+            raise FileNotFoundError(f"run {self.run_id} has no artifact {path!r}")
+        blob = blob_path(Path(_database(self._connection)), rows[0]["sha256"])
+        if not blob.is_file():
+            raise FileNotFoundError(
+                f"the content of artifact {path!r} of run {self.run_id} is not in the store: {blob}"
+            )
+        return blob
+
+    def references(self) -> list[Reference]:
+        return self._records(Reference, "path")
+
+    def withheld(self) -> list[Withheld]:
+        return self._records(Withheld, "path")
+
+    def datasets(self) -> list[Dataset]:
+        return self._records(Dataset, "time, name")
+
+    def models(self) -> list[Model]:
+        return self._records(Model, "time, path")
+
+    def warnings(self) -> list[Warned]:
+        return self._records(Warned, "time, writer, place")
+
+    def losses(self) -> list[Lost]:
+        return self._records(Lost, "time, writer, place")
+
+    def deliveries(self) -> list[Delivery]:
+        return self._records(Delivery, "backend")
+
+    def redactions(self) -> list[Redaction]:
+        """How often what was hidden, summed by channel, rule and action; `time` is the last one's."""
+        rows = self._select(
+            "max(time) AS time, channel, rule, action, sum(count) AS count FROM redaction WHERE run = ?"
+            " GROUP BY channel, rule, action ORDER BY channel, rule, action"
+        )
+        return [Redaction(**_dict(row)) for row in rows]
+
+    def children(self) -> list[StoredRun]:
+        """The runs whose parent this is, in the order in which they were started."""
+        return _load(self._connection, "run.parent_id = ? ORDER BY run.start_time, run.run_id", [self.run_id])
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it for JSON: times in ISO 8601 (of metric points, for brevity, as seconds), NaN and infinities as text."""
+        return {
+            "run_id": self.run_id,
+            "name": self.name,
+            "experiment": self.experiment,
+            "parent_id": self.parent_id,
+            "status": self.status.value,
+            "health": {"state": self.health.state, "reasons": list(self.health.reasons)},
+            "start_time": iso(self.start_time),
+            "end_time": iso(self.end_time),
+            "duration_s": self.duration_s,
+            "error": self.error,
+            "params": self.params,
+            "tags": self.tags,
+            "metrics": self._histories(),
+            "artifacts": plain(self.artifacts()),
+            "references": plain(self.references()),
+            "datasets": [
+                {**dataset, "schema": parsed(dataset["schema"]), "profile": parsed(dataset["profile"])}
+                for dataset in plain(self.datasets())
+            ],
+            "models": plain(self.models()),
+            "redactions": plain(self.redactions()),
+            "warnings": plain(self.warnings()),
+            "losses": plain(self.losses()),
+            "withheld": plain(self.withheld()),
+            "deliveries": plain(self.deliveries()),
+        }
+
+    def _histories(self) -> dict[str, list[dict[str, Any]]]:
+        rows = self._select(
+            "name, step, time, value FROM metric JOIN metric_key ON metric_key.id = metric.key WHERE run = ?"
+            " ORDER BY name, step, time, place"
+        )
+        histories: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            point = {"step": row["step"], "time": row["time"], "value": finite(_number(row["value"]))}
+            histories.setdefault(row["name"], []).append(point)
+        return histories
+
+    def _records(self, kind: type[R], order: str) -> list[R]:
+        table, columns = TABLES[kind]
+        rows = self._select(f"time, {', '.join(columns)} FROM {table} WHERE run = ? ORDER BY {order}")
+        return [kind(**_dict(row)) for row in rows]
+
+    def _select(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        return _rows(self._connection, f"SELECT {sql}", [self._row, *values])
+
+
+def search(
+    connection: sqlite3.Connection,
+    filter: str = "",
+    order_by: Sequence[str] = (),
+    max_results: int | None = 1000,
+    experiment_names: Sequence[str] | None = None,
+    offset: int = 0,
+) -> list[StoredRun]:
+    """The runs that a filter finds, newest first unless `order_by` says otherwise; `max_results=None`: all of them.
+
+    Raises FilterError, StoreError, and ValueError for a negative number of results or offset.
+    """
+    if offset < 0 or (max_results is not None and max_results < 0):
+        raise ValueError("max_results and offset must not be negative")
+    condition, values = compile_filter(filter)
+    if experiment_names is not None:
+        condition += " AND experiment.name IN (SELECT value FROM json_each(?))"
+        values = [*values, json.dumps(list(experiment_names))]
+    order, order_values = compile_order(order_by)
+    limit = [-1 if max_results is None else min(max_results, 1 << 62), min(offset, 1 << 62)]
+    return _load(connection, f"{condition} ORDER BY {order} LIMIT ? OFFSET ?", [*values, *order_values, *limit])
+
+
+def get(connection: sqlite3.Connection, run_id: str) -> StoredRun | None:
+    """The run with exactly this id."""
+    found = _load(connection, "run.run_id = ?", [run_id])
+    return found[0] if found else None
+
+
+def ids_beginning(connection: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
+    """The ids of runs that begin with `prefix`, in their order."""
+    sql = "SELECT run_id FROM run WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT ?"
+    return [row["run_id"] for row in _rows(connection, sql, [prefix, prefix + "\U0010ffff", limit])]
+
+
+def newest(connection: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
+    """The ids and names of the newest runs."""
+    sql = "SELECT run_id, name FROM run ORDER BY start_time DESC NULLS LAST, run_id LIMIT ?"
+    return [(row["run_id"], row["name"]) for row in _rows(connection, sql, [limit])]
+
+
+def _load(connection: sqlite3.Connection, condition: str, values: Sequence[object]) -> list[StoredRun]:
+    rows = _rows(
+        connection,
+        "SELECT run.id, run_id, run.name, experiment.name AS experiment, parent_id, status, start_time, end_time, error"
+        f" FROM run LEFT JOIN experiment ON experiment.id = run.experiment WHERE {condition}",
+        values,
+    )
+    found = {
+        row["id"]: StoredRun(
+            run_id=row["run_id"],
+            name=row["name"],
+            experiment=row["experiment"] or "",
+            parent_id=row["parent_id"],
+            status=RunStatus(row["status"]),
+            start_time=row["start_time"],
+            end_time=row["end_time"],
+            error=row["error"],
+            params={},
+            param_origins={},
+            tags={},
+            metrics={},
+            health=Health("ok"),
+            _connection=connection,
+            _row=row["id"],
+        )
+        for row in rows
+    }
+    _fill(connection, found)
+    return list(found.values())
+
+
+def _fill(connection: sqlite3.Connection, found: dict[int, StoredRun]) -> None:
+    """Give all runs their params, tags, metrics and health."""
+    ids = [json.dumps(list(found))]
+    mine = "run IN (SELECT value FROM json_each(?1))"
+    for row in _rows(
+        connection, f"SELECT run, key, value, origin FROM param WHERE {mine} ORDER BY run, key, time", ids
+    ):
+        found[row["run"]].params[row["key"]] = row["value"]  # the newest of a key comes last
+        found[row["run"]].param_origins[row["key"]] = row["origin"]
+    for row in _rows(connection, f"SELECT run, key, value FROM tag WHERE {mine} ORDER BY run, key, time", ids):
+        found[row["run"]].tags[row["key"]] = row["value"]
+    metrics = "SELECT run, name, value FROM latest_metric CROSS JOIN metric_key ON metric_key.id = latest_metric.key"
+    for row in _rows(connection, f"{metrics} WHERE {mine} ORDER BY run, name", ids):
+        found[row["run"]].metrics[row["name"]] = _number(row["value"])
+    for row in _rows(connection, _TROUBLES.format(mine=mine), ids):
+        run = found[row["run"]]
+        reason = _reason(row["trouble"], row["count"], row["backend"])
+        object.__setattr__(run, "health", Health("degraded", (*run.health.reasons, reason)))
+
+
+_TROUBLES = """
+    SELECT run, 'warning' AS trouble, count(*) AS count, '' AS backend FROM warning WHERE {mine} GROUP BY run
+    UNION ALL SELECT run, 'loss', sum(count), '' FROM loss WHERE {mine} GROUP BY run
+    UNION ALL SELECT run, 'withheld', count(*), '' FROM withheld WHERE {mine} GROUP BY run
+    UNION ALL SELECT run, 'rejected', rejected, backend FROM delivery WHERE {mine} AND rejected > 0
+    UNION ALL SELECT run, 'pending', 0, backend FROM delivery WHERE {mine} AND state = 'pending'
+"""
+
+
+def _reason(trouble: str, count: int, backend: str) -> str:
+    one = count == 1
+    return {
+        "warning": f"{count} warning{'' if one else 's'} about the logging",
+        "loss": f"{count} record{' was' if one else 's were'} lost",
+        "withheld": f"{count} file{' was' if one else 's were'} withheld",
+        "rejected": f"{backend} refused {count} record{'' if one else 's'}",
+        "pending": f"{backend} has not got everything yet",
+    }[trouble]
+
+
+def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> list[sqlite3.Row]:
+    try:
+        cursor = connection.cursor()
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute(sql, values).fetchall()
+    except sqlite3.Error as error:
+        raise unusable(_database(connection), error) from error
+
+
+def _database(connection: sqlite3.Connection) -> str:
+    try:
+        return str(connection.execute("PRAGMA database_list").fetchone()[2])
+    except sqlite3.Error:
+        return ""
+
+
+def _dict(row: sqlite3.Row) -> dict[str, Any]:
+    return dict(zip(row.keys(), row, strict=True))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,206 @@
+"""What is recorded of training data: what it is, how much of it, and a digest to tell versions apart. Never the data.
+
+Time and memory are bounded: large data is sampled by stride. Nothing is densified, copied whole or consumed; data of any
+library is known by its methods, so none is imported here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from reticent import values
+
+MAX_ROWS = 10_000
+MAX_BYTES = 4 << 20
+"""The most rows and, roughly, bytes that go into the digest of one array."""
+MAX_COLUMNS = 1000
+MAX_TEXT = 1000
+MAX_CLASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """The arguments of `Run.log_dataset` for some data; the same data has the same digest on every machine."""
+
+    digest: str
+    source: str
+    schema: dict[str, Any]
+    profile: dict[str, Any]
+
+
+def describe(features: Any, targets: Any = None, **others: Any) -> Description:
+    """Describe data by its parts; those that are None are left out."""
+    parts = {"features": features, "targets": targets, **others}
+    parts = {name: part for name, part in parts.items() if part is not None}
+    digest = blake2b(digest_size=8)
+    for name, part in parts.items():
+        digest.update(name.encode())
+        for chunk in _chunks(part):
+            digest.update(chunk)
+    return Description(
+        digest=digest.hexdigest(),
+        source=f"memory ({type_name(features)})",
+        schema={name: _schema(part) for name, part in parts.items()},
+        profile={name: _profile(part) for name, part in parts.items()} | _classes(targets),
+    )
+
+
+def type_name(data: Any) -> str:
+    """The type as users know it: "numpy.ndarray", "pandas.DataFrame"."""
+    kind = type(data)
+    root = kind.__module__.partition(".")[0]
+    return kind.__qualname__ if root == "builtins" else f"{root}.{kind.__qualname__}"
+
+
+def shape(data: Any) -> tuple[int, ...] | None:
+    """The extents of data that has any; of a list its length."""
+    extents = getattr(data, "shape", None)
+    if extents is not None and not callable(extents):
+        try:
+            return tuple(int(extent) for extent in extents)
+        except (TypeError, ValueError):  # a static shape with unknown extents
+            return None
+    return (len(data),) if isinstance(data, (list, tuple, str, range)) else None
+
+
+def rows(data: Any) -> int | None:
+    """How many rows data has, if that can be known without reading it."""
+    extents = shape(data)
+    return extents[0] if extents else None
+
+
+def take(data: Any, step: int, stop: int | None = None) -> Any:
+    """Every `step`-th row of data, of the first `stop` rows: a view where its library makes one. TypeError if that
+    needs more than slicing."""
+    if step == 1 and stop is None:
+        return data
+    if hasattr(data, "iloc"):
+        return data.iloc[:stop:step]
+    return data[:stop:step]
+
+
+def _chunks(data: Any) -> Iterator[bytes]:
+    """The bytes that tell data from other data: its form, then a sample of its content."""
+    yield f"{type_name(data)} {shape(data)} {getattr(data, 'dtype', '')}".encode()
+    if hasattr(data, "__next__") or callable(data):
+        return  # reading an iterator would take from the user's training
+    if hasattr(data, "nnz") and hasattr(data, "data"):
+        for name in ("data", "indices", "indptr", "row", "col"):
+            array = getattr(data, name, None)
+            if hasattr(array, "tobytes"):
+                yield from _array(array)
+    elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
+        yield from _frame(data)
+    elif isinstance(data, Mapping):
+        for key, part in list(data.items())[:MAX_COLUMNS]:
+            yield repr(values.plain(key)).encode()
+            yield from _chunks(part)
+    elif isinstance(data, (list, tuple)):
+        yield b"".join(map(_item, data[:: _step(len(data), MAX_ROWS)]))
+    elif shape(data) is not None:
+        yield from _array(data)
+
+
+def _frame(data: Any) -> Iterator[bytes]:
+    """A sample of a table, column by column."""
+    budget = MAX_BYTES // 16 // max(1, len(data.columns))
+    sample = take(data, _step(rows(data) or 0, min(MAX_ROWS, max(10, budget))))
+    if len({str(kind) for kind in getattr(sample, "dtypes", ())}) == 1:  # one array: hundreds of columns at once
+        yield repr(values.plain(list(data.columns)[:MAX_COLUMNS])).encode()
+        yield from _array(sample)
+        return
+    for position, name in enumerate(list(data.columns)[:MAX_COLUMNS]):
+        yield repr(values.plain(name)).encode()
+        # By position where names may be doubled or no strings.
+        yield from _array(sample.iloc[:, position] if hasattr(sample, "iloc") else sample[name])
+
+
+def _array(data: Any) -> Iterator[bytes]:
+    """A sample of an array, a column or a tensor of numbers or objects."""
+    if getattr(data, "is_cuda", False):
+        return  # reading it would make the training wait for its device
+    extents = shape(data) or ()
+    row_size = 1
+    for extent in extents[1:]:
+        row_size *= extent
+    wanted = min(MAX_ROWS, max(1, MAX_BYTES // max(1, row_size * 8)))
+    sample = take(data, _step(extents[0], wanted)) if extents else data
+    if row_size * 8 > MAX_BYTES:  # a single row is large: the start of the first one
+        sample = sample[0].reshape(-1)[: MAX_BYTES // 8]
+    if hasattr(sample, "detach"):
+        sample = sample.detach().cpu()
+    if hasattr(sample, "to_numpy"):
+        sample = sample.to_numpy()
+    elif not hasattr(sample, "tobytes") and hasattr(sample, "numpy"):
+        sample = sample.numpy()
+    if getattr(getattr(sample, "dtype", None), "kind", "O") == "O":
+        items = list(sample.reshape(-1) if hasattr(sample, "reshape") else sample)
+        yield b"".join(map(_item, items[:MAX_ROWS]))
+    else:
+        yield sample.tobytes()
+
+
+def _item(item: Any) -> bytes:
+    if isinstance(item, str):
+        return item[:MAX_TEXT].encode("utf-8", "backslashreplace") + b"\0"
+    if hasattr(item, "tobytes"):
+        raw: bytes = item.tobytes()[: MAX_TEXT * 8]
+        return raw
+    return values.text(values.plain(item))[:MAX_TEXT].encode("utf-8", "backslashreplace") + b"\0"
+
+
+def _step(length: int, wanted: int) -> int:
+    return max(1, -(-length // max(1, wanted)))
+
+
+def _schema(data: Any) -> dict[str, Any]:
+    result: dict[str, Any] = {"type": type_name(data)}
+    extents = shape(data)
+    if extents is not None:
+        result["shape"] = list(extents)
+    columns = getattr(data, "columns", None)
+    if columns is not None and not callable(columns):
+        names = list(columns)[:MAX_COLUMNS]
+        types = list(data.dtypes) if hasattr(data, "dtypes") else [""] * len(names)
+        result["columns"] = [
+            {"name": str(name), "type": str(kind)} for name, kind in zip(names, types, strict=False)
+        ]
+        if len(columns) > MAX_COLUMNS:
+            result["more_columns"] = len(columns) - MAX_COLUMNS
+    elif hasattr(data, "dtype"):
+        result["dtype"] = str(data.dtype)
+    elif isinstance(data, (list, tuple)) and data:
+        result["item_type"] = type_name(data[0])
+    return result
+
+
+def _profile(data: Any) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    extents = shape(data) or ()
+    if extents:
+        result["rows"] = extents[0]
+    if len(extents) > 1:
+        result["columns"] = extents[1]
+    if hasattr(data, "nnz"):
+        result["stored_values"] = int(data.nnz)
+    return result
+
+
+def _classes(targets: Any) -> dict[str, Any]:
+    """How often each class occurs in labels, or in a sample of many; nothing if these are no labels of classes."""
+    extents = shape(targets)
+    dtype = str(getattr(targets, "dtype", ""))
+    if extents is None or len(extents) != 1 or dtype.startswith(("float", "complex", "date", "time")):
+        return {}
+    if getattr(targets, "is_cuda", False):
+        return {}
+    sample = take(targets, _step(extents[0], MAX_ROWS))
+    items = sample.tolist() if hasattr(sample, "tolist") else list(sample)
+    counts = Counter(items) if all(isinstance(item, (str, int)) for item in items) else Counter()
+    if not counts or len(counts) > MAX_CLASSES:
+        return {}
+    return {"classes": {str(label)[:100]: count for label, count in counts.most_common()}}

@@ -1,0 +1,92 @@
+"""Loading: only what was published, only what is trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xgboost
+from sklearn.linear_model import LogisticRegression
+
+from reticent import settings
+from reticent.errors import ReticentError
+from reticent.models import load_model
+
+
+@pytest.fixture
+def classifier(run, data):
+    model = LogisticRegression().fit(*data)
+    run.log(model, "deep/model", input_example=data[0])
+    return model
+
+
+def test_a_pickle_is_loaded_for_who_trusts_it(run, data, classifier):
+    path = run.path / "artifacts/deep/model"
+    with pytest.raises(ReticentError, match="pickle.*trust=True"):
+        load_model(path)
+    assert (load_model(path, trust=True).predict(data[0]) == classifier.predict(data[0])).all()
+
+
+def test_by_run_and_path(run, data, classifier, monkeypatch):
+    settings.configure(dir=str(run.path.parent.parent))
+    try:
+        loaded = load_model(f"runs:/{run.path.name}/deep/model", trust=True)
+    finally:
+        settings.reset()
+    assert (loaded.coef_ == classifier.coef_).all()
+
+
+@pytest.mark.parametrize("kind", [xgboost.XGBClassifier, xgboost.Booster])
+def test_xgboost_needs_no_trust(run, data, kind):
+    X, y = data
+    model = xgboost.XGBClassifier(n_estimators=3).fit(X, y)
+    model = model if kind is xgboost.XGBClassifier else model.get_booster()
+    run.log(model)
+    loaded = load_model(run.path / "artifacts/model")
+    assert type(loaded) is kind
+    frame = X if kind is xgboost.XGBClassifier else xgboost.DMatrix(X)
+    assert np.array_equal(loaded.predict(frame), model.predict(frame))
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "requirements.txt"])
+def test_a_changed_file_is_refused(run, classifier, name):
+    path = run.path / "artifacts/deep/model"
+    with (path / name).open("ab") as file:
+        file.write(b"#")
+    with pytest.raises(ReticentError, match=f"{name}.*checksum differs"):
+        load_model(path, trust=True)
+
+
+def test_a_missing_file_is_named(run, classifier):
+    path = run.path / "artifacts/deep/model"
+    (path / "model.pkl").unlink()
+    with pytest.raises(ReticentError, match=r"model\.pkl.*missing"):
+        load_model(path, trust=True)
+
+
+@pytest.mark.parametrize("uri", ["runs:/", "runs:/abc", "runs:/../x/y", "runs:/abc/../../x", "/nowhere/at/all"])
+def test_what_is_no_model_is_told(uri):
+    with pytest.raises(ReticentError):
+        load_model(uri)
+
+
+@pytest.mark.parametrize("text", ["", "[1", "flavors: 3", "flavors: {a: {}}\nmetadata: {reticent: {flavor: a, files: 7}}"])
+def test_a_broken_mlmodel_is_told(tmp_path, text):
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(ReticentError, match="cannot be understood"):
+        load_model(tmp_path)
+
+
+def test_a_flavor_that_is_not_installed_is_named(tmp_path):
+    (tmp_path / "MLmodel").write_text("flavors: {prophet: {}, python_function: {}}")
+    with pytest.raises(ReticentError, match="prophet"):
+        load_model(tmp_path)
+
+
+def test_a_model_that_mlflow_wrote_is_loaded_too(tmp_path, data):
+    import pickle
+
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(LogisticRegression().fit(*data)))
+    (tmp_path / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}}")
+    with pytest.raises(ReticentError, match="trust=True"):
+        load_model(tmp_path)
+    assert isinstance(load_model(tmp_path, trust=True), LogisticRegression)
