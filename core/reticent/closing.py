@@ -7,12 +7,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from reticent.files import make_directory, open_private
-from reticent.guard import logger, swallowed
+from reticent.guard import logger
 from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
 from reticent.run import status_of
@@ -33,7 +34,7 @@ def watch(root: Path) -> None:
     sys.excepthook = _excepthook(sys.excepthook)
     sys.exit = _exit(sys.exit)  # the only way to see its code at exit
     path = sigterm_mark(root, this_process())
-    with swallowed("watching for SIGTERM"):
+    with suppress(OSError):  # a disk that refuses now is told by the run's first record
         make_directory(path.parent)
         _mark = path, os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "wb", buffering=0)
         mark_sigterm(_mark[1])

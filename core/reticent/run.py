@@ -127,7 +127,7 @@ class Run:
             source = Path(local_path)
             prefix = Path(artifact_path or "")
             if source.is_dir():
-                for file in sorted(path for path in source.rglob("*") if path.is_file()):
+                for file in self._files_in(source):
                     self._log_file(file, prefix / source.name / file.relative_to(source))
             else:
                 self._log_file(source, prefix / source.name)
@@ -138,7 +138,7 @@ class Run:
             source = Path(local_dir)
             if not source.is_dir():
                 raise NotADirectoryError(20, "not a directory", str(source))
-            for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            for file in self._files_in(source):
                 self._log_file(file, Path(artifact_path or "") / file.relative_to(source))
 
     def log_text(self, text: str, artifact_file: str) -> None:
@@ -266,12 +266,11 @@ class Run:
             except TypeError:  # an unhashable key
                 key = values.text(values.plain(key))
                 number = self._keys.get(key)
-            if number is None:
-                number = self._log.intern(key, self._seal("metric name", key))
-                self._append_redactions()
-            packed = _pack(_now(), int(step), converted, number)
             try:
-                self._write_metric(packed)
+                if number is None:
+                    number = self._log.intern(key, self._seal("metric name", key))
+                    self._append_redactions()
+                self._write_metric(_pack(_now(), int(step), converted, number))
             except OSError as error:
                 self._lose("metrics", 1, error)
 
@@ -325,6 +324,11 @@ class Run:
             file.write(text.encode("utf-8", "backslashreplace"))
         self._publish(f"{token}/{raw.name}", path, "file")
 
+    def _files_in(self, directory: Path) -> list[Path]:
+        """All files below a directory but our own, which grow while they are looked at."""
+        own = self._session.root
+        return sorted(path for path in directory.rglob("*") if own not in path.absolute().parents and path.is_file())
+
     def _log_file(self, source: Path, target: Path) -> None:
         path = self._path(target.as_posix())
         size = source.stat().st_size
@@ -361,12 +365,12 @@ class Run:
             return
         if self.status is not RunStatus.RUNNING:
             self._session.reopened(self.run_id, self._log)
-        if self._losses:
-            records = (*self._drain_losses(), *records)
         if self._report:
             records = (*records, *recovery.redactions(self._report))
         try:
-            self._log.append(*records)
+            with self._lock:
+                self._log.append(*self._lost(), *records)
+                self._losses.clear()
         except OSError as error:
             self._lose("records", len(records), error)
             return
@@ -387,13 +391,10 @@ class Run:
             "logged is lost until it can be written again",
         )
 
-    def _drain_losses(self) -> list[SealedRecord]:
-        with self._lock:
-            losses, self._losses = self._losses, {}
-            self._session.losing.pop(self.run_id, None)
+    def _lost(self) -> list[SealedRecord]:
         return [
             Lost(time=_now(), what=what, count=count, reason=self._seal("warning", reason))
-            for what, (count, reason) in losses.items()
+            for what, (count, reason) in self._losses.items()
         ]
 
     def _guard(self, kind: str) -> swallowed:

@@ -112,7 +112,8 @@ class Session:
                 if run_id not in self.runs:
                     with suppress(OSError):  # a full disk: the writer's process, once gone, closes it as well
                         writer.close()
-                    self.writers.pop(run_id, None)
+                    if not any(run_id in sender.pending() for sender in self._senders.values()):
+                        self.writers.pop(run_id, None)
 
     def _note_delivery(self, run_id: str, delivery: Delivery) -> None:
         with suppress(OSError):  # a full disk: the progress file still knows

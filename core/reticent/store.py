@@ -2,7 +2,297 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import difflib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
+
+from reticent.backends import UnavailableError
+from reticent.backends.sqlite import query
+from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.schema import (
+    connect_to_read,
+    database_path,
+    empty_database,
+    inode,
+    unusable,
+)
+from reticent.delivery import Sender
+from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
+from reticent.guard import warn_once
+from reticent.session import Session, current
 
 if TYPE_CHECKING:
+    import pandas
+
+Advance = Callable[[int], None]
+
+SHORTEST_PREFIX = 4
+_EMBEDDED = "sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What one backend was given; `error` (sealed) says why it has not got everything."""
+
+    runs: int = 0
+    records: int = 0
+    error: str | None = None
+
+
+def _ignore(records: int) -> None:
     pass
+
+
+def get_run(run_id: str) -> StoredRun:
+    """The run with this id, or the only one whose id begins so (4 characters at least).
+
+    Raises RunNotFoundError, and StoreError if the embedded store cannot be used.
+    """
+    session = current()
+    connection = open_store(session)
+    found = query.get(connection, run_id)
+    if found is None and len(run_id) >= SHORTEST_PREFIX:
+        ids = query.ids_beginning(connection, run_id, 10)
+        if len(ids) > 1:
+            raise RunNotFoundError(f"the ids of several runs begin with {run_id!r}: {', '.join(ids)}")
+        found = query.get(connection, ids[0]) if ids else None
+    if found is None:
+        raise RunNotFoundError(_not_found(connection, session.root, run_id))
+    return found
+
+
+@overload
+def search_runs(
+    filter: str = "",
+    *,
+    order_by: Sequence[str] = (),
+    max_results: int | None = 1000,
+    experiments: Sequence[str] | None = None,
+    output: Literal["list"] = "list",
+) -> list[StoredRun]: ...
+
+
+@overload
+def search_runs(
+    filter: str = "",
+    *,
+    order_by: Sequence[str] = (),
+    max_results: int | None = 1000,
+    experiments: Sequence[str] | None = None,
+    output: Literal["pandas"],
+) -> pandas.DataFrame: ...
+
+
+def search_runs(
+    filter: str = "",
+    *,
+    order_by: Sequence[str] = (),
+    max_results: int | None = 1000,
+    experiments: Sequence[str] | None = None,
+    output: Literal["list", "pandas"] = "list",
+) -> list[StoredRun] | pandas.DataFrame:
+    """The runs that a filter in MLflow's language finds, newest first unless `order_by` says otherwise.
+
+        search_runs("metrics.loss < 0.1 and params.model = 'xgboost'", order_by=["metrics.loss ASC"])
+
+    `max_results=None` gives all of them. Raises FilterError, StoreError, and MissingExtraError where `output` needs pandas.
+    """
+    if output not in ("list", "pandas"):
+        raise ValueError(f"output is 'list' or 'pandas', not {output!r}")
+    if output == "pandas":
+        _import_pandas()
+    connection = open_store(current())
+    experiment_names = [experiments] if isinstance(experiments, str) else experiments
+    runs = query.search(connection, filter, order_by, max_results, experiment_names)
+    return _frame(runs) if output == "pandas" else runs
+
+
+def sync(
+    to: Sequence[str] | None = None, run_ids: Iterable[str] | None = None, advance: Advance = _ignore
+) -> dict[str, Synced]:
+    """Deliver what is outstanding to the configured backends, or to those in `to`, and say how far each one got.
+
+    In this thread; `advance(n)` is called as records arrive. The keys are the backends' URLs, without passwords. A backend
+    that fails does not stop the others. Raises RunNotFoundError if one of `run_ids` is not in the root.
+    """
+    session = current()
+    urls = session.settings.backends if to is None else [to] if isinstance(to, str) else to
+    wanted = None if run_ids is None else list(run_ids)
+    for run_id in wanted or ():
+        if run_id in ("", ".", "..") or not (session.root / "runs" / os.path.basename(run_id)).is_dir():
+            raise RunNotFoundError(f"no run under {session.root} has the id {run_id!r}")
+    return {session.seal("backend", url): _sync(session, url, wanted, advance) for url in dict.fromkeys(urls)}
+
+
+def reindex(advance: Advance = _ignore) -> int:
+    """Set the embedded database aside (as `reticent.db.old`) and build a new one from the run logs; how many runs it has.
+
+    Whatever state the old one is in. Raises StoreError if the new one cannot be made.
+    """
+    session = current()
+    path = database_path(session.root)
+    sender = session.sender(_EMBEDDED)
+    sender.close()
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}.old{suffix}").unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.replace(f"{path}{suffix}", f"{path}.old{suffix}")
+        sender.close()  # its thread may have opened the old one again
+        return _deliver(session, sender, advance)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    except OSError as error:
+        raise StoreError(f"the embedded store {path} cannot be built anew: {error}") from error
+
+
+def open_store(session: Session) -> sqlite3.Connection:
+    """The embedded database, with all that the run logs hold by now, to be read from. Do not close it: it is shared.
+
+    If the run logs cannot be written into it now, what it has is read, with a warning. Raises StoreError if it is damaged or
+    locked against reading.
+    """
+    path = database_path(session.root)
+    if not path.exists() and not (session.root / "runs").is_dir():
+        return empty_database()  # nothing was ever logged here, and looking leaves no trace
+    sender = session.sender(_EMBEDDED)
+    try:
+        file = inode(path)
+        if _filled.get(path) != file:
+            sender.close()  # it may still hold a database that another process has replaced since
+        _deliver(session, sender, _ignore)
+        _filled[path] = file or inode(path)
+        return _reader(path)
+    except sqlite3.OperationalError as error:
+        return _as_it_is(session, path, error)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    except (OSError, UnavailableError) as error:
+        return _as_it_is(session, path, error)
+
+
+_lock = threading.Lock()
+_filled: dict[Path, tuple[int, int] | None] = {}
+"""The database files that this process has brought up to date."""
+_shared: tuple[int, Path, tuple[int, int] | None, sqlite3.Connection] | None = None
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """This process's connection to the database for reading; runs that were read from an earlier one keep that."""
+    global _shared
+    with _lock:
+        wanted = os.getpid(), path, inode(path)
+        if _shared is None or _shared[:3] != wanted:
+            _shared = (*wanted, connect_to_read(path))
+        return _shared[3]
+
+
+def _as_it_is(session: Session, path: Path, why: Exception) -> sqlite3.Connection:
+    try:
+        connection = _reader(path)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    told = session.seal("store", f"{type(why).__name__}: {why}")
+    warn_once("stale store", f"{path} cannot be brought up to date now ({told}); what it has is read")
+    return connection
+
+
+def _deliver(session: Session, sender: Sender, advance: Advance) -> int:
+    """Deliver all that is outstanding; how many runs. A run whose log cannot be read is told of, and does not stop others.
+
+    Raises what the backend raises.
+    """
+    for attempt in (1, 2, 3):
+        try:
+            run_ids = sender.outstanding()
+            for run_id in run_ids:
+                _deliver_run(session, sender, run_id, advance)
+            return len(run_ids)
+        except UnavailableError:  # the database was replaced meanwhile: begin again with the new one
+            sender.close()
+            if attempt == 3:
+                raise
+    return 0
+
+
+def _deliver_run(session: Session, sender: Sender, run_id: str, advance: Advance) -> None:
+    try:
+        sender.deliver([run_id], advance)
+    except (sqlite3.Error, OSError, UnavailableError):
+        sender.close()
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged log may do anything to its reader
+        sender.close()
+        told = session.seal("store", f"{type(error).__name__}: {error}")
+        warn_once(f"log of {run_id}", f"the log of run {run_id} cannot be read ({told}); the other runs are")
+
+
+def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advance) -> Synced:
+    sender = session.sender(url)
+    runs = records = 0
+
+    def arrived(count: int) -> None:
+        nonlocal records
+        records += count
+        advance(count)
+
+    try:
+        for run_id in sender.outstanding() if run_ids is None else run_ids:
+            before = records
+            sender.deliver([run_id], arrived)
+            runs += records > before
+    except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on
+        return Synced(runs, records, session.seal("backend error", f"{type(error).__name__}: {error}"))
+    finally:
+        sender.close()  # what it had read and could not deliver is read again
+    return Synced(runs, records)
+
+
+def _not_found(connection: sqlite3.Connection, root: Path, run_id: str) -> str:
+    known = dict(query.newest(connection, 1000))
+    if not known:
+        return f"there are no runs under {root}"
+    if 0 < len(run_id) < SHORTEST_PREFIX and any(known_id.startswith(run_id) for known_id in known):
+        return f"no run has the id {run_id!r}; the beginning of one needs {SHORTEST_PREFIX} characters"
+    near = [known_id for known_id, name in known.items() if name == run_id][:5]
+    near = near or difflib.get_close_matches(run_id, known, 3) or list(known)[:3]
+    listed = ", ".join(f"{known_id} ({known[known_id]})" for known_id in near)
+    return f"no run under {root} has an id that is or begins with {run_id!r}; near: {listed}"
+
+
+def _import_pandas() -> None:
+    try:
+        import pandas  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise MissingExtraError("output='pandas' needs pandas: pip install 'reticent[pandas]'") from None
+
+
+def _frame(runs: Sequence[StoredRun]) -> pandas.DataFrame:
+    import pandas
+
+    columns: dict[str, object] = {
+        "run_id": [run.run_id for run in runs],
+        "name": [run.name for run in runs],
+        "experiment": [run.experiment for run in runs],
+        "status": [run.status.value for run in runs],
+        "start_time": _moments([run.start_time for run in runs]),
+        "end_time": _moments([run.end_time for run in runs]),
+    }
+    for kind in ("metrics", "params", "tags"):
+        values = [getattr(run, kind) for run in runs]
+        for key in sorted(set().union(*values)):
+            columns[f"{kind}.{key}"] = [found.get(key) for found in values]
+    frame: pandas.DataFrame = pandas.DataFrame(columns)
+    return frame
+
+
+def _moments(times: list[float | None]) -> pandas.Series[pandas.Timestamp]:
+    import pandas
+
+    return pandas.to_datetime(pandas.Series(times, dtype="float64"), unit="s", utc=True)

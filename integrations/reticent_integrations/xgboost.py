@@ -148,15 +148,8 @@ def _observer_class() -> Callable[[Run, str], Any]:
             super().__init__()
             self.run = run
             self.prefix = prefix
-            self.first_round = 0
-            """The rounds of a model that the training goes on from; XGBoost counts iterations from 0 all the same."""
             self.last_step = -1
             self.history: Mapping[str, Mapping[str, list[float]]] = {}
-
-        def before_training(self, model: Any) -> Any:
-            with _part(self.run, "callback"):
-                self.first_round = model.num_boosted_rounds()
-            return model
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost's names
             with _part(self.run, "metrics"):
@@ -203,13 +196,19 @@ class _EarlyStopping:
 
     rounds: int
     all_rounds: int
-    data: str | None = None
-    metric: str | None = None
+    callback: Any = None
 
-    def monitor(self, history: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    def monitor(self, history: Mapping[str, Mapping[str, Any]]) -> str:
         """The data set and the metric that decide: the last ones where none are named, as XGBoost has it."""
-        data = self.data or list(history)[-1]
-        return data, self.metric or list(history[data])[-1]
+        data = getattr(self.callback, "data", None) or list(history)[-1]
+        metric = getattr(self.callback, "metric_name", None) or list(history[data])[-1]
+        return f"{data}-{metric}"
+
+    def first_round(self, booster: Any, steps: int) -> int:
+        """The rounds of the model that the training went on from; XGBoost counts iterations from 0 all the same."""
+        if self.callback is not None:  # it may have cut the booster to its best rounds
+            return int(self.callback.starting_round)
+        return int(booster.num_boosted_rounds()) - steps
 
 
 def _early_stopping(call: Call, callbacks: list[Any]) -> _EarlyStopping | None:
@@ -220,7 +219,7 @@ def _early_stopping(call: Call, callbacks: list[Any]) -> _EarlyStopping | None:
         return _EarlyStopping(call.get("early_stopping_rounds"), all_rounds)
     for callback in callbacks:
         if isinstance(callback, EarlyStopping):
-            return _EarlyStopping(callback.rounds, all_rounds, callback.data, callback.metric_name)
+            return _EarlyStopping(callback.rounds, all_rounds, callback)
     return None
 
 
@@ -230,13 +229,14 @@ def _log_early_stopping(run: Run, prefix: str, stopping: _EarlyStopping, observe
         return  # not one iteration was trained
     stopped = observer.last_step
     # Steps are those of the metrics. Iterations are XGBoost's own: they go on from the model that was trained before.
-    best_step = int(best) - observer.first_round
+    first_round = stopping.first_round(booster, stopped + 1)
+    best_step = int(best) - first_round
     metrics = {
         "best_step": best_step,
         "stopped_step": stopped,
         "best_score": float(booster.attr("best_score")),
         "best_iteration": int(best),
-        "stopped_iteration": stopped + observer.first_round,
+        "stopped_iteration": stopped + first_round,
     }
     run.log_metrics({prefix + name: value for name, value in metrics.items()}, stopped)
     if stopped - best_step >= stopping.rounds:
@@ -245,8 +245,8 @@ def _log_early_stopping(run: Run, prefix: str, stopping: _EarlyStopping, observe
         reason = "all rounds trained"
     else:
         reason = "stopped by another callback"
-    monitor = "-".join(stopping.monitor(observer.history))
-    run.set_tags({f"{prefix}early_stopping_monitor": monitor, f"{prefix}early_stopping_reason": reason})
+    tags = {"early_stopping_monitor": stopping.monitor(observer.history), "early_stopping_reason": reason}
+    run.set_tags({prefix + name: value for name, value in tags.items()})
 
 
 def _importances(booster: Any, kinds: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -238,7 +238,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "basic-authorization",
         ("basic",),
-        _ALONE + r"(?i:basic)[ \t]{1,4}(?P<secret>[A-Za-z0-9+/]{10,4096}={0,2})(?![A-Za-z0-9+/=])",
+        _ALONE + r"(?i:basic)[ \t]{1,4}(?P<secret>[A-Za-z0-9+/]{10,4096}={0,2})",
         _is_basic,
         hits=("Basic " + _base64("user:hunter2!"), "basic " + _base64("root:toor99")),
         misses=("Basic authentication", "Basic understanding", "Basic " + _base64("no colon in here")),

@@ -26,7 +26,7 @@ def start(root: Path, tmp_path: Path) -> Iterator[Start]:
     processes: list[subprocess.Popen[str]] = []
 
     def begin(code: str, wait: bool = True, **environment: str) -> subprocess.Popen[str]:
-        script = tmp_path / "script.py"
+        script = tmp_path / f"script{len(processes) or ''}.py"
         script.write_text(PRELUDE + textwrap.dedent(code))
         process = subprocess.Popen(
             [sys.executable, str(script)],

@@ -15,7 +15,7 @@ def test_two_processes_on_one_root(root: Path, start: Start) -> None:
     code = """
         import reticent, sys
         for number in range(5):
-            with reticent.start_run(f"run {number}", tags={{"process": "{who}"}}):
+            with reticent.start_run("run", tags={{"process": "{who}"}}):
                 for step in range(1000):
                     reticent.log_metric("loss", float(step), step=step)
     """

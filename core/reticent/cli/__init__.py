@@ -45,7 +45,7 @@ def reticent(
 
 @app.command()
 def runs(
-    filter: Annotated[  # noqa: A002 - the option's name
+    filter: Annotated[
         str, typer.Option("--filter", "-f", metavar="F", help="Which ones: \"metrics.loss < 0.1 and params.C = '1'\".")
     ] = "",
     sort: Annotated[
@@ -76,7 +76,7 @@ def show(run: RunArgument, all_: AllOption = False, json: JsonOption = False) ->
 
 @app.command()
 def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more run ids, or beginnings of them.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Run ids, or beginnings of them.")],
     json: JsonOption = False,
 ) -> None:
     """Set runs side by side: params that differ, and metrics."""

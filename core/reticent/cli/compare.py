@@ -10,7 +10,7 @@ from rich.text import Text
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
 
-ABSENT = "–"
+ABSENT = "·"
 
 
 def compare_runs(run_ids: Sequence[str], as_json: bool) -> None:
@@ -36,7 +36,8 @@ def compare_runs(run_ids: Sequence[str], as_json: bool) -> None:
     table.add_row("", *[Text(render.duration(run.duration_s), style=render.DIM) for run in runs])
     alike = len(set().union(*[run.params for run in runs])) - len(params)
     table.add_row()
-    table.add_row(Text("Params", style=render.HEAD), *[""] * len(runs), Text(f"{alike} alike" if alike else "", style=render.DIM))
+    note = Text(f"{alike} alike" if alike else "", style=render.DIM)
+    table.add_row(Text("Params", style=render.HEAD), *[""] * len(runs), note)
     for key in params:
         table.add_row(
             Text("  ").append_text(render.literal(key, limit=40)),
@@ -48,12 +49,15 @@ def compare_runs(run_ids: Sequence[str], as_json: bool) -> None:
     for key in metrics:
         values = [run.metrics.get(key) for run in runs]
         winner = best(key, values)
-        cells = [
-            Text(ABSENT if key not in run.metrics else render.number(value), style=render.GOOD if value == winner else "")
-            for run, value in zip(runs, values, strict=True)
-        ]
-        table.add_row(Text("  ").append_text(render.literal(key, limit=40)), *cells, Text(difference(values), style=render.DIM))
+        name = Text("  ").append_text(render.literal(key, limit=40))
+        table.add_row(name, *[_cell(value, winner) for value in values], Text(difference(values), style=render.DIM))
     out.print(render.Block(table))
+
+
+def _cell(value: float | None, winner: float | None) -> Text:
+    if value is None:
+        return Text(ABSENT, style=render.DIM)
+    return Text(render.number(value), style=render.GOOD if value == winner else "")
 
 
 def differing_params(runs: Sequence[StoredRun]) -> list[str]:

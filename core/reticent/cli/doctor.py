@@ -106,7 +106,7 @@ def settings_table(source: settings.Source) -> RenderableType:
 
 def _shown(value: object) -> str:
     if value is None or value in ("", [], {}, ()):
-        return "–"
+        return "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     if isinstance(value, dict):
@@ -127,8 +127,10 @@ def place(root: Path) -> Iterator[Finding]:
         yield Finding("bad", "root", str(root), f"{existing} cannot be written: {error.strerror}")
     yield _file_system(existing)
     free = shutil.disk_usage(existing).free
-    little = free < LITTLE_SPACE
-    yield Finding("fair" if little else "good", "free space", render.size(free), "a full disk loses records" if little else "")
+    if free < LITTLE_SPACE:
+        yield Finding("fair", "free space", render.size(free), "what is logged on a full disk is lost")
+    else:
+        yield Finding("good", "free space", render.size(free))
     yield database(root)
 
 
@@ -145,7 +147,7 @@ def _runs(root: Path) -> str:
 def _file_system(path: Path) -> Finding:
     kind = files.file_system(path) or "unknown"
     if files.is_network(path):
-        return Finding("fair", "file system", kind, "network: metrics are appended, the database lies in the user's cache")
+        return Finding("fair", "file system", kind, "a network: metrics are appended, not mapped")
     if not files.reserves(path):
         return Finding("good", "file system", kind, "no trusted reservation of space: metrics are appended, not mapped")
     return Finding("good", "file system", kind, "metrics are written to reserved, mapped memory")
@@ -153,7 +155,9 @@ def _file_system(path: Path) -> Finding:
 
 def database(root: Path) -> Finding:
     path = database_path(root)
-    why = "in the user's cache: SQLite's locks cannot be trusted on a network file system" if path.parent != root else ""
+    why = (
+        "" if path.parent == root else "in the user's cache: SQLite's locks cannot be trusted on a network file system"
+    )
     if not path.exists():
         return Finding("none", "database", str(path), "; ".join(filter(None, ("made with the first run", why))))
     try:
@@ -178,7 +182,9 @@ def frameworks() -> Iterator[Finding]:
         if report.error:
             yield Finding("bad", report.name, report.installed_version or "broken", report.error)
         elif report.installed_version is None:
-            yield Finding("none", report.name, Text("not installed", style=render.DIM), f"captured when {report.required}")
+            yield Finding(
+                "none", report.name, Text("not installed", style=render.DIM), f"captured when {report.required}"
+            )
         elif not report.in_range:
             yield Finding("fair", report.name, report.installed_version, f"not captured: outside of {report.required}")
         elif absent:
@@ -201,7 +207,7 @@ def backends(chosen: settings.Settings) -> Iterator[Finding]:
             yield Finding("none", name, Text("installed", style=render.DIM), "not configured")
     for name in used:
         if name != "sqlite" and name not in installed:
-            yield Finding("bad", render.literal(name, limit=40).plain, "not installed", "configured, but nothing registers it")
+            yield Finding("bad", name[:40], "not installed", "configured, but nothing registers it")
     if not used:
         yield Finding("none", "", Text("none configured", style=render.DIM), "runs stay in the run log")
 

@@ -35,13 +35,14 @@ _STATUS = {
 _MARKER = re.compile(r"\[REDACTED:[^\]]*\]")
 # Control characters could drive the reader's terminal, and bidirectional ones make text read as what it is not.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_NOT_FINITE = "×"  # noqa: RUF001 - the sign of multiplication is meant
 _BARS = "▁▂▃▄▅▆▇█"
 
-_HIGHER = frozenset(
-    "acc accuracy auc aucpr auroc auprc bleu dice f1 iou kappa map mcc ndcg precision r2 recall rouge rsquared score".split()
+_HIGHER = re.compile(
+    r"acc|accuracy|auc|aucpr|auroc|auprc|bleu|dice|f1|iou|kappa|map|mcc|ndcg|precision|r2|recall|rouge|rsquared|score"
 )
-_LOWER = frozenset("aic bic cer err error logloss loss mae mape merror mlogloss mse perplexity ppl rmse rmsle wer".split())
-_NEITHER = frozenset("time std rank count iteration epoch step lr".split())
+_LOWER = re.compile(r"aic|bic|cer|err|error|m?logloss|loss|mae|mape|merror|mse|perplexity|ppl|rmse|rmsle|wer")
+_NEITHER = re.compile(r"time|std|rank|count|iteration|epoch|step|lr")
 
 
 def console(stderr: bool = False) -> Console:
@@ -57,7 +58,11 @@ def on_terminal(out: Console) -> bool:
 
 
 def complain(message: str) -> None:
-    console(stderr=True).print(Text.assemble(("reticent: ", BAD), literal(message)), soft_wrap=True)
+    first, *more = message.rstrip("\n").split("\n")
+    out = console(stderr=True)
+    out.print(Text.assemble(("reticent: ", BAD), literal(first)), soft_wrap=True)
+    for line in more:
+        out.print(literal(line), soft_wrap=True)
 
 
 def literal(value: object, style: str = "", limit: int | None = None) -> Text:
@@ -96,7 +101,7 @@ def check(state: Literal["good", "fair", "bad", "none"]) -> Text:
 
 
 def table(*headings: str, right: Sequence[int] = (), firm: Sequence[int] = ()) -> Table:
-    """A table in the house style: no lines, quiet headings. Columns `right` hold numbers; these and `firm` ones never fold."""
+    """A table without lines, its headings quiet; columns `right` hold numbers, and these and `firm` ones never fold."""
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings), header_style=DIM)
     for index, heading in enumerate(headings):
         justify: Literal["left", "right"] = "right" if index in right else "left"
@@ -201,7 +206,9 @@ def sparkline(values: Sequence[float | None], width: int = 24) -> str:
     known = [mean for mean in means if mean is not None]
     low, high = (min(known), max(known)) if known else (0.0, 0.0)
     span = high / 2 - low / 2  # halves: the difference of two huge values may be no float
-    return "".join("×" if mean is None else _bar((mean / 2 - low / 2) / span if span > 0 else 0.0) for mean in means)
+    return "".join(
+        _NOT_FINITE if mean is None else _bar((mean / 2 - low / 2) / span if span > 0 else 0.0) for mean in means
+    )
 
 
 def _bar(share: float) -> str:
@@ -210,15 +217,13 @@ def _bar(share: float) -> str:
 
 def direction(metric: str) -> Literal["higher", "lower"] | None:
     """Which values of a metric are better, if its name says so."""
-    words = set(re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", metric).lower()))
-    if words & _NEITHER:
+    words = re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", metric).lower())
+    if any(map(_NEITHER.fullmatch, words)):
         return None
-    higher, lower = bool(words & _HIGHER), bool(words & _LOWER)
-    if "neg" in words:  # scikit-learn's negated losses
-        return "higher" if higher or lower or words & {"squared", "absolute"} else None
+    higher, lower = any(map(_HIGHER.fullmatch, words)), any(map(_LOWER.fullmatch, words))
     if higher == lower:
         return None
-    return "higher" if higher else "lower"
+    return "higher" if higher or "neg" in words else "lower"  # neg: scikit-learn's negated losses
 
 
 def dump(value: Any) -> None:

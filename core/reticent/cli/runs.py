@@ -55,7 +55,7 @@ class Column:
 
 
 def list_runs(
-    filter: str,  # noqa: A002 - the option's name
+    filter: str,
     sort: Sequence[str],
     max_results: int,
     experiments: Sequence[str],
@@ -101,7 +101,9 @@ def summary(run: StoredRun) -> dict[str, Any]:
 def print_table(out: Console, rows: Sequence[Row]) -> None:
     out.print(render.Block(fit(rows, out.width)))
     if any(row.run.health.state != "ok" for row in rows):
-        note = Text.assemble(("▲", render.FAIR), (" not all could be logged or delivered; `show` says what", render.DIM))
+        note = Text.assemble(
+            ("▲", render.FAIR), (" not all could be logged or delivered; `show` says what", render.DIM)
+        )
         out.print(Text("\n").append_text(note))
 
 

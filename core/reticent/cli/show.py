@@ -111,21 +111,22 @@ def metrics(out: Console, run: StoredRun, brief: bool) -> None:
 def inputs_and_models(out: Console, run: StoredRun) -> None:
     datasets = run.datasets()
     if datasets:
-        table = render.table()
+        table = render.table("name", "role", "source", "digest")
         for data in datasets:
             digest = Text(data.digest[:12], style=render.DIM)
             table.add_row(render.literal(data.name), render.literal(data.context), render.literal(data.source), digest)
         render.section(out, "Datasets", table, str(len(datasets)))
     models = run.models()
     if models:
-        table = render.table("", "", "", right=(2,))
+        table = render.table("path", "flavor", "size", right=(2,))
         for model in models:
             table.add_row(render.literal(model.path), render.literal(model.flavor), render.size(model.size))
         render.section(out, "Models", table, str(len(models)))
 
 
 def artifacts(out: Console, run: StoredRun, brief: bool) -> None:
-    files = sorted(run.artifacts(), key=lambda file: str(file.path))
+    models = tuple(f"{model.path}/" for model in run.models())
+    files = sorted((file for file in run.artifacts() if not file.path.startswith(models)), key=lambda file: file.path)
     if not files:
         return
     shown = files[:FILES] if brief and len(files) > FILES + 2 else files
@@ -142,7 +143,8 @@ def references(out: Console, run: StoredRun) -> None:
     if found:
         table = render.table("", "", "", right=(1,))
         for one in found:
-            table.add_row(render.literal(one.path), Text(render.size(one.size), style=render.DIM), render.literal(one.location))
+            size = Text(render.size(one.size), style=render.DIM)
+            table.add_row(render.literal(one.path), size, render.literal(one.location))
         render.section(out, "References", table, "too large to copy: where they lie")
 
 

@@ -84,7 +84,7 @@ class Sender:
 
     def flush(self, deadline: float) -> bool:
         """Have everything logged so far delivered before `time.monotonic()` reaches `deadline`; whether it was."""
-        while True:
+        while self._own:
             with self._passed:
                 wanted = self._begun + 1  # a pass under way may have read before the caller's last record
                 self.wake()
@@ -94,6 +94,7 @@ class Sender:
                 return True
             if self._backoff.open() and time.monotonic() + 0.05 < deadline:
                 time.sleep(0.05)
+        return True
 
     def give_up(self) -> list[str]:
         """Have the logs of this process's runs that have not arrived whole say so; their ids. Waits for nothing."""

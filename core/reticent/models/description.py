@@ -22,9 +22,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     flavors: dict[str, Any]
     utc_time: str
     python_version: str
-    requirements: list[str]
-    unresolved: dict[str, str] = {}
-    """Modules with versions whose distributions are not known yet."""
+    modules: dict[str, str]
+    """The modules that the model needs, with their versions."""
     signature: dict[str, str | None] | None = None
     example: Example | None = None
     metadata: dict[str, Any] = {}
@@ -32,7 +31,13 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 def write(staging: Path, description: Description) -> None:
     """OSError from the disk, TypeError if a flavour's config is no JSON."""
-    write_private(staging / FILE, msgspec.json.encode(description))
+    write_private(staging / FILE, msgspec.json.encode(description, enc_hook=_text))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):  # of a subclass, which the encoder does not take
+        return str(value)
+    raise TypeError(f"a model's description must be JSON; it has a value of type {type(value).__name__}")
 
 
 def read(staging: Path) -> Description:

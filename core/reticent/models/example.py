@@ -91,10 +91,8 @@ def _of_frame(frame: Any) -> Example | None:
     columns = [name if type(name) is int else str(name) for name in frame.columns]
     if not rows or len(set(columns)) < len(columns):
         return None
-    head = frame.iloc[:rows]
-    return Example(
-        "dataframe", [[_cell(cell) for cell in row] for row in head.itertuples(index=False, name=None)], columns
-    )
+    cells = frame.iloc[:rows].to_numpy(dtype=object).tolist()
+    return Example("dataframe", [[_cell(cell) for cell in row] for row in cells], columns)
 
 
 def _of_sparse(matrix: Any) -> Example | None:

@@ -56,8 +56,7 @@ def named(names: Iterable[str]) -> Flavor | None:
     """The first known flavour with one of these names. Loads integrations until one has it."""
     names = [name for name in names if name != PYTHON_FUNCTION]
     for name in names:
-        if name not in _flavors:
-            _load(name)
+        _load(name)
         if name in _flavors:
             return _flavors[name]
     for point in _points():
@@ -77,8 +76,10 @@ def roots(kind: type) -> tuple[str, ...]:
 
 
 def _load(name: str) -> None:
+    if name in _loaded or name in _flavors:
+        return
     point = _points().get(name)
-    if point is None or name in _loaded:
+    if point is None:
         return
     flavor: Flavor | None = point.load().flavor
     _loaded.add(name)

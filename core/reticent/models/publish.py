@@ -24,7 +24,7 @@ from reticent.models import description, example
 from reticent.models.description import Description
 from reticent.models.mlmodel import FILE as MLMODEL
 from reticent.models.mlmodel import ModelFile, environment_files, mlmodel, published_model, yaml_text
-from reticent.models.requirements import resolved
+from reticent.models.requirements import requirements
 from reticent.records import Artifact, Model, SealedRecord, Staged, Withheld
 from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
 from reticent_redact import UNSCANNED, Redactor, Report, SealedText
@@ -85,8 +85,7 @@ class _Attempt:
             return self._withhold(withheld, sealed)
 
         example_info, texts = example.seal(described.example, self.redactor, self.report)
-        requirements = sorted({*described.requirements, *resolved(described.unresolved)})
-        for name, content in environment_files(described.python_version, requirements).items():
+        for name, content in environment_files(described.python_version, requirements(described.modules)).items():
             texts[name] = self._seal(content)
         for name, text in texts.items():
             if Path(name) not in files:  # else the flavour knows better

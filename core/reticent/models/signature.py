@@ -65,7 +65,7 @@ def is_sparse(value: object) -> bool:
 def _columns(frame: Any) -> list[Spec]:
     head = frame.iloc[:FIRST_ROWS]
     # A float column may have gaps further down, so what a row without it means is told by the rows at hand.
-    gaps = head.isna().any().tolist()
+    gaps = head.isna().to_numpy().any(axis=0).tolist()
     specs = []
     for index, (name, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
         kind = _dtype(dtype, head.iloc[:, index] if dtype.kind == "O" else ())

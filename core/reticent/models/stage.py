@@ -14,9 +14,10 @@ from typing import Any
 
 from reticent import artifacts, values
 from reticent.files import make_directory
-from reticent.models import description, example, requirements
+from reticent.models import description, example
 from reticent.models.description import Description
 from reticent.models.flavor import PYTHON_FUNCTION, Flavor, find
+from reticent.models.requirements import modules
 from reticent.models.signature import signature
 
 
@@ -67,13 +68,11 @@ def _describe(model: Any, flavor: Flavor, flavors: dict[str, Any], **told: Any) 
         function = {"env": environment, "python_version": python, **flavors[PYTHON_FUNCTION]}
         flavors = {**flavors, PYTHON_FUNCTION: function}
     pickler = ("cloudpickle",) if flavors[flavor.name].get("serialization_format") == "cloudpickle" else ()
-    pinned, left = requirements.pinned(requirements.modules(model, *pickler))
     return Description(
         flavor=flavor.name,
         flavors=flavors,
         utc_time=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f"),
         python_version=python,
-        requirements=pinned,
-        unresolved=left,
+        modules=modules(model, *pickler),
         **told,
     )

@@ -28,19 +28,28 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
 
-    hooked = _Wrapped(original, patch, integration)
+    hooks = _Hooks(original, patch, integration)
 
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return hooked(*args, **kwargs)
+        hooked = hooks and hooks.begin(args, kwargs)
+        if not hooked:
+            return original(*args, **kwargs)
+        try:  # here, so that the traceback of a user's error has this one frame of ours
+            result = original(*hooked.args, **hooked.kwargs)
+        except BaseException as error:
+            hooked.failed(error)
+            raise
+        hooked.after(result)
+        return result
 
     _wrappers[key] = wrapper
     return wrapper
 
 
-class _Wrapped:
-    """What a wrapper does. Apart from the wrapper, so that a class of `__main__`, which pickles by value and with it the
-    wrappers of its methods, carries nothing but the originals to another process."""
+class _Hooks:
+    """What a wrapper does around the original. A class of `__main__` pickles by value, and with it the wrappers of its
+    methods: this is left behind then, and they do nothing in the other process, which need not have Reticent."""
 
     def __init__(self, original: Callable[..., Any], patch: Patch, integration: Integration) -> None:
         self.original = original
@@ -48,28 +57,20 @@ class _Wrapped:
         self.integration = integration
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial, (self.original,)
+        return type(None), ()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        original, patch, name = self.original, self.patch, self.integration.name
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Hooked | None:
+        """What is known of a call that is about to be made; None if it is not to be hooked."""
+        patch, name = self.patch, self.integration.name
         options = enabled.get(name)
         around = inside.get()
         if options is None or not (
             patch.transparent or (EVERYTHING not in around and (name not in around or patch.nested))
         ):
-            return original(*args, **kwargs)
-        hooked = _Hooked(original, args, kwargs, patch, self.integration, options)
-        args, kwargs = hooked.before(args, kwargs)
-        token = inside.set(inside.get() | hooked.names)  # the hook may have changed the context
-        try:
-            result = original(*args, **kwargs)
-        except BaseException as error:
-            inside.reset(token)
-            hooked.failed(error)
-            raise
-        inside.reset(token)
-        hooked.after(result)
-        return result
+            return None
+        hooked = _Hooked(self.original, args, kwargs, patch, self.integration, options)
+        hooked.before()
+        return hooked
 
 
 class _Hooked:
@@ -86,6 +87,8 @@ class _Hooked:
     ) -> None:
         self.call: Call | None = None
         self.generator: Generator[None, Any, None] | None = None
+        self.args, self.kwargs = args, kwargs
+        """What to call the original with."""
         self.kind = f"{integration.name} integration ({getattr(original, '__qualname__', original)})"
         self.names: frozenset[str] = frozenset() if patch.transparent else frozenset({integration.name})
         try:
@@ -95,18 +98,21 @@ class _Hooked:
         with swallowed(self.kind, self._report):
             self.generator = patch.hook(self.call)
 
-    def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments to call the original with."""
-        if self.call is not None and self.generator is not None:
-            with swallowed(self.kind, self._report):
+    def before(self) -> None:
+        ready = False
+        with swallowed(self.kind, self._report):
+            if self.call is not None and self.generator is not None:
                 self._advance(next, self.generator)
-                if self.generator is not None and self.call.quiet:
+                self.args, self.kwargs = self.call.edited() if self.generator is not None else (self.args, self.kwargs)
+                if self.call.quiet:
                     self.names |= {EVERYTHING}
-                return self.call.edited() if self.generator is not None else (args, kwargs)
+                ready = True
+        if not ready:
             self._drop()
-        return args, kwargs
+        self._inside = inside.set(inside.get() | self.names)  # the hook may have changed the context
 
     def after(self, result: Any) -> None:
+        inside.reset(self._inside)
         if self.call is None:
             return
         with swallowed(self.kind, self._report):
@@ -119,6 +125,7 @@ class _Hooked:
             self.call.finish()
 
     def failed(self, error: BaseException) -> None:
+        inside.reset(self._inside)
         self._drop()
         if self.call is not None:
             with swallowed(self.kind, self._report):

@@ -87,7 +87,7 @@ class RunReader:
     def _discover(self) -> list[_Writer]:
         try:
             names = sorted(name[: -len(SUFFIX)] for name in os.listdir(self.directory) if name.endswith(SUFFIX))
-        except FileNotFoundError:
+        except OSError:  # no such directory, or none that can be read
             names = []
         for name in names:
             if name not in self._writers:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reticent.files import make_directory, reserves
@@ -17,6 +17,10 @@ from reticent.records import MetricKey, SealedRecord, WriterClosed, WriterStarte
 from reticent.runlog.events import SUFFIX, EventWriter
 from reticent.runlog.metrics import AppendedSegment, MappedSegment, segment_path
 from reticent_redact import SealedText
+
+
+RETRY_S = 0.05
+"""After the disk has refused to open a file, records are refused at once for this long: training is not slowed by it."""
 
 
 class LogWriter:
@@ -41,6 +45,7 @@ class LogWriter:
         self._segment: MappedSegment | AppendedSegment | None = None
         self._segments = 0
         self._metrics = 0
+        self._refusal: tuple[float, OSError] | None = None
 
     def forked(self) -> None:
         """In a forked child: leave the parent's files to the parent, start others with the next record."""
@@ -55,7 +60,8 @@ class LogWriter:
         """OSError when they cannot be written."""
         with self._lock:
             if self._events is None:
-                self._events = self._open_events()
+                with self._opening():
+                    self._events = self._open_events()
             self._events.append(records)
 
     def intern(self, raw: str, key: SealedText) -> int:
@@ -71,15 +77,16 @@ class LogWriter:
     def append_metric(self, packed: bytes) -> None:
         """Write to a new segment, or to the current one if another thread has just opened it. OSError on a full disk."""
         with self._lock:
-            if self._events is None:
-                self._events = self._open_events()
             if self._segment is not None:
                 try:
                     self._segment.write(packed)
                     return
                 except ValueError:
                     self._close_segment()
-            self._segment = self._open_segment()
+            with self._opening():
+                if self._events is None:
+                    self._events = self._open_events()
+                self._segment = self._open_segment()
             self._segment.write(packed)
             self.write_metric = self._segment.write
 
@@ -111,6 +118,17 @@ class LogWriter:
             # The files stay this process's own: a late record opens them again.
             with contextlib.closing(events):
                 events.append((WriterClosed(time=time.time(), metrics=self._metrics),))
+
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
+        """Files are opened in here, unless the disk has just refused to."""
+        if self._refusal is not None and time.monotonic() < self._refusal[0]:
+            raise OSError(self._refusal[1].errno, self._refusal[1].strerror)
+        try:
+            yield
+        except OSError as error:
+            self._refusal = time.monotonic() + RETRY_S, error
+            raise
 
     def _open_events(self) -> EventWriter:
         make_directory(self.directory)

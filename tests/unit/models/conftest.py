@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reticent_redact import Redactor, Report
 
 from reticent.models import flavor as flavors
 from reticent.models import stage
 from reticent.models.flavor import Flavor
 from reticent.models.publish import publish
 from reticent.records import SealedRecord, Staged
+from reticent_redact import Redactor, Report
 
 SECRET = "correct-horse-battery-staple"
 

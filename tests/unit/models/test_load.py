@@ -21,7 +21,7 @@ def classifier(run, data):
 
 def test_a_pickle_is_loaded_for_who_trusts_it(run, data, classifier):
     path = run.path / "artifacts/deep/model"
-    with pytest.raises(ReticentError, match="pickle.*trust=True"):
+    with pytest.raises(ReticentError, match=r"pickle.*trust=True"):
         load_model(path)
     assert (load_model(path, trust=True).predict(data[0]) == classifier.predict(data[0])).all()
 
@@ -69,7 +69,9 @@ def test_what_is_no_model_is_told(uri):
         load_model(uri)
 
 
-@pytest.mark.parametrize("text", ["", "[1", "flavors: 3", "flavors: {a: {}}\nmetadata: {reticent: {flavor: a, files: 7}}"])
+@pytest.mark.parametrize(
+    "text", ["", "[1", "flavors: 3", "flavors: {a: {}}\nmetadata: {reticent: {flavor: a, files: 7}}"]
+)
 def test_a_broken_mlmodel_is_told(tmp_path, text):
     (tmp_path / "MLmodel").write_text(text)
     with pytest.raises(ReticentError, match="cannot be understood"):

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from reticent_redact import Redactor, Report
 
 from reticent.models import example
 from reticent.models.signature import FIRST_ROWS, schema, signature
+from reticent_redact import Redactor, Report
 
 
 def types(data):
@@ -172,7 +172,15 @@ def test_examples_of_other_kinds():
 
 def test_what_has_no_example():
     wide = np.ones((2, example.MAX_CELLS + 1))
-    for data in (None, object(), np.float64(1), np.ones(()), wide, pd.DataFrame(wide), scipy.sparse.csc_matrix(np.eye(3))):
+    for data in (
+        None,
+        object(),
+        np.float64(1),
+        np.ones(()),
+        wide,
+        pd.DataFrame(wide),
+        scipy.sparse.csc_matrix(np.eye(3)),
+    ):
         assert example.take(data) is None
     assert example.take(pd.DataFrame([[1, 2]], columns=["a", "a"])) is None
     assert len(example.take(np.ones((9, example.MAX_CELLS // 2))).data) == 2

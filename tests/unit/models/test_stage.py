@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import xgboost
+import yaml
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from reticent.models import Flavor, find, flavor, register, stage
-from reticent.models.requirements import modules, pinned, resolved
+from reticent.models.requirements import modules, requirements
 
 
 def description(run: Any, token: str) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def test_a_lambda_is_pickled_by_value(run, data):
     model = make_pipeline(FunctionTransformer(lambda X: X * 2), LogisticRegression()).fit(*data)
     described = description(run, stage(run.path, model))
     assert described["flavors"]["sklearn"]["serialization_format"] == "cloudpickle"
-    assert f"cloudpickle=={metadata.version('cloudpickle')}" in described["requirements"]
+    assert described["modules"]["cloudpickle"] == metadata.version("cloudpickle")
 
 
 def test_a_flavor_comes_from_the_entry_point_named_like_the_framework(monkeypatch):
@@ -101,27 +102,25 @@ def test_the_newer_of_two_flavors_with_one_name_holds():
 
 
 def test_requirements_name_the_distribution_that_is_installed():
-    names = modules(make_pipeline(StandardScaler(), xgboost.XGBClassifier()))
-    requirements, left = pinned(names)
-    installed = {f"{name}=={metadata.version(name)}" for name in ("scikit-learn", "numpy", "scipy")}
-    assert installed <= set(requirements)
-    (booster,) = [line for line in requirements if line.startswith("xgboost")]
-    name, _, version = booster.partition("==")
-    assert metadata.version(name) == version == xgboost.__version__
-    assert left == {}
+    needed = requirements(modules(make_pipeline(StandardScaler(), xgboost.XGBClassifier())))
+    versions = dict(line.split("==") for line in needed)
+    assert {"scikit-learn", "numpy", "scipy"} <= versions.keys()
+    assert [version for name, version in versions.items() if name.startswith("xgboost")] == [xgboost.__version__]
+    assert versions == {name: metadata.version(name) for name in versions}
 
 
-def test_a_module_whose_distribution_has_another_name_is_resolved_later():
-    import yaml
+def test_a_distribution_may_have_another_name_than_its_module():
+    assert [line.lower() for line in requirements({"yaml": yaml.__version__})] == [f"pyyaml=={yaml.__version__}"]
 
-    requirements, left = pinned(["yaml"])
-    assert (requirements, left) == ([], {"yaml": yaml.__version__})
-    assert [line.lower() for line in resolved(left)] == [f"pyyaml=={yaml.__version__}"]
-    assert resolved({"not_installed_here": "1.2"}) == ["not_installed_here==1.2"]
+
+def test_the_version_is_the_one_of_the_training():
+    assert requirements({"not_installed_here": "1.2", "numpy": "0.1"}) == ["not_installed_here==1.2", "numpy==0.1"]
 
 
 def test_user_modules_are_no_requirements():
-    assert pinned([__name__.partition(".")[0], "test_stage"]) == ([], {})
+    found = modules(Odd())
+    assert "numpy" in found
+    assert not {"tests", "test_stage", "builtins", "__main__"} & found.keys()
 
 
 class Odd:

@@ -79,8 +79,8 @@ class Field:
 
     @property
     def nan(self) -> str:
-        if self.entity == "attribute":
-            return "0"
+        if self.entity == "attribute":  # never NaN; NULL where there is none
+            return f"{ATTRIBUTES[self.name]} != {ATTRIBUTES[self.name]}"
         return "v.value IS NULL" if self.entity == "metric" else "lower(v.value) IN ('nan', '+nan', '-nan')"
 
     @property

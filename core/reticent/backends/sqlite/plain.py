@@ -12,7 +12,9 @@ from reticent.records import Record
 
 
 def plain(records: Iterable[Record]) -> list[dict[str, Any]]:
-    rows = [{name: getattr(record, name) for name in record.__struct_fields__} for record in records]
+    rows = [
+        {name: getattr(record, name) for name in record.__struct_fields__ if name != "staged"} for record in records
+    ]
     return [{**row, "time": iso(row["time"])} for row in rows]
 
 

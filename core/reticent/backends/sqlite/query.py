@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from reticent.backends.sqlite.backend import TABLES, blob_path
 from reticent.backends.sqlite.filters import compile_filter, compile_order
+from reticent.backends.sqlite.health import TROUBLES, Health
 from reticent.backends.sqlite.plain import finite, iso, parsed, plain
 from reticent.backends.sqlite.schema import unusable
 from reticent.records import (
@@ -30,14 +31,6 @@ from reticent.records import (
 )
 
 R = TypeVar("R", bound=Record)
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How the logging stands; how the training stands is `RunStatus`. `reasons` are short sentences."""
-
-    state: Literal["ok", "degraded"]
-    reasons: tuple[str, ...] = ()
 
 
 class MetricSummary(NamedTuple):
@@ -211,7 +204,7 @@ class StoredRun:
         return [kind(**_dict(row)) for row in rows]
 
     def _select(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        return _rows(self._connection, f"SELECT {sql}", [self._row, *values])
+        return _named_rows(self._connection, f"SELECT {sql}", [self._row, *values])
 
 
 def search(
@@ -246,17 +239,17 @@ def get(connection: sqlite3.Connection, run_id: str) -> StoredRun | None:
 def ids_beginning(connection: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
     """The ids of runs that begin with `prefix`, in their order."""
     sql = "SELECT run_id FROM run WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT ?"
-    return [row["run_id"] for row in _rows(connection, sql, [prefix, prefix + "\U0010ffff", limit])]
+    return [run_id for (run_id,) in _rows(connection, sql, [prefix, prefix + "\U0010ffff", limit])]
 
 
 def newest(connection: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
     """The ids and names of the newest runs."""
     sql = "SELECT run_id, name FROM run ORDER BY start_time DESC NULLS LAST, run_id LIMIT ?"
-    return [(row["run_id"], row["name"]) for row in _rows(connection, sql, [limit])]
+    return [(run_id, name) for run_id, name in _rows(connection, sql, [limit])]
 
 
 def _load(connection: sqlite3.Connection, condition: str, values: Sequence[object]) -> list[StoredRun]:
-    rows = _rows(
+    rows = _named_rows(
         connection,
         "SELECT run.id, run_id, run.name, experiment.name AS experiment, parent_id, status, start_time, end_time, error"
         f" FROM run LEFT JOIN experiment ON experiment.id = run.experiment WHERE {condition}",
@@ -290,49 +283,37 @@ def _fill(connection: sqlite3.Connection, found: dict[int, StoredRun]) -> None:
     """Give all runs their params, tags, metrics and health."""
     ids = [json.dumps(list(found))]
     mine = "run IN (SELECT value FROM json_each(?1))"
-    for row in _rows(
-        connection, f"SELECT run, key, value, origin FROM param WHERE {mine} ORDER BY run, key, time", ids
+    params = _rows(connection, f"SELECT run, key, value, origin FROM param WHERE {mine} ORDER BY run, key, time", ids)
+    for row, key, value, origin in params:  # the newest of a key comes last
+        run = found[row]
+        run.params[key] = value
+        run.param_origins[key] = origin
+    for row, key, value in _rows(
+        connection, f"SELECT run, key, value FROM tag WHERE {mine} ORDER BY run, key, time", ids
     ):
-        found[row["run"]].params[row["key"]] = row["value"]  # the newest of a key comes last
-        found[row["run"]].param_origins[row["key"]] = row["origin"]
-    for row in _rows(connection, f"SELECT run, key, value FROM tag WHERE {mine} ORDER BY run, key, time", ids):
-        found[row["run"]].tags[row["key"]] = row["value"]
+        found[row].tags[key] = value
     metrics = "SELECT run, name, value FROM latest_metric CROSS JOIN metric_key ON metric_key.id = latest_metric.key"
-    for row in _rows(connection, f"{metrics} WHERE {mine} ORDER BY run, name", ids):
-        found[row["run"]].metrics[row["name"]] = _number(row["value"])
-    for row in _rows(connection, _TROUBLES.format(mine=mine), ids):
-        run = found[row["run"]]
-        reason = _reason(row["trouble"], row["count"], row["backend"])
-        object.__setattr__(run, "health", Health("degraded", (*run.health.reasons, reason)))
+    for row, key, value in _rows(connection, f"{metrics} WHERE {mine}", ids):
+        found[row].metrics[key] = _number(value)
+    for row, trouble, count, backend in _rows(connection, TROUBLES.format(runs=mine), ids):
+        object.__setattr__(found[row], "health", found[row].health.worse(trouble, count, backend))
 
 
-_TROUBLES = """
-    SELECT run, 'warning' AS trouble, count(*) AS count, '' AS backend FROM warning WHERE {mine} GROUP BY run
-    UNION ALL SELECT run, 'loss', sum(count), '' FROM loss WHERE {mine} GROUP BY run
-    UNION ALL SELECT run, 'withheld', count(*), '' FROM withheld WHERE {mine} GROUP BY run
-    UNION ALL SELECT run, 'rejected', rejected, backend FROM delivery WHERE {mine} AND rejected > 0
-    UNION ALL SELECT run, 'pending', 0, backend FROM delivery WHERE {mine} AND state = 'pending'
-"""
+def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    return _fetch(connection.cursor(), sql, values)
 
 
-def _reason(trouble: str, count: int, backend: str) -> str:
-    one = count == 1
-    return {
-        "warning": f"{count} warning{'' if one else 's'} about the logging",
-        "loss": f"{count} record{' was' if one else 's were'} lost",
-        "withheld": f"{count} file{' was' if one else 's were'} withheld",
-        "rejected": f"{backend} refused {count} record{'' if one else 's'}",
-        "pending": f"{backend} has not got everything yet",
-    }[trouble]
+def _named_rows(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> list[sqlite3.Row]:
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return _fetch(cursor, sql, values)
 
 
-def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> list[sqlite3.Row]:
+def _fetch(cursor: sqlite3.Cursor, sql: str, values: Sequence[object]) -> list[Any]:
     try:
-        cursor = connection.cursor()
-        cursor.row_factory = sqlite3.Row
         return cursor.execute(sql, values).fetchall()
     except sqlite3.Error as error:
-        raise unusable(_database(connection), error) from error
+        raise unusable(_database(cursor.connection), error) from error
 
 
 def _database(connection: sqlite3.Connection) -> str:

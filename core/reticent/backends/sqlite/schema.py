@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,8 @@ class Connection(sqlite3.Connection):
         _open.add(self)
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it could not be opened
+            self.close()
 
 
 _open: WeakSet[Connection] = WeakSet()
@@ -165,7 +167,7 @@ def connect(path: Path) -> Connection:
     connection = Connection(str(path))
     try:
         os.chmod(path, PRIVATE_FILE)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")  # the run log is the truth: a lost tail is written again
         connection.execute("PRAGMA cache_size = -16000")
         migrate(connection)
@@ -173,6 +175,18 @@ def connect(path: Path) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def _switch_to_wal(connection: Connection) -> None:
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:  # another process switches at this moment; SQLite does not wait for that
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def connect_to_read(path: Path) -> Connection:
@@ -185,6 +199,13 @@ def connect_to_read(path: Path) -> Connection:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def empty_database() -> Connection:
+    """One without runs, in memory."""
+    connection = Connection(":memory:")
+    migrate(connection)
     return connection
 
 

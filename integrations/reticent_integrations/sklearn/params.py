@@ -1,0 +1,102 @@
+"""The parameters of an estimator and of all that it is made of; and a copy of it that may be shown to anyone."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from reticent import values
+from reticent.run import Run
+from reticent.session import current
+
+_PLAIN = (type(None), bool, int, float)
+_MAX_ITEMS = 1000
+
+
+def log(run: Run, prefix: str, estimator: Any, shown: Any) -> None:
+    """Log the parameters of `estimator`; `shown` is its `sealed_copy`, from which the text of its parts is taken."""
+    deep = not is_search(estimator)
+    given = estimator.get_params(deep=deep)
+    texts = {**given, **shown.get_params(deep=deep)}
+    explicit: dict[str, object] = {}
+    default: dict[str, object] = {}
+    for key, value in given.items():
+        chosen = default if _is_default(estimator, given, key, value) else explicit
+        # A part's own values are logged by their names as well, where what is secret is seen and counted.
+        chosen[prefix + key] = texts[key] if _holds_estimators(value) else value
+    run.log_params(explicit, origin="explicit")
+    run.log_params(default, origin="default")
+
+
+def sealed_copy(estimator: Any) -> Any:
+    """An estimator of the same class and parameters, its parts likewise, with the secrets among the values replaced.
+
+    Not fitted, but said to be; made without running any constructor, in microseconds, unlike `sklearn.clone`.
+    """
+    copy = object.__new__(type(estimator))
+    shown = {name: sealed(name, value) for name, value in estimator.get_params(deep=False).items()}
+    vars(copy).update(shown, __sklearn_is_fitted__=_yes)
+    return copy
+
+
+def sealed(name: str, value: Any) -> Any:
+    """The value of a parameter, or what may be shown in place of it."""
+    if type(value) in _PLAIN:
+        return value
+    if _is_estimator(value):
+        return sealed_copy(value)
+    if _holds_estimators(value):
+        if isinstance(value, Mapping):
+            return {key: sealed(str(key), item) for key, item in value.items()}
+        return type(value)(sealed(name, item) for item in value)
+    plain = values.plain(value)
+    text = current().redactor.seal(plain, channel="param", key=name, render=values.text)
+    return value if text == values.text(plain) else text
+
+
+def is_search(estimator: Any) -> bool:
+    """Whether this is a search over candidates, one of scikit-learn's or made after them."""
+    module = sys.modules.get("sklearn.model_selection._search")
+    base = getattr(module, "BaseSearchCV", None)
+    return base is not None and isinstance(estimator, base)
+
+
+def _is_default(estimator: Any, params: Mapping[str, Any], key: str, value: Any) -> bool:
+    owner_key, _, name = key.rpartition("__")
+    owner = params.get(owner_key) if owner_key else estimator
+    defaults = _defaults(type(owner))
+    if name not in defaults:
+        return False
+    default = defaults[name]
+    if value is default:
+        return True
+    if type(value) is not type(default) or type(value) not in (bool, int, float, str, tuple):
+        return False
+    return bool(value == default or (value != value and default != default))
+
+
+@lru_cache(maxsize=512)
+def _defaults(kind: type) -> Mapping[str, Any]:
+    constructor: Any = kind.__init__  # type: ignore[misc] # only its signature is read
+    parameters = inspect.signature(constructor).parameters
+    return {name: one.default for name, one in parameters.items() if one.default is not inspect.Parameter.empty}
+
+
+def _is_estimator(value: Any) -> bool:
+    return hasattr(value, "get_params") and not isinstance(value, type)
+
+
+def _holds_estimators(value: Any) -> bool:
+    """Whether a value is an estimator, or a container of the kinds that hold them and does."""
+    if type(value) in (list, tuple):
+        return any(_holds_estimators(item) for item in value[:_MAX_ITEMS])
+    if type(value) is dict:
+        return any(_holds_estimators(item) for item in list(value.values())[:_MAX_ITEMS])
+    return _is_estimator(value)
+
+
+def _yes() -> bool:
+    return True

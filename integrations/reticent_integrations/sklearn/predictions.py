@@ -1,0 +1,139 @@
+"""What a fitted estimator says of its training data, in a bounded share of the time that its fit took."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from reticent import datasets
+from reticent.guard import warn_once
+
+LARGEST = 100_000
+"""Rows that are predicted at most; of more data, every n-th row."""
+PROBE = 1000
+"""Of data much larger than this, so many rows are predicted first, to see how long the rest would take."""
+SHARE = 0.2
+LEAST_S = 0.25
+
+
+@dataclass(slots=True)
+class Predictions:
+    """Predictions for the training data, or for a sample of it. Arrays of our own, except `truth` and `weight`."""
+
+    features: Any
+    truth: Any
+    weight: Any
+    labels: Any
+    scores: Any = None
+    """Of a classifier: probabilities (rows, classes), or the decision function of two classes (rows,)."""
+    classes: Any = None
+    rows: int = 0
+    of_rows: int = 0
+    """How many rows the training data has, of which `rows` were predicted."""
+
+
+def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight: Any, fit_s: float) -> Predictions:
+    """Predict the training data, or as much of it as is cheap compared with `fit_s`, the time of the fit."""
+    import numpy as np
+
+    truth = column(truth)
+    total = len(truth)
+    weight = None if weight is None else np.asarray(weight, dtype=float).reshape(-1)
+    step = affordable_step(estimator.predict, features, fit_s)
+    if step > 1:
+        features = datasets.take(features, step)
+        truth, weight = truth[::step], None if weight is None else weight[::step]
+    made = Predictions(features, truth, weight, None, rows=len(truth), of_rows=total)
+    if classifier:
+        made.classes = _classes(estimator)
+        made.scores = _scores(estimator, features)
+    if made.scores is not None and _labels_follow(estimator):
+        made.labels = made.classes.take(np.argmax(made.scores, axis=1), axis=0)
+    else:
+        made.labels = column(estimator.predict(features))
+    return made
+
+
+def column(data: Any) -> Any:
+    """Labels or values as an array, a single column as one dimension."""
+    import numpy as np
+
+    array = np.asarray(data)
+    return array.reshape(-1) if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+@contextmanager
+def randomness_kept(params: dict[str, Any]) -> Iterator[None]:
+    """Random numbers that are drawn in here are drawn again after it: some estimators draw to predict, and what we ask
+    them must not change what the user's program draws next."""
+    import numpy as np
+
+    own = [value for value in params.values() if isinstance(value, np.random.RandomState)]
+    before = [generator.get_state() for generator in own]
+    shared = np.random.get_state()
+    try:
+        yield
+    finally:
+        for generator, state in zip(own, before, strict=True):
+            generator.set_state(state)
+        now = np.random.get_state()
+        # Not set back if nothing was drawn: other threads may draw from it too.
+        if not _same_state(now, shared):
+            np.random.set_state(shared)
+
+
+def _same_state(one: Any, other: Any) -> bool:
+    return bool(one[2:] == other[2:] and (one[1] == other[1]).all())
+
+
+def affordable_step(ask: Callable[[Any], Any], features: Any, fit_s: float) -> int:
+    """Every how many rows `ask`, a method of the estimator, may be asked about within a share of the time of the fit."""
+    rows = datasets.rows(features) or 0
+    if rows <= 5 * PROBE:
+        return 1
+    probe = datasets.take(features, rows // PROBE, rows // PROBE * PROBE)
+    start = time.perf_counter()
+    ask(probe)
+    seconds_a_row = (time.perf_counter() - start) / PROBE
+    # Twice: classifiers predict labels and probabilities.
+    affordable = max(LEAST_S, SHARE * fit_s) / max(2 * seconds_a_row, 1e-9)
+    return math.ceil(rows / min(LARGEST, max(PROBE, int(affordable))))
+
+
+def _classes(estimator: Any) -> Any:
+    """The classes in the order of the columns of the probabilities; None for several outputs."""
+    import numpy as np
+
+    classes = getattr(estimator, "classes_", None)
+    return None if classes is None or isinstance(classes, list) else np.asarray(classes)
+
+
+def _scores(estimator: Any, features: Any) -> Any:
+    import numpy as np
+
+    if hasattr(estimator, "predict_proba"):
+        try:
+            scores = np.asarray(estimator.predict_proba(features))
+        except Exception as error:  # noqa: BLE001 - labels may be had where probabilities may not; any estimator's code
+            warn_once("predict_proba", f"predict_proba of {type(estimator).__name__} failed with {type(error).__name__}")
+            return None
+        return scores if scores.ndim == 2 else None
+    if hasattr(estimator, "decision_function"):
+        scores = np.asarray(estimator.decision_function(features))
+        return scores if scores.ndim == 1 else None
+    return None
+
+
+def _labels_follow(estimator: Any) -> bool:
+    """Whether `predict` of this class is, by its definition, the class of the highest probability."""
+    ensemble = sys.modules.get("sklearn.ensemble")
+    if ensemble is None or getattr(estimator, "n_outputs_", 1) != 1:
+        return False
+    kinds: Sequence[Any] = (ensemble.RandomForestClassifier, ensemble.BaggingClassifier)
+    own = type(estimator)
+    return any(own.predict is one.predict and own.predict_proba is one.predict_proba for one in kinds)
