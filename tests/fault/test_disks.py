@@ -11,6 +11,8 @@ import pytest
 from tests.fault.conftest import Start
 
 import reticent
+from reticent.records import Lost
+from reticent.runlog import RunReader
 
 TRAINING = """
     import reticent

@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reticent.backends.sqlite.query import StoredRun
 from tests.fault.conftest import Start
 
 import reticent
+from reticent.backends.sqlite.query import StoredRun
 from reticent.records import RunStatus
 
 

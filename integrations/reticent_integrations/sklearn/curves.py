@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reticent.run import Run
+from reticent.session import current
 from reticent_integrations.sklearn import drawing, ranking
 from reticent_integrations.sklearn.metrics import coded, positive_scores
 from reticent_integrations.sklearn.predictions import Predictions
@@ -17,6 +18,8 @@ MOST_POINTS = 1000
 MOST_CURVES = 10
 """Of more classes, one curve each cannot be told apart."""
 MOST_CLASSES = 200
+MOST_WAITING = 100
+"""When more work than this waits in the background, after many fits in a row, the data has to do without pictures."""
 
 
 def log(run: Run, prefix: str, predictions: Predictions) -> None:
@@ -32,7 +35,7 @@ def log(run: Run, prefix: str, predictions: Predictions) -> None:
     for name, (data, _) in shown.items():
         rows = {"rows": predictions.rows, "rows_in_training_data": predictions.of_rows}
         run.log_dict({**rows, **data}, f"{prefix}{name}.json")
-    if not drawing.possible():
+    if not drawing.possible() or current().background.pending() > MOST_WAITING:
         return
     for name, (data, draw) in shown.items():
         run.log_figure(draw(data), f"{prefix}{name}.png")

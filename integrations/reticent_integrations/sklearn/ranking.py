@@ -9,7 +9,7 @@ def ranked(positive: Any, scores: Any, weight: Any = None) -> tuple[Any, Any, An
     """True positives, false positives and the thresholds, from the highest score to the lowest, one for each score."""
     import numpy as np
 
-    order = np.argsort(scores, kind="stable")[::-1]
+    order = np.argsort(scores)[::-1]
     scores, positive = scores[order], positive[order].astype(float)
     weights = 1.0 if weight is None else weight[order]
     last_of_score = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)

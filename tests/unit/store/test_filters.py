@@ -1,4 +1,4 @@
-"""The search language: what it means (against an evaluation in Python), what it refuses, and that nothing gets through it."""
+"""The search language: what it means (against an evaluation in Python), what it refuses, that nothing gets through it."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def combined(parts: st.SearchStrategy[Case]) -> st.SearchStrategy[Case]:
     return st.one_of(pairs.map(both), pairs.map(either), parts.map(neither))
 
 
-@hypothesis_settings(max_examples=600, deadline=None)
+@hypothesis_settings(max_examples=400, deadline=None)
 @given(case=st.recursive(comparisons(), combined, max_leaves=5))
 def test_a_filter_finds_what_its_evaluation_in_python_finds(logged: Logged, case: Case) -> None:
     text, predicate = case
@@ -238,7 +238,7 @@ def test_a_filter_finds_what_its_evaluation_in_python_finds(logged: Logged, case
 @hypothesis_settings(max_examples=150, deadline=None)
 @given(field=fields(), descending=st.booleans())
 def test_an_order_is_the_one_of_python(logged: Logged, field: Any, descending: bool) -> None:
-    name, read, text, number = field
+    name, read, _, number = field
 
     def place(run: StoredRun) -> tuple[int, Any]:
         value = read(run)
@@ -254,14 +254,15 @@ def test_an_order_is_the_one_of_python(logged: Logged, field: Any, descending: b
     assert logged.ids(f"ORDER BY {terms}", values) == [run.run_id for run in (*first, *last)]
 
 
-WORDS = (
-    "metrics.x params.y tags.z attributes.status status start_time run.end_time metrics. . `a` \"b\" 'c' 'it''s' ' \" ` "
-    "= != < <= > >= == <> ! ( ) , , and or not in is null like ilike AND OR NOT 1 -1 1e-3 inf nan 1e999 0x1 ; -- /* */ ? ?1 "
-    ':a @a $a % _ \\ \0 metrics.`x params."y foo.bar Ä \U0001f600'
-).split(" ")
+WORDS = """metrics.x params.y tags.z attributes.status status start_time run.end_time metrics. . `a` "b" 'c' 'it''s' ' " `
+    = != < <= > >= == <> ! ( ) , , and or not in is null like ilike AND OR NOT 1 -1 1e-3 inf nan 1e999 0x1 ; -- /* */ ? ?1
+    :a @a $a % _ \\ \0 metrics.`x params."y foo.bar Ä \U0001f600""".split()  # noqa: SIM905 - one list
 
 
-@hypothesis_settings(max_examples=1500, deadline=None)
+EMPTY = empty_database()
+
+
+@hypothesis_settings(max_examples=1000, deadline=None)
 @given(
     text=st.one_of(
         st.text(),
@@ -271,15 +272,13 @@ WORDS = (
     )
 )
 def test_any_text_is_a_filter_or_is_refused_as_one(text: str) -> None:
-    connection = empty_database()
     for statement in ("WHERE {}", "ORDER BY {}"):
         try:
             condition, values = compile_filter(text) if "WHERE" in statement else compile_order([text])
-        except FilterError as error:
-            assert str(error)
+        except FilterError:
             continue
         joined = "SELECT run.id FROM run LEFT JOIN experiment ON experiment.id = run.experiment"
-        assert connection.execute(f"{joined} {statement.format(condition)}", values).fetchall() == []
+        assert EMPTY.execute(f"{joined} {statement.format(condition)}", values).fetchall() == []
 
 
 @given(

@@ -1,0 +1,40 @@
+"""scikit-learn: every estimator's fit, searches over candidates, cross-validation, and metrics computed afterwards."""
+
+from __future__ import annotations
+
+from reticent.patching import Integration, Options, Patch
+from reticent_integrations.sklearn import crossval, later, threads
+from reticent_integrations.sklearn.fit import fit
+from reticent_integrations.sklearn.flavor import flavor
+
+
+class SklearnOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    training_metrics: bool = True
+    """Predict the training data after a fit, and log metrics and curves of that."""
+    max_children: int = 50
+    """Child runs of a search at most; the best candidates get theirs first."""
+
+
+_FITS = ("fit", "fit_predict", "fit_transform")
+_PREDICTIONS = ("predict", "predict_proba", "decision_function")
+
+integration = Integration(
+    "sklearn",
+    module="sklearn",
+    requires=">=1.4",
+    patches=(
+        *(Patch(f"sklearn.base:BaseEstimator.{name}", fit, subclasses=True) for name in _FITS),
+        *(Patch(f"sklearn.base:BaseEstimator.{name}", later.predict, subclasses=True) for name in _PREDICTIONS),
+        Patch("sklearn.base:BaseEstimator.score", later.score, subclasses=True),
+        Patch("sklearn.base:ClassifierMixin.score", later.score),
+        Patch("sklearn.base:RegressorMixin.score", later.score),
+        *(Patch(f"sklearn.metrics:{name}", later.metric) for name in later.METRICS),
+        *(Patch(f"sklearn.model_selection:{name}", crossval.evaluate) for name in crossval.FUNCTIONS),
+        Patch("sklearn.utils.parallel:Parallel.__call__", threads.dispatch, transparent=True),
+        Patch("sklearn.utils.parallel:_FuncWrapper.__call__", threads.work, transparent=True),
+    ),
+    options=SklearnOptions,
+    flavor=flavor,
+)
+
+__all__ = ["SklearnOptions", "flavor", "integration"]

@@ -1,0 +1,1 @@
+"""How scikit-learn's models are saved and loaded."""

@@ -1,0 +1,202 @@
+"""What the user asks of an estimator after its fit: `estimator.score(X, y)`, and metrics of what it predicted.
+
+A prediction is known again by the identity of the array, or of the array that it is a part of (`probabilities[:, 1]`).
+Nothing is kept alive for this. Data is called "training" if it is what the estimator was fitted to, else "eval", "eval_2"...
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+from reticent import datasets
+from reticent.patching import Call
+from reticent.run import Run
+
+_MOST_ESTIMATORS = 1000
+_MOST_OUTPUTS = 1000
+_MOST_DATASETS = 100
+
+METRICS = (
+    "accuracy_score adjusted_mutual_info_score adjusted_rand_score average_precision_score balanced_accuracy_score "
+    "brier_score_loss calinski_harabasz_score cohen_kappa_score completeness_score coverage_error "
+    "d2_absolute_error_score d2_brier_score d2_log_loss_score d2_pinball_score d2_tweedie_score davies_bouldin_score "
+    "dcg_score explained_variance_score f1_score fbeta_score fowlkes_mallows_score hamming_loss hinge_loss "
+    "homogeneity_score jaccard_score label_ranking_average_precision_score label_ranking_loss log_loss "
+    "matthews_corrcoef max_error mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance "
+    "mean_pinball_loss mean_poisson_deviance mean_squared_error mean_squared_log_error mean_tweedie_deviance "
+    "median_absolute_error mutual_info_score ndcg_score normalized_mutual_info_score precision_score r2_score "
+    "rand_score recall_score roc_auc_score root_mean_squared_error root_mean_squared_log_error silhouette_score "
+    "top_k_accuracy_score v_measure_score zero_one_loss"
+).split()
+"""The functions of `sklearn.metrics` that give one number for predictions. Not each version has all of them."""
+
+
+class Fitted:
+    """An estimator that was captured: where to log what is found out about it later."""
+
+    def __init__(self, run: Run, prefix: str, name: str, features: Any, targets: Any, info: dict[str, Any]) -> None:
+        self.run = run
+        self.prefix = prefix
+        self.name = name
+        self._info = info
+        self._datasets = [("training", _Identity(features), _Identity(targets))]
+        self._evals = 0
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+        self._stale = False
+
+    def log(self, metric: str, dataset: str, value: float, options: dict[str, Any]) -> None:
+        """Log a metric of a data set; the second time as `metric-2`, and so on."""
+        with self._lock:
+            self._calls[metric, dataset] += 1
+            count = self._calls[metric, dataset]
+            key = f"{metric}{'' if count == 1 else f'-{count}'}_{dataset}"
+            self._info[key] = {"call": metric, "data": dataset, **({"options": options} if options else {})}
+        self.run.log_metric(self.prefix + key, value)
+        self.write_info()
+
+    def write_info(self) -> None:
+        """Have `metric_info.json` written anew in the background."""
+        with self._lock:
+            if self._stale:
+                return
+            self._stale = True
+        self.run.in_background("metric_info.json", self._write_info)
+
+    def _write_info(self) -> None:
+        with self._lock:
+            self._stale = False
+            info = dict(self._info)
+        self.run.log_dict(info, f"{self.prefix}metric_info.json")
+
+    def dataset(self, features: _Identity, targets: _Identity) -> tuple[str, bool]:
+        """What the data with these features, or else with these targets, is called here, and whether it is new.
+
+        Features that were made for one prediction are gone after it; the targets that go with them remain.
+        """
+        with self._lock:
+            for name, known_features, known_targets in self._datasets:
+                if known_features.same(features) or known_targets.same(targets):
+                    return name, False
+            self._evals += 1
+            name = "eval" if self._evals == 1 else f"eval_{self._evals}"
+            self._datasets.append((name, features, targets))
+            if len(self._datasets) > _MOST_DATASETS:
+                del self._datasets[1]
+            return name, True
+
+
+class _Identity:
+    """Which object something was, without keeping it alive."""
+
+    __slots__ = ("_form", "_reference")
+
+    def __init__(self, value: Any) -> None:
+        self._reference: weakref.ref[Any] | None = None
+        self._form = None if value is None else (id(value), type(value).__name__, datasets.rows(value))
+        try:
+            self._reference = None if value is None else weakref.ref(value)
+        except TypeError:  # a list: known by its address and length
+            pass
+
+    def same(self, other: _Identity) -> bool:
+        if self._form is None or self._form != other._form:
+            return False
+        if self._reference is None or other._reference is None:
+            return self._reference is other._reference
+        return self._reference() is not None and self._reference() is other._reference()
+
+
+class _WeakTable:
+    """Values by the identity of an object, until it is gone; the oldest go first when there are too many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._rows: dict[int, tuple[weakref.ref[Any], Any]] = {}
+        self._lock = threading.Lock()
+
+    def put(self, key: Any, value: Any) -> None:
+        """TypeError if there are no weak references to `key`."""
+        rows, number = self._rows, id(key)
+        reference = weakref.ref(key, lambda _: rows.pop(number, None))
+        with self._lock:
+            rows.pop(number, None)
+            rows[number] = reference, value
+            for oldest in list(rows)[: max(0, len(rows) - self._most)]:
+                rows.pop(oldest, None)
+
+    def get(self, key: Any) -> Any:
+        reference, value = self._rows.get(id(key), (None, None))
+        return value if reference is not None and reference() is key else None
+
+
+_estimators = _WeakTable(_MOST_ESTIMATORS)
+_outputs = _WeakTable(_MOST_OUTPUTS)
+
+
+def remember(estimator: Any, fitted: Fitted) -> None:
+    """Log what is asked of `estimator` from now on."""
+    _estimators.put(estimator, fitted)
+
+
+def predict(call: Call) -> Generator[None, Any, None]:
+    """Around `predict`, `predict_proba` and `decision_function`."""
+    output = yield
+    fitted = _estimators.get(call.instance)
+    if fitted is None or not hasattr(output, "__array__"):
+        return
+    features = _Identity(call.args[1] if len(call.args) > 1 else call.get("X"))
+    whole = getattr(output, "base", None)
+    for array in (output,) if whole is None or not hasattr(whole, "__array__") else (output, whole):
+        _outputs.put(array, (fitted, features))
+
+
+def score(call: Call) -> Generator[None, Any, None]:
+    """Around `score`."""
+    value = yield
+    fitted: Fitted | None = _estimators.get(call.instance)
+    if fitted is None or not _is_number(value):
+        return
+    features = call.args[1] if len(call.args) > 1 else call.get("X")
+    targets = call.args[2] if len(call.args) > 2 else call.get("y")
+    name, new = fitted.dataset(_Identity(features), _Identity(targets))
+    fitted.log(f"{fitted.name}_score", name, value, {})
+    if new and call.options.log_datasets:
+        found = datasets.describe(features, targets)
+        fitted.run.log_dataset(
+            name, "eval", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
+        )
+
+
+def metric(call: Call) -> Generator[None, Any, None]:
+    """Around the functions of `sklearn.metrics`."""
+    value = yield
+    if not _is_number(value):
+        return
+    given = call.given()
+    known = next(((name, _known(argument)) for name, argument in given.items() if _known(argument) is not None), None)
+    if known is None:
+        return
+    predicted, (fitted, features) = known
+    targets = call.get("y_true", call.get("labels_true"))
+    name, _ = fitted.dataset(features, _Identity(targets))
+    data = (predicted, "y_true", "labels_true", "sample_weight", "X")
+    options = {key: argument for key, argument in given.items() if key not in data}
+    fitted.log(call.function.__name__, name, value, options)
+
+
+def _known(argument: Any) -> tuple[Fitted, _Identity] | None:
+    """The estimator that an argument is a prediction of, and the features that it was predicted from."""
+    found = _outputs.get(argument)
+    if found is None:
+        whole = getattr(argument, "base", None)
+        found = None if whole is None else _outputs.get(whole)
+    return found  # type: ignore[no-any-return] # what `predict` has put there
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or (getattr(value, "ndim", None) == 0 and hasattr(value, "item"))

@@ -1,0 +1,76 @@
+"""Searches over candidates: what was best, the table of all, and a child run for each of the best candidates."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from contextvars import Context
+from typing import Any
+
+from reticent import values
+from reticent.api import start_run
+from reticent.run import Run
+from reticent_integrations.sklearn.params import sealed
+
+
+def log(run: Run, prefix: str, search: Any, max_children: int) -> None:
+    """Log what a fitted search has found; the table and the children in the background."""
+    best = getattr(search, "best_params_", None)
+    if best is not None:
+        run.log_params({f"{prefix}best_{key}": value for key, value in best.items()}, origin="derived")
+    best_score = getattr(search, "best_score_", None)
+    if best_score is not None:
+        run.log_metric(f"{prefix}best_cv_score", float(best_score))
+    results = {name: list(column) for name, column in search.cv_results_.items()}
+    order = _from_best(results)
+    left_out = len(order) - min(len(order), max_children)
+    tags = {f"{prefix}candidates": len(order)}
+    run.set_tags({**tags, f"{prefix}candidates_without_child_run": left_out} if left_out else tags)
+    run.in_background("cv_results.csv", lambda: run.log_text(_table(results), f"{prefix}cv_results.csv"))
+    candidate = getattr(search, "estimator", None)
+    about = {
+        "autologging": "sklearn",
+        "estimator_name": type(candidate).__name__,
+        "estimator_class": f"{type(candidate).__module__}.{type(candidate).__name__}",
+    }
+
+    def make_children() -> None:
+        for number in order[:max_children]:
+            # A context of its own: the child must not become the current run of the thread that makes it.
+            Context().run(_make_child, run, f"{run.name}.{prefix}candidate_{number}", results, number, about)
+
+    run.in_background("child runs of a search", make_children)
+
+
+def _make_child(run: Run, name: str, results: Mapping[str, list[Any]], number: int, about: Mapping[str, str]) -> None:
+    with start_run(name, parent_run_id=run.run_id, experiment=run.experiment, tags=about) as child:
+        child.log_params(results["params"][number], origin="explicit")
+        for key, column in results.items():
+            if key != "params" and not key.startswith("param_"):
+                child.log_metric(key, column[number])
+
+
+def _from_best(results: Mapping[str, list[Any]]) -> list[int]:
+    """The numbers of the candidates, the best first."""
+    count = len(results["params"])
+    ranks = next((column for name, column in results.items() if name.startswith("rank_test_")), range(count))
+    return sorted(range(count), key=lambda number: (ranks[number], number))
+
+
+def _table(results: Mapping[str, list[Any]]) -> str:
+    """All candidates as CSV, without the secrets among their parameters."""
+    written = io.StringIO()
+    table = csv.writer(written)
+    table.writerow(results)
+    for number in range(len(results["params"])):
+        table.writerow(_cell(name, column[number]) for name, column in results.items())
+    return written.getvalue()
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "params":
+        value = {key: sealed(key, item) for key, item in value.items()}
+    elif name.startswith("param_"):
+        value = sealed(name.removeprefix("param_"), value)
+    return values.text(values.plain(value))
