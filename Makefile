@@ -22,8 +22,8 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench  ## measure what logging costs a training
-	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+bench: $(VENV)/.demo  ## measure what logging costs a training
+	@$(BIN)/python -m benchmarks
 
 clean:  ## remove .venv and all caches; runs in .reticent stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
@@ -49,10 +49,6 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.made
 	@echo "Installing what the tests need into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet -e . --group dev
 	@touch $@ $(VENV)/.demo
-
-$(VENV)/.bench: pyproject.toml | $(VENV)/.made
-	@$(BIN)/python -m pip install --quiet -e . --group bench
-	@touch $@
 
 # torch comes first and alone: asked for later, another one than this could have been chosen already.
 $(VENV)/.torch: pyproject.toml | $(VENV)/.made

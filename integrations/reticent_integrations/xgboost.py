@@ -12,9 +12,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from reticent import datasets
 from reticent.guard import swallowed
 from reticent.models import Flavor
 from reticent.patching import Call, Integration, Options, Patch
@@ -25,7 +27,6 @@ MAX_BARS = 20
 """Features in a chart of importances; all are in the JSON file beside it."""
 MAX_LABELS = 1_000_000
 """XGBoost gives labels as a copy: of more rows than this, none is made."""
-LABEL_SAMPLE = 10_000
 
 _NO_PARAMS = {"params", "dtrain", "evals", "evals_result", "xgb_model", "callbacks", "obj"}
 """Arguments of `xgboost.train` that are data, results or code."""
@@ -65,9 +66,7 @@ def train(call: Call) -> Generator[None, Any, None]:
     if call.options.log_models and not call.inner:
         with _part(run, "model"):
             run.log_model(booster, f"{call.prefix}model", flavor=flavor, signature_inputs=_example(booster))
-    # Last: what draws in the background takes the interpreter from what is still done here. The many fits of a search get
-    # no pictures.
-    if importances and not (call.inner and run.parent_id is not None):
+    if importances:  # last: what draws in the background takes the interpreter from what is still done here
         run.in_background("feature importances", functools.partial(_log_charts, run, call.prefix, importances))
 
 
@@ -278,8 +277,7 @@ def _chart(kind: str, scores: Mapping[str, float]) -> Any:
     from matplotlib.figure import Figure  # never pyplot: its figures and its state are the user's
 
     top = sorted(scores.items(), key=lambda item: abs(item[1]))[-MAX_BARS:]
-    names = [current().seal("artifact", name) for name, _ in top]  # no scan finds text in a picture
-    labels = [name if len(name) <= 40 else f"{name[:39]}…" for name in names]
+    labels = [_label(name) for name, _ in top]
     values = [score for _, score in top]
     width, height = 7.0, 0.7 + 0.25 * len(top)
     figure = Figure(figsize=(width, height), facecolor="white")
@@ -291,13 +289,20 @@ def _chart(kind: str, scores: Mapping[str, float]) -> Any:
     low, high = min(0.0, *values), max(0.0, *values)
     axes.set_xlim(low, high if high > low else 1.0)
     axes.set_ylim(-0.6, len(top) - 0.4)
-    text = {"textcoords": "offset points", "va": "center", "color": "#222222", "fontfamily": "sans-serif"}
+    look: dict[str, Any] = {"color": "#222222", "fontfamily": "DejaVu Sans"}
+    beside: dict[str, Any] = {"textcoords": "offset points", "va": "center", **look}
     for row, (label, value) in enumerate(zip(labels, values, strict=True)):
-        axes.annotate(label, (low, row), (-5, 0), ha="right", fontsize=10, parse_math=False, **text)
-        axes.annotate(f"{value:.4g}", (max(value, 0.0), row), (4, 0), ha="left", fontsize=8, **text)
+        axes.annotate(label, (low, row), (-5, 0), ha="right", fontsize=10, parse_math=False, **beside)
+        axes.annotate(f"{value:.4g}", (max(value, 0.0), row), (4, 0), ha="left", fontsize=8, **beside)
     title = f"Feature importance by {kind}" + (f", largest {len(top)} of {len(scores)}" if len(scores) > len(top) else "")
-    figure.text(0.1 / width, 1 - 0.12 / height, title, va="top", fontsize=11, color="#222222")
+    figure.text(0.1 / width, 1 - 0.12 / height, title, va="top", fontsize=11, **look)
     return figure
+
+
+def _label(name: str) -> str:
+    """A feature's name as it may be drawn: sealed, as no scan finds text in a picture, in letters that the font has."""
+    sealed = "".join(letter if letter < "\u0530" else "?" for letter in current().seal("artifact", name))
+    return sealed if len(sealed) <= 40 else f"{sealed[:39]}…"
 
 
 def _log_datasets(call: Call, evals: list[Any]) -> None:
@@ -310,20 +315,24 @@ def _log_datasets(call: Call, evals: list[Any]) -> None:
 
 def _log_dmatrix(run: Run, data: Any, name: str, context: str) -> None:
     """Log what XGBoost knows of the data without reading it again."""
-    rows, columns, nonmissing = data.num_row(), data.num_col(), data.num_nonmissing()
+    rows, columns, stored = data.num_row(), data.num_col(), data.num_nonmissing()
     names, types = data.feature_names, data.feature_types
-    digest = hashlib.blake2b(repr((rows, columns, nonmissing, names, types)).encode(), digest_size=16)
-    profile = {"rows": rows, "columns": columns, "nonmissing": nonmissing}
+    kind = datasets.type_name(data)
+    digest = hashlib.blake2b(repr((kind, rows, columns, stored, names, types)).encode(), digest_size=8)
     if rows <= MAX_LABELS:
         labels = data.get_label()
-        digest.update(labels[:: max(1, len(labels) // LABEL_SAMPLE)].tobytes())
+        digest.update(datasets.take(labels, max(1, len(labels) // datasets.MAX_ROWS)).tobytes())
+    schema: dict[str, Any] = {"type": kind, "shape": [rows, columns]}
+    if names is not None:
+        shown = names[: datasets.MAX_COLUMNS]
+        schema["columns"] = [{"name": name, "type": type} for name, type in zip(shown, types or repeat(""), strict=False)]
     run.log_dataset(
         name,
         context,
         digest=digest.hexdigest(),
-        source=f"xgboost.{type(data).__name__}",
-        schema={"names": names, "types": types},
-        profile=profile,
+        source=f"memory ({kind})",
+        schema={"features": schema},
+        profile={"features": {"rows": rows, "columns": columns, "stored_values": stored}},
     )
 
 

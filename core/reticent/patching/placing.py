@@ -58,7 +58,7 @@ def applies(patch: Patch) -> bool:
         owner, name = _resolve(patch)
     except (AttributeError, KeyError):
         return False
-    return hasattr(owner, name)
+    return patch.subclasses or hasattr(owner, name)
 
 
 def _resolve(patch: Patch) -> tuple[Any, str]:
