@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 import uuid
 from pathlib import Path
@@ -53,10 +54,16 @@ def write_sealed(directory: Path, path: SealedText, content: SealedText) -> Arti
 def publish(directory: Path, staged: Staged, redactor: Redactor, report: Report) -> SealedRecord | None:
     """Seal a staged file to its place and say what became of it; None if another process has done it."""
     source = directory / STAGING / staged.token
-    record = seal_to(directory, source, staged.path, redactor, report, staged.token)
-    if record is not None:
-        source.unlink(missing_ok=True)
-    return record
+    return seal_to(directory, source, staged.path, redactor, report, staged.token)
+
+
+def discard(directory: Path, token: str) -> None:
+    """Remove a snapshot from staging, once the log says what became of it."""
+    entry = directory / STAGING / token.partition("/")[0]
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
 
 
 def seal_to(

@@ -101,6 +101,7 @@ def inspect_integrations() -> list[IntegrationReport]:
 
 
 def _enable(point: metadata.EntryPoint) -> None:
+    from reticent.models import register
     from reticent.patching.hooking import enabled
 
     integration: Integration = point.load()
@@ -119,6 +120,8 @@ def _enable(point: metadata.EntryPoint) -> None:
     if integration.name not in enabled:
         enabled[integration.name] = choice
         _installed.add(integration.name)
+        if integration.flavor is not None:
+            register(integration.flavor)
         for patch in integration.patches:
             when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
     enabled[integration.name] = choice

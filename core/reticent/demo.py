@@ -57,7 +57,8 @@ def main() -> None:
         _train(out, 1, "scikit-learn: a grid search over a pipeline, on handwritten digits", GRID_SEARCH, grid_search)
         _train(out, 2, "XGBoost: boosting with early stopping, on breast cancer data", BOOSTING, boosting)
         _train(out, 3, "By hand, with an API key among the params", BY_HAND, by_hand)
-    reticent.flush()
+    with _busy(out, "delivering"):
+        reticent.flush()
     _look(out, began)
 
 
@@ -116,7 +117,7 @@ def _train(out: Console, number: int, title: str, source: str, training: Callabl
     out.print()
     _code(out, source)
     start = time.perf_counter()
-    with _busy(out):
+    with _busy(out, "training"):
         result = training()
     out.print(
         Text.assemble(
@@ -127,12 +128,12 @@ def _train(out: Console, number: int, title: str, source: str, training: Callabl
 
 
 @contextmanager
-def _busy(out: Console) -> Iterator[None]:
+def _busy(out: Console, doing: str) -> Iterator[None]:
     """A spinner while a person waits."""
     if not render.on_terminal(out):
         yield
         return
-    with out.status(Text("training", style=render.DIM), spinner_style=render.DIM):
+    with out.status(Text(doing, style=render.DIM), spinner_style=render.DIM):
         yield
 
 

@@ -21,7 +21,7 @@ from reticent.records import (
     Withheld,
     WriterStarted,
 )
-from reticent.runlog import LogWriter, RunReader
+from reticent.runlog import STAGING, LogWriter, RunReader
 from reticent_redact import Report
 
 if TYPE_CHECKING:
@@ -50,19 +50,25 @@ def recover(session: Session, run_id: str) -> None:
             open_since = record
         elif isinstance(record, RunEnded):
             open_since = None
-    if open_since is None and not staged:
+    if open_since is None and not staged and not _entries(directory / STAGING):
         return
     writer = LogWriter(directory, session.host)
     try:
         for item in staged.values():
             for record in publish(session, directory, item):
                 writer.append(record)
+        for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
+            artifacts.discard(directory, left)
         if open_since is not None:
             killed = any(was_terminated(session.root, process) for process in processes)
             status = RunStatus.KILLED if killed else RunStatus.CRASHED
             writer.append(RunEnded(time=max(last, open_since.time), status=status))
     finally:
         writer.close()
+
+
+def _entries(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()] if directory.is_dir() else []
 
 
 def events(reader: RunReader) -> list[SealedRecord]:

@@ -346,8 +346,8 @@ class Run:
         session, directory = self._session, self.directory
 
         def seal() -> None:
-            for record in recovery.publish(session, directory, staged):
-                self._append(record)
+            self._append(*recovery.publish(session, directory, staged))
+            artifacts.discard(directory, token)
 
         self.in_background(f"sealing a {kind}", seal)
 

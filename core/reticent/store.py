@@ -125,7 +125,7 @@ def sync(
     urls = session.settings.backends if to is None else [to] if isinstance(to, str) else to
     wanted = None if run_ids is None else list(run_ids)
     for run_id in wanted or ():
-        if run_id in ("", ".", "..") or not (session.root / "runs" / os.path.basename(run_id)).is_dir():
+        if run_id in ("", ".", "..") or Path(run_id).name != run_id or not session.run_directory(run_id).is_dir():
             raise RunNotFoundError(f"no run under {session.root} has the id {run_id!r}")
     return {session.seal("backend", url): _sync(session, url, wanted, advance) for url in dict.fromkeys(urls)}
 
@@ -204,33 +204,31 @@ def _as_it_is(session: Session, path: Path, why: Exception) -> sqlite3.Connectio
 
 
 def _deliver(session: Session, sender: Sender, advance: Advance) -> int:
-    """Deliver all that is outstanding; how many runs. A run whose log cannot be read is told of, and does not stop others.
+    """Deliver all that is outstanding; how many runs. A run whose log cannot be read does not stop the others.
 
     Raises what the backend raises.
     """
     for attempt in (1, 2, 3):
         try:
-            run_ids = sender.outstanding()
-            for run_id in run_ids:
-                _deliver_run(session, sender, run_id, advance)
-            return len(run_ids)
+            return sum([_deliver_run(session, sender, run_id, advance) for run_id in sender.outstanding()])
         except UnavailableError:  # the database was replaced meanwhile: begin again with the new one
             sender.close()
             if attempt == 3:
                 raise
-    return 0
+    raise AssertionError("unreachable")
 
 
-def _deliver_run(session: Session, sender: Sender, run_id: str, advance: Advance) -> None:
+def _deliver_run(session: Session, sender: Sender, run_id: str, advance: Advance) -> bool:
     try:
         sender.deliver([run_id], advance)
-    except (sqlite3.Error, OSError, UnavailableError):
+        return True
+    except BaseException as error:  # what was read and not written is read again
         sender.close()
-        raise
-    except Exception as error:  # noqa: BLE001 - a damaged log may do anything to its reader
-        sender.close()
+        if isinstance(error, (sqlite3.Error, UnavailableError)) or not isinstance(error, Exception):
+            raise
         told = session.seal("store", f"{type(error).__name__}: {error}")
-        warn_once(f"log of {run_id}", f"the log of run {run_id} cannot be read ({told}); the other runs are")
+        warn_once("unreadable run log", f"the log of run {run_id}, and maybe of others, cannot be read ({told})")
+        return False
 
 
 def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advance) -> Synced:

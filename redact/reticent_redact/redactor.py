@@ -15,7 +15,7 @@ from reticent_redact import files, names, values
 from reticent_redact.files import SealedFile, Withheld
 from reticent_redact.policy import Policy, marker
 from reticent_redact.report import Report
-from reticent_redact.text import SHORTEST_REGISTERED, UNSCANNED_RULE, Scanner
+from reticent_redact.text import SHORTEST_REGISTERED, UNSCANNED_RULE, Scanner, Span, mask
 
 SealedText = NewType("SealedText", str)
 """Text that has passed `Redactor.seal`; nothing else makes one."""
@@ -81,7 +81,8 @@ class Redactor:
             text = render(plain)
             if type(plain) in _NEVER_SECRET and render is to_text:
                 return SealedText(text)
-            return SealedText(self._text(text, channel, report))  # rendering must not bring back what was not seen
+            # Rendering must not bring back what was not seen.
+            return SealedText(self._masked(text, self._scanner.spans_by_value, channel, report))
         except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
             if report is not None:
                 report.add(channel, UNSCANNED_RULE, "withhold")
@@ -154,13 +155,16 @@ class Redactor:
         # Most values are short words. Without these characters and below this length, no rule can match.
         if len(text) < self._scanner.shortest and ":" not in text and "=" not in text and "--" not in text:
             return text
+        return self._masked(text, self._scanner.spans, channel, report)
+
+    def _masked(self, text: str, find: Callable[[str], list[Span]], channel: str, report: Report | None) -> str:
         if len(text) > self._policy.max_text:
             return self._withhold(channel, report)
-        redacted, rules = self._scanner.redact(text)
+        spans = find(text)
         if report is not None:
-            for rule in rules:
-                report.add(channel, rule, "mask")
-        return redacted
+            for span in spans:
+                report.add(channel, span.rule, "mask")
+        return mask(text, spans, 0, len(text)) if spans else text
 
     def _withhold(self, channel: str, report: Report | None) -> str:
         if report is not None:

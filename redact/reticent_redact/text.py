@@ -64,7 +64,7 @@ _PEEK = 256
 
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 _RULE_IDS = {rule.id for rule in values.RULES} | names.RULES | {UNSCANNED_RULE, REGISTERED_RULE}
-_LONGER_IN_LOWER_CASE = "\u0130"  # the only such character; a text in lower case must have every character where it was
+_LONGER_IN_LOWER_CASE = "\u0130"  # no other character is
 
 
 class Span(NamedTuple):
@@ -99,18 +99,14 @@ class Scanner:
         found = MARKER.fullmatch(text)
         return found is not None and found[1] in _RULE_IDS
 
-    def redact(self, text: str) -> tuple[str, list[str]]:
-        """The text with a marker for each secret, and the rules that found them."""
-        spans = self.spans(text)
-        return mask(text, spans, 0, len(text)), [span.rule for span in spans]
-
     def spans(self, text: str) -> list[Span]:
         """The secrets in a text, in order and apart. A marker that is there already is a wall: none reaches across it."""
-        if "[REDACTED:" in text:
-            text = MARKER.sub(_wall, text)
-        folded = text.replace(_LONGER_IN_LOWER_CASE, "i").lower()
-        found = [*self._by_value(text, folded), *self._by_key(text, folded)]
-        return _merged(found) if found else []
+        text, folded = _prepared(text)
+        return _merged([*self._by_value(text, folded), *self._by_key(text, folded)])
+
+    def spans_by_value(self, text: str) -> list[Span]:
+        """The same without `key=value`: for a rendered structure, whose quotes and keys are not the text's own."""
+        return _merged(list(self._by_value(*_prepared(text))))
 
     def spans_in_bytes(self, content: bytes) -> list[Span]:
         """The secrets known by their value in bytes that are no text."""
@@ -188,6 +184,13 @@ def mask(text: str, spans: Iterable[Span], start: int, end: int) -> str:
 def _end_of_token(text: str, at: int) -> int:
     rest = _REST_OF_TOKEN.match(text, at)
     return rest.end() if rest else at
+
+
+def _prepared(text: str) -> tuple[str, str]:
+    """The text with its markers blanked, and the same in lower case, every character where it was."""
+    if "[REDACTED:" in text:
+        text = MARKER.sub(_wall, text)
+    return text, text.replace(_LONGER_IN_LOWER_CASE, "i").lower()
 
 
 def _merged(found: list[Span]) -> list[Span]:

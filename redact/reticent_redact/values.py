@@ -202,7 +202,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "google-api-key",
         ("aiza",),
-        _ALONE + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9])",
+        _ALONE + r"AIza[A-Za-z0-9_-]{35}",
         hits=("AIza" + "Sy-a1B2_" * 4 + "xyz",),
         misses=("AIza" + "Sya1B2", "aiza" + "Sy-a1B2_" * 4 + "xyz"),
     ),

@@ -35,7 +35,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def reticent(
+def _reticent(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -43,8 +43,8 @@ def reticent(
     pass
 
 
-@app.command()
-def runs(
+@app.command("runs")
+def _runs(
     filter: Annotated[
         str, typer.Option("--filter", "-f", metavar="F", help="Which ones: \"metrics.loss < 0.1 and params.C = '1'\".")
     ] = "",
@@ -66,16 +66,16 @@ def runs(
     list_runs(filter, sort or [], max_results, experiment or [], everything=all_, as_json=json)
 
 
-@app.command()
-def show(run: RunArgument, all_: AllOption = False, json: JsonOption = False) -> None:
+@app.command("show")
+def _show(run: RunArgument, all_: AllOption = False, json: JsonOption = False) -> None:
     """Show all that is known of one run."""
     from reticent.cli.show import show_run
 
     show_run(run, everything=all_, as_json=json)
 
 
-@app.command()
-def compare(
+@app.command("compare")
+def _compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Run ids, or beginnings of them.")],
     json: JsonOption = False,
 ) -> None:
@@ -87,8 +87,8 @@ def compare(
     compare_runs(runs, as_json=json)
 
 
-@app.command()
-def sync(
+@app.command("sync")
+def _sync(
     to: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option("--to", metavar="BACKEND", help="To this backend, not to the configured ones. May be repeated."),
@@ -104,24 +104,24 @@ def sync(
     sync_runs(to, run)
 
 
-@app.command()
-def reindex() -> None:
+@app.command("reindex")
+def _reindex() -> None:
     """Rebuild the embedded database from the run logs."""
     from reticent.cli.deliver import rebuild
 
     rebuild()
 
 
-@app.command()
-def doctor() -> None:
+@app.command("doctor")
+def _doctor() -> None:
     """Say what is captured here, how it is set up, and what is wrong."""
     from reticent.cli.doctor import diagnose
 
     diagnose()
 
 
-@app.command()
-def demo() -> None:
+@app.command("demo")
+def _demo() -> None:
     """Train three small models and look at what was captured (20 s)."""
     from reticent.demo import main as train
 

@@ -105,6 +105,8 @@ def print_table(out: Console, rows: Sequence[Row]) -> None:
             ("▲", render.FAIR), (" not all could be logged or delivered; `show` says what", render.DIM)
         )
         out.print(Text("\n").append_text(note))
+    if any(row.more for row in rows):
+        out.print(Text("\nAll children are shown with --all.", style=render.DIM))
 
 
 def _nothing(out: Console, asked: bool) -> None:
@@ -165,7 +167,7 @@ def fit(rows: Sequence[Row], room: int, within: str | None = None) -> Table:
     for index, row in enumerate(rows):
         table.add_row(*[column.cells[index] for column in columns])
         if row.more:
-            table.add_row("", Text(f"{'  ' * row.depth}and {row.more} more (--all)", style=render.DIM))
+            table.add_row("", Text(f"{'  ' * row.depth}and {row.more} more", style=render.DIM))
     return table
 
 

@@ -156,8 +156,9 @@ def children(out: Console, run: StoredRun, brief: bool) -> None:
 
     shown = family[:CHILDREN] if brief and len(family) > CHILDREN + 2 else family
     table = fit([Row(child) for child in shown], out.width - 2, within=run.experiment)
-    _more(table, len(family) - len(shown), "children", column=1)
-    render.section(out, "Children", table, str(len(family)))
+    left = len(family) - len(shown)
+    body = Group(table, Text(f"and {left} more children (--all)", style=render.DIM)) if left else table
+    render.section(out, "Children", body, str(len(family)))
 
 
 def redactions(out: Console, run: StoredRun) -> None:
@@ -216,6 +217,6 @@ def error(out: Console, run: StoredRun, brief: bool) -> None:
     render.section(out, "Error", body if len(shown) > 1 else render.literal(shown[0], render.BAD), note)
 
 
-def _more(table: Table, left: int, what: str, column: int = 0) -> None:
+def _more(table: Table, left: int, what: str) -> None:
     if left:
-        table.add_row(*[""] * column, Text(f"and {left} more {what} (--all)", style=render.DIM))
+        table.add_row(Text(f"and {left} more {what} (--all)", style=render.DIM))

@@ -155,7 +155,8 @@ class Sender:
             if self._deliver_run(run_id, _ignore):
                 self._own.pop(run_id, None)
         while leftovers and not self._wake.is_set():
-            self._deliver_run(leftovers[-1], _ignore)
+            if RunReader(self._root / "runs" / leftovers[-1]).finished():  # else a process that lives delivers it
+                self._deliver_run(leftovers[-1], _ignore)
             leftovers.pop()
 
     def _failed(self, error: Exception) -> None:

@@ -35,8 +35,9 @@ def place(patch: Patch, integration: Integration) -> None:
             _place_on(holder, name, patch, integration)
         return
     for cls in (owner, *_subclasses(owner)):
-        if name in vars(cls):
-            _place_on(cls, name, patch, integration)
+        home = _home(cls, owner, name)
+        if home is not None:
+            _place_on(home, name, patch, integration)
     _follow_subclasses(owner, name, patch, integration)
 
 
@@ -121,6 +122,13 @@ def _subclasses(cls: type) -> Iterator[type]:
             yield one
 
 
+def _home(cls: type, base: type, name: str) -> type | None:
+    """The class that a subclass of `base` has a method from: itself, or a mixin that is no subclass of `base`. None if
+    there is no such method, or if it is from another subclass, which is patched as such."""
+    home = next((one for one in cls.__mro__ if name in vars(one)), None)
+    return home if home is cls or (home is not None and not issubclass(home, base)) else None
+
+
 def _follow_subclasses(base: Any, name: str, patch: Patch, integration: Integration) -> None:
     """Patch the subclasses of `base` that are defined from now on."""
     original = vars(base).get("__init_subclass__")
@@ -130,9 +138,10 @@ def _follow_subclasses(base: Any, name: str, patch: Patch, integration: Integrat
             super(base, cls).__init_subclass__(**kwargs)
         else:
             original.__func__(cls, **kwargs)
-        if integration.name in _placed and name in vars(cls):
+        home = _home(cls, base, name) if integration.name in _placed else None
+        if home is not None:
             with swallowed(f"{integration.name} integration"):
-                _place_on(cls, name, patch, integration)
+                _place_on(home, name, patch, integration)
 
     setattr(base, "__init_subclass__", classmethod(init_subclass))  # noqa: B010 - mypy holds it to be read-only
     placed = _Placed(weakref.ref(base), "__init_subclass__", original, vars(base)["__init_subclass__"])

@@ -145,6 +145,7 @@ class LogWriter:
         events = EventWriter(path)
         try:
             events.append((started,))
+            os.utime(self.directory)  # what has delivered the run sees by this that there is more, also in an old file
         except OSError:
             events.close()
             raise

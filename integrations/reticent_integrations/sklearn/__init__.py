@@ -26,8 +26,6 @@ integration = Integration(
         *(Patch(f"sklearn.base:BaseEstimator.{name}", fit, subclasses=True) for name in _FITS),
         *(Patch(f"sklearn.base:BaseEstimator.{name}", later.predict, subclasses=True) for name in _PREDICTIONS),
         Patch("sklearn.base:BaseEstimator.score", later.score, subclasses=True),
-        Patch("sklearn.base:ClassifierMixin.score", later.score),
-        Patch("sklearn.base:RegressorMixin.score", later.score),
         *(Patch(f"sklearn.metrics:{name}", later.metric) for name in later.METRICS),
         *(Patch(f"sklearn.model_selection:{name}", crossval.evaluate) for name in crossval.FUNCTIONS),
         Patch("sklearn.utils.parallel:Parallel.__call__", threads.dispatch, transparent=True),

@@ -16,7 +16,7 @@ MISSES = [pytest.param(rule, example, id=f"{rule.id}-{n}") for rule in RULES for
 
 
 def found(text: str) -> list[str]:
-    return Scanner(lambda key: None, ()).redact(text)[1]
+    return [span.rule for span in Scanner(lambda key: None, ()).spans(text)]
 
 
 @pytest.mark.parametrize(("rule", "example"), HITS)

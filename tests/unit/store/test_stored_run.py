@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import math
@@ -201,8 +202,6 @@ def test_the_database_is_closed_with_the_last_run_that_was_read_from_it(root: Pa
 def _open_files() -> set[str]:
     found = set()
     for descriptor in os.listdir("/proc/self/fd"):
-        try:
+        with contextlib.suppress(FileNotFoundError):  # the one that listed the directory
             found.add(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
-        except FileNotFoundError:  # the one that listed the directory
-            pass
     return found

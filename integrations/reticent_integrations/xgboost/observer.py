@@ -1,0 +1,49 @@
+"""The callback that logs the metrics of each iteration while XGBoost trains."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reticent.guard import swallowed
+from reticent.run import Run
+
+
+@functools.cache
+def observer_class() -> Callable[[Run, str], Any]:
+    """The callback's class, made when XGBoost is there to inherit from."""
+    from xgboost.callback import TrainingCallback
+
+    class MetricObserver(TrainingCallback):  # type: ignore[misc] # XGBoost's classes are not typed
+        """Logs the metrics of each iteration while the training runs."""
+
+        def __init__(self, run: Run, prefix: str) -> None:
+            super().__init__()
+            self.run = run
+            self.prefix = prefix
+            self.last_step = -1
+            self.history: Mapping[str, Mapping[str, list[float]]] = {}
+
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost's names
+            with part(self.run, "metrics"):
+                self.last_step, self.history = epoch, evals_log
+                for data, metrics in evals_log.items():
+                    for metric, values in metrics.items():
+                        self.run.log_metric(f"{self.prefix}{data}-{metric}", values[-1], epoch)
+            return False
+
+        def __reduce__(self) -> tuple[Any, tuple[()]]:
+            """A copy does nothing, and can be read where Reticent is not installed."""
+            return TrainingCallback, ()
+
+    return MetricObserver
+
+
+def part(run: Run, name: str) -> swallowed:
+    """Guards one part of what is captured: what goes wrong in it is noted in the run, and the rest goes on."""
+
+    def report(kind: str, error: Exception) -> None:
+        run.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
+
+    return swallowed(f"xgboost integration ({name})", report)

@@ -1,0 +1,36 @@
+"""What the training was told: the booster's params, and the arguments of `xgboost.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reticent.patching import Call
+from reticent_integrations.xgboost.early_stopping import Stopping
+
+_NO_PARAMS = {"params", "dtrain", "evals", "evals_result", "xgb_model", "callbacks", "obj"}
+"""Arguments of `xgboost.train` that are data, results or code."""
+
+
+def log(call: Call, stopping: Stopping | None) -> None:
+    given = {name: value for name, value in call.given().items() if name not in _NO_PARAMS}
+    if call.get("obj") is not None:
+        given["obj"] = call.get("obj")
+    defaults = {name: value for name, value in call.defaults().items() if name not in _NO_PARAMS}
+    if stopping is not None:  # from a callback, the argument was left out
+        defaults.pop("early_stopping_rounds", None)
+        given["early_stopping_rounds"] = stopping.rounds
+    explicit = {**_booster_params(call.get("params")), **given}
+    call.run.log_params({call.prefix + name: value for name, value in explicit.items()}, origin="explicit")
+    rest = {call.prefix + name: value for name, value in defaults.items() if name not in explicit}
+    call.run.log_params(rest, origin="default")
+
+
+def _booster_params(params: Any) -> dict[str, Any]:
+    """The user's params; XGBoost takes pairs too, with a key for each of several metrics."""
+    if params is None or isinstance(params, Mapping):
+        return dict(params or {})
+    collected: dict[str, list[Any]] = {}
+    for key, value in params:
+        collected.setdefault(key, []).append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in collected.items()}

@@ -1,0 +1,96 @@
+"""`reticent doctor`: what it finds, what it calls a problem, and that it gives no secret away."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reticent.cli import doctor
+
+from .conftest import Command
+
+
+@pytest.fixture(autouse=True)
+def _one_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at the real ones imports them, which takes seconds."""
+    from reticent import autologging
+
+    reports = [
+        autologging.IntegrationReport("sklearn", "sklearn", "1.5.0", ">=1.4", True, [("sklearn.base:fit", True)]),
+        autologging.IntegrationReport("old", "old", "0.1", ">=1", False, []),
+        autologging.IntegrationReport("absent", "absent", None, ">=2", False, []),
+        autologging.IntegrationReport("changed", "changed", "3", ">=2", True, [("changed:train", False)]),
+    ]
+    monkeypatch.setattr(autologging, "inspect_integrations", lambda: reports)
+
+
+def line(text: str, word: str) -> str:
+    return next(line for line in text.splitlines() if word in line.split())
+
+
+def test_all_well(command: Command, root: Path) -> None:
+    outcome = command("doctor")
+    assert outcome.code == 0
+    assert str(root) in line(outcome.out, "root")
+    assert str(root / "reticent.db") in line(outcome.out, "database")
+    assert "11 runs" in outcome.out
+    assert "RETICENT_DIR" in line(outcome.out, "dir")
+    assert "All is well." in outcome.out
+
+
+def test_frameworks_are_told_apart(command: Command) -> None:
+    out = command("doctor").out
+    assert "1 patch" in line(out, "sklearn")
+    assert "outside of >=1" in line(out, "old")
+    assert "not installed" in line(out, "absent")
+    assert "not found: changed:train" in line(out, "changed")
+
+
+def test_a_wrong_setting_is_a_problem_and_the_rest_is_still_told(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETICENT_NONSENSE", "1")
+    outcome = command("doctor")
+    assert outcome.code == 1
+    assert "RETICENT_NONSENSE: unknown setting" in outcome.out
+    assert "sklearn" in outcome.out
+
+
+def test_passwords_in_settings_are_not_shown(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETICENT_BACKENDS", "sqlite, mlflow+https://user:hunter2pass@host/x")
+    outcome = command("doctor")
+    assert outcome.code == 1  # no such backend is installed
+    assert "hunter2pass" not in outcome.out
+    assert "not installed" in line(outcome.out, "mlflow")
+
+
+def test_a_damaged_database_is_a_problem(command: Command, root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "runs", tmp_path / "root" / "runs")
+    (tmp_path / "root" / "reticent.db").write_bytes(b"this is no database" * 1000)
+    outcome = command("doctor", root=tmp_path / "root")
+    assert outcome.code == 1
+    assert "reticent reindex" in outcome.out
+
+
+def test_a_root_that_is_a_file_is_a_problem(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = command("doctor", root=tmp_path / "file")
+    assert outcome.code == 1
+    assert "is a file" in outcome.out
+
+
+def test_a_root_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    finding = next(doctor.place(tmp_path))
+    assert finding.state == "bad"
+    assert "Permission denied" in finding.why
+
+
+def test_looking_leaves_no_trace(command: Command, tmp_path: Path) -> None:
+    assert command("doctor", root=tmp_path / "none").code == 0
+    assert list(tmp_path.iterdir()) == []

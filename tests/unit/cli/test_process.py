@@ -1,0 +1,132 @@
+"""The command as a process: pipes, terminals, exit codes, signals, how long it takes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Process = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_what_is_piped_has_no_colours_and_is_not_cut(process: Process) -> None:
+    for arguments in (["runs"], ["show", "aaaa0001"], ["compare", "bbbb0001", "bbbb0002"]):
+        done = process(*arguments, TERM="xterm-256color", COLUMNS="40")
+        assert done.returncode == 0
+        assert "\x1b" not in done.stdout
+        assert "…" not in done.stdout
+        assert not [line for line in done.stdout.splitlines() if line != line.rstrip()]
+
+
+def test_an_ascii_terminal_is_no_error(process: Process) -> None:
+    done = process("runs", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "? finished" in done.stdout
+
+
+def test_the_version(process: Process) -> None:
+    done = process("--version")
+    assert re.fullmatch(r"reticent \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_help_names_every_command_and_imports_nothing_heavy(process: Process) -> None:
+    done = process("--help", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    for name in ("runs", "show", "compare", "sync", "reindex", "doctor", "demo"):
+        assert name in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"msgspec", "sqlite3", "numpy", "wrapt", "rich.console", "reticent.session"}
+
+
+def test_a_command_that_only_reads_does_not_wait_at_its_end(process: Process) -> None:
+    start = time.monotonic()
+    assert process("runs", RETICENT_EXIT_TIMEOUT_S="30").returncode == 0
+    assert time.monotonic() - start < 20
+
+
+def test_an_unknown_command_is_a_usage_error(process: Process) -> None:
+    assert process("nonsense").returncode == 2
+
+
+def test_a_settings_error_is_a_message(process: Process) -> None:
+    done = process("runs", RETICENT_NONSENSE="1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("reticent: RETICENT_NONSENSE: unknown setting")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_is_quiet(root: Path) -> None:
+    slow = (
+        "import time, reticent.store, reticent.cli, sys\n"
+        "def search_runs(*a, **k):\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "reticent.store.search_runs = search_runs\n"
+        "sys.argv = ['reticent', 'runs']\n"
+        "reticent.cli.main()\n"
+    )
+    environment = {**os.environ, "RETICENT_DIR": str(root), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        [sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=30)
+    assert (child.returncode, out, err.strip()) == (130, "", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a pseudoterminal")
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_terminal_gets_colours_and_lines_that_fit(root: Path, columns: int) -> None:
+    out = on_terminal(["runs"], root, columns)
+    assert "\x1b[" in out
+    assert "and 3 more" in plain(out)
+    assert max(len(line) for line in plain(out).splitlines()) <= columns
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a pseudoterminal")
+def test_no_color_is_heeded(root: Path) -> None:
+    out = on_terminal(["runs"], root, 100, NO_COLOR="1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", out)
+
+
+def on_terminal(arguments: list[str], root: Path, columns: int, **environment: str) -> str:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "LINES")}
+    path = os.pathsep.join(filter(None, sys.path))
+    settings = {"RETICENT_DIR": str(root), "TERM": "xterm-256color", "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "reticent.cli", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env={**kept, **settings, **environment},
+    )
+    os.close(theirs)
+    data = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            data += chunk
+    except OSError:  # the other end is closed
+        pass
+    finally:
+        os.close(ours)
+    assert child.wait(timeout=60) == 0
+    return data.decode("utf-8").replace("\r\n", "\n")
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

@@ -1,0 +1,93 @@
+"""`reticent runs`: the table, its JSON, and what it says where there is nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reticent.records import RunStatus
+
+from .conftest import SECRET, Command
+
+
+def lines_of(text: str) -> dict[str, str]:
+    return {line.split()[0]: line for line in text.splitlines() if line.split()}
+
+
+def test_each_run_is_a_line_with_its_name_experiment_and_status(command: Command) -> None:
+    outcome = command("runs")
+    assert outcome.code == 0
+    lines = lines_of(outcome.out)
+    assert "search" in lines["aaaa0001"]
+    assert "churn" in lines["aaaa0001"]
+    assert "✓ finished" in lines["aaaa0001"]
+    assert "✗ failed" in lines["cccc0001"]
+
+
+def test_children_come_indented_after_their_parent_in_order_of_time(command: Command) -> None:
+    ids = [line.split()[0] for line in command("runs").out.splitlines() if "└" in line or "aaaa0001" in line]
+    assert ids == ["aaaa0001", *[f"bbbb000{number}" for number in range(1, 9)]]
+
+
+def test_what_the_runs_have_in_common_is_in_columns(command: Command) -> None:
+    heading, *_ = command("runs").out.splitlines()
+    assert {"accuracy", "C"} <= set(heading.split())
+    assert "penalty" not in heading  # the same in all of them
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(command: Command) -> None:
+    out = command("runs").out
+    assert "日本-ünï [red]x[/]" in out
+    assert "odd [names]" in out
+
+
+def test_redactions_are_counted_and_no_secret_is_shown(command: Command) -> None:
+    out = command("runs").out
+    assert "redacted" in out.splitlines()[0]
+    assert SECRET not in out
+
+
+def test_a_run_with_trouble_is_marked(command: Command) -> None:
+    out = command("runs").out
+    assert "▲" in lines_of(out)["dddd0001"]
+    assert "`show` says what" in out
+
+
+def test_filter_sort_max_and_experiment(command: Command) -> None:
+    assert set(lines_of(command("runs", "-f", "metrics.accuracy > 0.965").out)) == {"id", "bbbb0007", "bbbb0008"}
+    ordered = command("runs", "-e", "churn", "-f", "metrics.loss > 0", "-s", "metrics.loss ASC", "-n", "2").out
+    assert [line.split()[0] for line in ordered.splitlines()[1:3]] == ["bbbb0008", "bbbb0007"]
+    assert "The first 2" in ordered
+    assert set(lines_of(command("runs", "-e", "odd [names]").out)) == {"id", "cccc0001"}
+
+
+def test_json_is_all_that_stdout_has(command: Command) -> None:
+    outcome = command("runs", "--json")
+    runs = {run["run_id"]: run for run in json.loads(outcome.out)}
+    assert runs["bbbb0001"]["parent_id"] == "aaaa0001"
+    assert runs["bbbb0001"]["params"] == {"C": "1", "penalty": "l2"}
+    assert runs["aaaa0001"]["params"]["note"] == "[red]x[/]"
+    assert runs["aaaa0001"]["redacted"] >= 1
+    assert {run["status"] for run in runs.values()} <= {status.value for status in RunStatus}
+    assert SECRET not in outcome.out
+
+
+def test_an_empty_root_gets_a_hint_and_no_trace(command: Command, tmp_path: Path) -> None:
+    outcome = command("runs", root=tmp_path / "none")
+    assert outcome.code == 0
+    assert "reticent.autolog()" in outcome.out
+    assert "reticent demo" in outcome.out
+    assert json.loads(command("runs", "--json", root=tmp_path / "none").out) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_filter_that_finds_nothing_says_so(command: Command) -> None:
+    outcome = command("runs", "-f", "params.lr = 'none'")
+    assert (outcome.code, outcome.out) == (0, "No run matches.\n")
+
+
+def test_a_wrong_filter_is_a_usage_error_on_stderr(command: Command) -> None:
+    outcome = command("runs", "--filter", "nonsense ==")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("reticent: ")
+    assert "Traceback" not in outcome.err

@@ -1,0 +1,85 @@
+"""`reticent show`: one run, whole, literal, without its secrets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import SECRET, Command
+
+
+@pytest.fixture
+def shown(command: Command) -> str:
+    outcome = command("show", "aaaa")
+    assert outcome.code == 0
+    return outcome.out
+
+
+def test_the_header_says_what_run_this_is(shown: str) -> None:
+    for text in ("search", "aaaa0001", "churn", "✓ finished"):
+        assert text in shown
+
+
+def test_values_that_look_like_markup_or_control_codes_are_literal(shown: str) -> None:
+    assert "[red]x[/]" in shown
+    assert "[bold]x[/]" in shown
+    assert "\\x1b[31mred" in shown
+    assert "a⏎b" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_secret_shows_as_redacted_with_its_rule(shown: str) -> None:
+    (line,) = [line for line in shown.splitlines() if line.strip().startswith("api_key")]
+    assert "[REDACTED:" in line
+    assert SECRET not in shown
+    assert "Redacted" in shown
+
+
+def test_defaults_are_marked(shown: str) -> None:
+    (line,) = [line for line in shown.splitlines() if line.strip().startswith("solver")]
+    assert line.split() == ["solver", "lbfgs", "default"]
+
+
+def test_metrics_have_curves_also_with_nan_and_infinity(shown: str) -> None:
+    loss, odd = (next(line for line in shown.splitlines() if line.split()[:1] == [key]) for key in ("val_loss", "odd"))
+    assert "█" in loss
+    assert loss.split()[-1] == "50"
+    assert "▁\u00d7\u00d7█" in odd
+
+
+def test_artifacts_and_children_are_listed(shown: str) -> None:
+    assert "notes/a.txt" in shown
+    assert "candidate-8" in shown
+
+
+def test_a_failed_run_shows_its_traceback(command: Command) -> None:
+    out = command("show", "cccc0001").out
+    assert "✗ failed" in out
+    assert "ValueError: bad [blue]value[/]" in out
+
+
+def test_trouble_and_withheld_files_are_explained(command: Command) -> None:
+    out = command("show", "dddd").out
+    assert "Health" in out
+    assert "logged again with another value" in out
+    assert SECRET not in out
+
+
+def test_json_is_the_whole_run(command: Command) -> None:
+    outcome = command("show", "aaaa0001", "--json")
+    run = json.loads(outcome.out)
+    assert run["run_id"] == "aaaa0001"
+    assert len(run["metrics"]["val_loss"]) == 50
+    assert SECRET not in outcome.out
+
+
+def test_an_unknown_run_is_exit_code_1_with_a_message(command: Command) -> None:
+    outcome = command("show", "ffff0000")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "ffff0000" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_no_run_given_is_a_usage_error(command: Command) -> None:
+    assert command("show").code == 2
