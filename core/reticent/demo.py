@@ -5,12 +5,16 @@ It logs to the user's own root, in the experiment "demo", so that the commands p
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -162,22 +166,31 @@ def _look(out: Console, began: float) -> None:
     out.print()
     out.print(Text("Look further", style=render.HEAD))
     table = render.table("", "")
+    name = _name()
     parents = [run for run in runs if run.parent_id is None]
     children = [run for run in runs if run.parent_id is not None]
     if boosted is not None:
         table.add_row(
-            f"  reticent show {render.short(boosted.run_id)} --all", Text("with all defaults", style=render.DIM)
+            f"  {name} show {render.short(boosted.run_id)} --all", Text("with all defaults", style=render.DIM)
         )
     pair = (children if len(children) > 1 else parents)[:2]
     if len(pair) == 2:
         ids = " ".join(render.short(run.run_id) for run in pair)
-        table.add_row(f"  reticent compare {ids}", Text("side by side", style=render.DIM))
-    table.add_row("  reticent runs -f 'metrics.loss < 0.5'", Text("search", style=render.DIM))
-    table.add_row("  reticent doctor", Text("what is captured here, and how it is set up", style=render.DIM))
+        table.add_row(f"  {name} compare {ids}", Text("side by side", style=render.DIM))
+    table.add_row(f"  {name} runs -f 'metrics.loss < 0.5'", Text("search", style=render.DIM))
+    table.add_row(f"  {name} doctor", Text("what is captured here, and how it is set up", style=render.DIM))
     out.print(render.Block(table))
     chosen = settings.current().settings
     out.print()
     out.print(Text("All of it lies in ", style=render.DIM).append_text(render.literal(settings.root(chosen))))
+
+
+def _name() -> str:
+    """How this user calls `reticent`: by its place, if it is not where the shell looks."""
+    place = Path(sys.executable).with_name("reticent")
+    if which("reticent") or not place.exists():
+        return "reticent"
+    return os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place)
 
 
 def _command(out: Console, command: str, first: bool = False) -> None:

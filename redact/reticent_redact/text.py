@@ -40,27 +40,28 @@ _HEAD = re.compile(
 The look ahead takes the key in one piece: what does not fit is not tried again with less of it.
 """
 
-_QUOTED = re.compile(
-    r"""(?:[A-Za-z_]{0,24}\()?[bBrRfFuU]{0,2}(?:"""
-    r'"{3}(?P<lines>[^"\\]*(?:(?:\\[\s\S]|"(?!""))[^"\\]*)*)'
-    r"|'{3}(?P<lines_>[^'\\]*(?:(?:\\[\s\S]|'(?!''))[^'\\]*)*)"
-    r'|"(?P<double>[^"\\\n]*(?:\\.[^"\\\n]*)*)'
-    r"|'(?P<single>[^'\\\n]*(?:\\.[^'\\\n]*)*)"
-    r"|`(?P<back>[^`\n]*)"
-    r"""|\\{1,3}["'](?P<within>[^"'\\\n]*(?:\\(?!["'])[^"'\\\n]*)*)"""  # JSON in a JSON string
-    r")"
-)
+_OPENING = re.compile(r"""(?:[A-Za-z_]{0,24}\()?[bBrRfFuU]{0,2}(?P<mark>"{3}|'{3}|["'`]|\\{1,3}["'])""")
+_UNESCAPED = r"(?:(?<!\\)|(?<=[^\\]\\\\))"
+_CLOSING = {mark: re.compile(rf"{_UNESCAPED}{mark}|\n|\Z") for mark in ('"', "'", "`")} | {
+    mark: re.compile(rf"{_UNESCAPED}{mark}|\Z") for mark in ('"""', "'''")
+}
+_CLOSING_IN_STRING = re.compile(r"""\\{1,3}["']|["'\n]|\Z""")  # JSON in a JSON string
+"""A quoted value ends at its mark, or with its line."""
+
 _SCHEME = "(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)"  # of an Authorization header
 _BARE = re.compile(
-    rf"""(?:{_SCHEME}[ \t]{{1,4}})?(?!{_SCHEME}(?:\s|\Z))"""
-    r"""(?P<value>(?:\$\{\w{1,64}\}|\\\\|[^\s"'`,;:=)}\]&|\\])"""
-    r"""(?:\\\\|\\(?!["'`])|[^\s"'`,;&)}\]<>\\]+"""
-    # punctuation ends the value where something else begins, and is part of it otherwise
-    r"""|["'`,;&)}\]<>](?!\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:]))*)""",
+    rf"(?:{_SCHEME}[ \t]{{1,4}})?(?!{_SCHEME}(?:\s|\Z))"
+    r"""(?P<value>\$\{\w{1,64}\}|\\\\|[^\s"'`,;:=)}\]&|\\])""",
     re.ASCII,
 )
-_IN_QUERY = re.compile(r"""(?P<value>[^\s&#"'`<>\\]+)""")
+_BARE_END = re.compile(
+    # Punctuation ends the value where something else begins, and is part of it otherwise.
+    r"""\s|\Z|(?<!\\)\\(?=["'`])|["'`,;&)}\]<>](?=\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:])""",
+    re.ASCII,
+)
+_IN_QUERY = re.compile(r"""[^\s&#"'`<>\\]+""")
 _PEEK = 256
+_SHORT = 1024
 
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 _RULE_IDS = {rule.id for rule in values.RULES} | names.RULES | {UNSCANNED_RULE, REGISTERED_RULE}
@@ -82,6 +83,7 @@ class Scanner:
         self._judge = judge
         self._key_literals = tuple(sorted(_KEY_LITERALS.union(literals)))
         self._rules = tuple((literal, rule) for rule in values.RULES for literal in rule.literals)
+        self._literals = (*self._key_literals, *(literal for literal, _ in self._rules))
         self._registered: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self.shortest = values.SHORTEST
@@ -92,6 +94,7 @@ class Scanner:
         forms.add(secret.encode("utf-8", "surrogatepass").decode("latin-1"))  # as it stands in a binary file
         with self._lock:
             self._registered = tuple(sorted(forms.union(self._registered), key=len, reverse=True))
+            self._literals = (*self._literals, *(form.lower() for form in forms))
             self.shortest = SHORTEST_REGISTERED
 
     def is_marker(self, text: str) -> bool:
@@ -102,6 +105,8 @@ class Scanner:
     def spans(self, text: str) -> list[Span]:
         """The secrets in a text, in order and apart. A marker that is there already is a wall: none reaches across it."""
         text, folded = _prepared(text)
+        if len(text) <= _SHORT and not any(map(folded.__contains__, self._literals)):
+            return []
         return _merged([*self._by_value(text, folded), *self._by_key(text, folded)])
 
     def spans_by_value(self, text: str) -> list[Span]:
@@ -152,22 +157,15 @@ class Scanner:
         verdict = self._judge(key.lstrip("-"))
         if verdict is None or verdict is names.KEPT:
             return None
-        begin, match = head.end(), None
+        place = None
         if head["assigns"] == "=" and text[max(0, start - 1) : start] in {"?", "&"}:
-            peek = _IN_QUERY.match(text, begin, begin + _PEEK)
-            if peek and (verdict.certain or values.looks_like_query_credential(peek["value"])):
-                match = _IN_QUERY.match(text, begin)
+            place = _place_in_query(text, head.end(), verdict.certain)
         elif verdict.certain:
-            match = _QUOTED.match(text, begin)
-            if match is None and not head["quote"]:
-                # After a quoted key (JSON, a dict) what has no quotes is a number, a literal or a container.
-                match = _BARE.match(text, begin)
-        if match is None or match.lastgroup is None:
+            place = _place(text, head.end(), bool(head["quote"]))
+        if place is None:
             return None
-        value = match[match.lastgroup]
-        if values.says_nothing(value) or values.is_code(value):
-            return None
-        return Span(match.start(match.lastgroup), match.end(match.lastgroup), verdict.rule)
+        value = text[slice(*place)]
+        return None if values.says_nothing(value) or values.is_code(value) else Span(*place, verdict.rule)
 
 
 def mask(text: str, spans: Iterable[Span], start: int, end: int) -> str:
@@ -179,6 +177,26 @@ def mask(text: str, spans: Iterable[Span], start: int, end: int) -> str:
         pieces += (text[start : max(start, span.start)], marker(span.rule))
         start = span.end
     return "".join((*pieces, text[start:end]))
+
+
+def _place(text: str, at: int, key_is_quoted: bool) -> tuple[int, int] | None:
+    """From where to where the value reaches that begins at `at`."""
+    opening = _OPENING.match(text, at)
+    if opening is not None:
+        closing = _CLOSING.get(opening["mark"], _CLOSING_IN_STRING).search(text, opening.end())
+        return (opening.end(), closing.start()) if closing else None
+    # After a quoted key (JSON, a dict) what has no quotes is a number, a literal or a container.
+    bare = None if key_is_quoted else _BARE.match(text, at)
+    end = _BARE_END.search(text, bare.end()) if bare else None
+    return (bare.start("value"), end.start()) if bare and end else None
+
+
+def _place_in_query(text: str, at: int, certain: bool) -> tuple[int, int] | None:
+    beginning = _IN_QUERY.match(text, at, at + _PEEK)
+    if beginning is None or not (certain or values.looks_like_query_credential(beginning[0])):
+        return None
+    whole = _IN_QUERY.match(text, at)
+    return whole.span() if whole else None
 
 
 def _end_of_token(text: str, at: int) -> int:

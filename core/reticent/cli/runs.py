@@ -26,6 +26,8 @@ CHILDREN = 5
 class Row:
     run: StoredRun
     depth: int = 0
+    parent: str = ""
+    """The parent's name, if this row stands under it."""
     more: int = 0
     """How many further children of this run's parent are left out after it."""
 
@@ -128,23 +130,23 @@ def tree(runs: Sequence[StoredRun], limit: int | None, chronological: bool) -> l
     rows: list[Row] = []
     placed: set[str] = set()
 
-    def place(run: StoredRun, depth: int, more: int = 0) -> None:
+    def place(run: StoredRun, depth: int = 0, parent: str = "", more: int = 0) -> None:
         if run.run_id in placed:
             return
         placed.add(run.run_id)
-        rows.append(Row(run, depth, more))
+        rows.append(Row(run, depth, parent, more))
         family = children.get(run.run_id, [])
         family = family[::-1] if chronological else family
         shown = family[:limit]
         placed.update(child.run_id for child in family[len(shown) :])
         for index, child in enumerate(shown, 1):
-            place(child, depth + 1, len(family) - len(shown) if index == len(shown) else 0)
+            place(child, depth + 1, run.name, len(family) - len(shown) if index == len(shown) else 0)
 
     for run in runs:
         if run.parent_id not in known or run.parent_id == run.run_id:
-            place(run, 0)
+            place(run)
     for run in runs:  # parents in a ring, from a damaged log: nothing is hidden
-        place(run, 0)
+        place(run)
     return rows
 
 
@@ -202,7 +204,8 @@ def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | Non
 
 def _name(row: Row) -> Text:
     indent = "  " * (row.depth - 1) + "└ " if row.depth else ""
-    return Text.assemble((indent, render.DIM), render.literal(row.run.name, limit=32 - len(indent)))
+    name = row.run.name.removeprefix(f"{row.parent}.") if row.parent else row.run.name
+    return Text.assemble((indent, render.DIM), render.literal(name, limit=32 - len(indent)))
 
 
 def _status(run: StoredRun) -> Text:

@@ -155,7 +155,7 @@ def children(out: Console, run: StoredRun, brief: bool) -> None:
     from reticent.cli.runs import Row, fit
 
     shown = family[:CHILDREN] if brief and len(family) > CHILDREN + 2 else family
-    table = fit([Row(child) for child in shown], out.width - 2, within=run.experiment)
+    table = fit([Row(child, parent=run.name) for child in shown], out.width - 2, within=run.experiment)
     left = len(family) - len(shown)
     body = Group(table, Text(f"and {left} more children (--all)", style=render.DIM)) if left else table
     render.section(out, "Children", body, str(len(family)))

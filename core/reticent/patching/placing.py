@@ -102,13 +102,9 @@ def _holders(owner: Any, name: str) -> list[Any]:
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
         return [owner]
-    holders: list[Any] = [owner]
-    for module in list(sys.modules.values()):
-        # Past __getattribute__, by which a lazy module would be loaded.
-        if isinstance(module, types.ModuleType) and module is not owner:
-            if object.__getattribute__(module, "__dict__").get(name) is function:
-                holders.append(module)
-    return holders
+    # Of another type are modules that load what is asked of them, which this must not do.
+    plain = [one for one in list(sys.modules.values()) if type(one) is types.ModuleType and one is not owner]
+    return [owner, *(one for one in plain if one.__dict__.get(name) is function)]
 
 
 def _subclasses(cls: type) -> Iterator[type]:

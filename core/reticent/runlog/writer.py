@@ -18,7 +18,6 @@ from reticent.runlog.events import SUFFIX, EventWriter
 from reticent.runlog.metrics import AppendedSegment, MappedSegment, segment_path
 from reticent_redact import SealedText
 
-
 RETRY_S = 0.05
 """After the disk has refused to open a file, records are refused at once for this long: training is not slowed by it."""
 

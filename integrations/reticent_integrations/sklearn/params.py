@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -14,6 +15,7 @@ from reticent.session import current
 
 _PLAIN = (type(None), bool, int, float)
 _MAX_ITEMS = 1000
+_LINE_BREAK = re.compile(r"\n\s*")
 
 
 def log(run: Run, prefix: str, estimator: Any, shown: Any) -> None:
@@ -26,7 +28,7 @@ def log(run: Run, prefix: str, estimator: Any, shown: Any) -> None:
     for key, value in given.items():
         chosen = default if _is_default(estimator, given, key, value) else explicit
         # A part's own values are logged by their names as well, where what is secret is seen and counted.
-        chosen[prefix + key] = texts[key] if _holds_estimators(value) else value
+        chosen[prefix + key] = _text(texts[key]) if _holds_estimators(value) else value
     run.log_params(explicit, origin="explicit")
     run.log_params(default, origin="default")
 
@@ -37,8 +39,10 @@ def sealed_copy(estimator: Any) -> Any:
     Not fitted, but said to be; made without running any constructor, in microseconds, unlike `sklearn.clone`.
     """
     copy = object.__new__(type(estimator))
-    shown = {name: sealed(name, value) for name, value in estimator.get_params(deep=False).items()}
-    vars(copy).update(shown, __sklearn_is_fitted__=_yes)
+    # Constructors set more than parameters, and methods rely on it; what is private or was fitted is left out.
+    made = {name: value for name, value in vars(estimator).items() if not name.startswith("_") and name[-1] != "_"}
+    made.update(estimator.get_params(deep=False))
+    vars(copy).update({name: sealed(name, value) for name, value in made.items()}, __sklearn_is_fitted__=_yes)
     return copy
 
 
@@ -49,12 +53,39 @@ def sealed(name: str, value: Any) -> Any:
     if _is_estimator(value):
         return sealed_copy(value)
     if _holds_estimators(value):
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return {key: sealed(str(key), item) for key, item in value.items()}
         return type(value)(sealed(name, item) for item in value)
     plain = values.plain(value)
-    text = current().redactor.seal(plain, channel="param", key=name, render=values.text)
-    return value if text == values.text(plain) else text
+    shown = current().redactor.redact(name, plain)
+    if shown == plain:
+        return value
+    _register(plain, shown)
+    return shown
+
+
+def _register(plain: Any, shown: Any) -> None:
+    """Have texts that are secret by their names known as secrets, so that they are found in the pickled model too."""
+    if isinstance(plain, dict) and isinstance(shown, dict):
+        for one, other in zip(plain.values(), shown.values(), strict=False):
+            _register(one, other)
+    elif isinstance(plain, (list, tuple)) and isinstance(shown, (list, tuple)):
+        for one, other in zip(plain, shown, strict=False):
+            _register(one, other)
+    elif isinstance(plain, str) and plain != shown and current().redactor.redact_text(plain) == plain:
+        current().redactor.register(plain)
+
+
+def _text(value: Any) -> str:
+    """The text of estimators, or of a container of them, in one line."""
+    if type(value) in (list, tuple):
+        items = [_text(item) for item in value]
+        return f"[{', '.join(items)}]" if type(value) is list else f"({', '.join(items)}{',' * (len(items) == 1)})"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{key!r}: {_text(item)}" for key, item in value.items()) + "}"
+    if not _is_estimator(value):
+        return values.text([values.plain(value)])[1:-1]  # in a list, texts have quotes
+    return _LINE_BREAK.sub(" ", values.text(values.plain(value)))
 
 
 def is_search(estimator: Any) -> bool:

@@ -15,7 +15,7 @@ from reticent.guard import warn_once
 
 LARGEST = 100_000
 """Rows that are predicted at most; of more data, every n-th row."""
-PROBE = 1000
+PROBES = (50, 500)
 """Of data much larger than this, so many rows are predicted first, to see how long the rest would take."""
 SHARE = 0.2
 LEAST_S = 0.25
@@ -94,15 +94,19 @@ def _same_state(one: Any, other: Any) -> bool:
 def affordable_step(ask: Callable[[Any], Any], features: Any, fit_s: float) -> int:
     """Every how many rows `ask`, a method of the estimator, may be asked about within a share of the time of the fit."""
     rows = datasets.rows(features) or 0
-    if rows <= 5 * PROBE:
+    if rows <= 4 * PROBES[1]:
         return 1
-    probe = datasets.take(features, rows // PROBE, rows // PROBE * PROBE)
-    start = time.perf_counter()
-    ask(probe)
-    seconds_a_row = (time.perf_counter() - start) / PROBE
+    times = []
+    for count in PROBES:
+        probe = datasets.take(features, rows // count, rows // count * count)
+        start = time.perf_counter()
+        ask(probe)
+        times.append(time.perf_counter() - start)
+    # What a call takes for any number of rows is no part of this.
+    seconds_a_row = max(times[1] - times[0], 0.0) / (PROBES[1] - PROBES[0])
     # Twice: classifiers predict labels and probabilities.
     affordable = max(LEAST_S, SHARE * fit_s) / max(2 * seconds_a_row, 1e-9)
-    return math.ceil(rows / min(LARGEST, max(PROBE, int(affordable))))
+    return math.ceil(rows / min(LARGEST, max(PROBES[1], int(affordable))))
 
 
 def _classes(estimator: Any) -> Any:

@@ -127,7 +127,7 @@ def test_a_file_in_pieces_is_redacted_as_in_one(tmp_path: Path, parts: list[str]
 
 
 @given(st.binary(max_size=200))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
     assert seal(tmp_path, content)[1] == content
 

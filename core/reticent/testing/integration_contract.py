@@ -1,0 +1,337 @@
+"""What every integration promises, as tests to inherit. Give the class an integration, an example of its calls, and run it.
+
+    class TestXGBoost(IntegrationContract):
+        integration = integration
+        code = "import numpy; xgboost.train({}, xgboost.DMatrix(numpy.eye(4), [0, 1, 0, 1]), 2)"
+
+        def call(self):
+            return ExampleCall(xgboost.train, {"params": {"seed": 0}, "dtrain": make_data(), "callbacks": []}, ("callbacks",))
+
+        def failing_call(self, error):
+            def objective(predictions, data): raise error
+            return ExampleCall(xgboost.train, {"params": {}, "dtrain": make_data(), "obj": objective})
+
+        def outcome(self, returned):
+            return bytes(returned.save_raw())
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import inspect
+import pickle
+import subprocess
+import sys
+import threading
+import traceback
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cloudpickle
+import pytest
+
+import reticent
+from reticent import guard
+from reticent.patching import Call, Integration
+from reticent.testing.captured import Captured, captured
+from reticent.testing.comparing import state
+from reticent.testing.isolation import isolated
+from reticent.testing.targets import PLANTED, enabled_with, functions, owners
+
+SECRET = "ghp_" + "R7mK2pQ9" * 4 + "xW4t"  # noqa: S105 - shaped like a token, made up
+
+ORDERS = {
+    "framework first": ("import enable train", 1),
+    "autolog first": ("enable import train", 1),
+    "enabled twice": ("import enable enable train", 1),
+    "enabled before and after the import": ("enable import enable train", 1),
+    "disabled": ("import enable disable train", 0),
+    "disabled before the import": ("enable disable import train", 0),
+    "enabled again": ("import enable disable enable train", 1),
+    "enabled again after the import": ("enable disable import enable train", 1),
+    "in turns": ("enable import train disable train enable train", 2),
+}
+
+
+@dataclass
+class ExampleCall:
+    """A call to make: `arguments` by name, in the order of the signature; `optional` names those that may be None."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    optional: tuple[str, ...] = ()
+
+    def by_keyword(self) -> Any:
+        return self.function(**self.arguments)
+
+    def by_position(self) -> Any:
+        """As many arguments by position as the signature allows."""
+        parameters = inspect.signature(self.function).parameters
+        allowed = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+        positions: list[Any] = []
+        named = dict(self.arguments)
+        for name in allowed:
+            if name not in named:
+                break
+            positions.append(named.pop(name))
+        return self.function(*positions, **named)
+
+    def with_nones(self) -> Any:
+        return self.function(**{**self.arguments, **dict.fromkeys(self.optional)})
+
+
+PASSED = {"by keyword": ExampleCall.by_keyword, "by position": ExampleCall.by_position, "None": ExampleCall.with_nones}
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+class IntegrationContract:
+    integration: ClassVar[Integration]
+    code: ClassVar[str]
+    """Statements that train once, run after `import <module>`, for tests in processes of their own."""
+    runs = 1
+    """How many runs the example makes."""
+
+    def call(self) -> ExampleCall:
+        """A small training, the same each time: new arguments, fixed seeds. The function is to be looked up here."""
+        raise NotImplementedError
+
+    def failing_call(self, error: BaseException) -> ExampleCall:
+        """A training in which the user's own code (a callback, a metric, data) raises `error`."""
+        raise NotImplementedError
+
+    def outcome(self, returned: Any) -> object:
+        """What must be the same with autologging as without, to the last bit: something with `==`."""
+        raise NotImplementedError
+
+    @pytest.fixture(autouse=True)
+    def root(self, tmp_path: Path) -> Iterator[Path]:
+        import_module(self.integration.module)
+        with isolated(tmp_path / "root", backends="") as root:
+            yield root
+
+    def enable(self) -> None:
+        """Switch this integration on, and no other."""
+        names = {point.load().name for point in metadata.entry_points(group="reticent.integrations")}
+        assert self.integration.name in names, "register it under the entry-point group reticent.integrations"
+        reticent.autolog(**dict.fromkeys(names - {self.integration.name}, False))
+
+    def train(self) -> object:
+        return self.outcome(self.call().by_keyword())
+
+    @pytest.mark.parametrize("order", ORDERS)
+    def test_orders_of_import_and_autolog(self, order: str, tmp_path: Path, root: Path) -> None:
+        steps, runs = ORDERS[order]
+        module = self.integration.module
+        lines = {
+            "import": f"import {module}",
+            "enable": "reticent.autolog()",
+            "disable": "reticent.autolog(disable=True)",
+            "train": self.code,
+        }
+        program = ["import sys, reticent", *(lines[step] for step in steps.split())]
+        first = steps.split().index("import") + 1
+        program.insert(first, f"assert {module!r} not in sys.modules, 'autolog() imported the framework'")
+        done = subprocess.run([sys.executable, "-c", "\n".join(program)], cwd=tmp_path, capture_output=True, timeout=120)  # noqa: S603
+        assert done.returncode == 0, done.stderr.decode()
+        found = captured(root)
+        assert len(found) == runs * self.runs
+        assert {run.status for run in found} <= {"FINISHED"}
+        assert all(run.tags.get("autologging") == self.integration.name for run in found)
+
+    def test_disabling_leaves_every_owner_as_it_was(self) -> None:
+        self.train()  # frameworks import parts of themselves on first use
+        before = {id(owner): (owner, dict(vars(owner))) for owner in owners(self.integration)}
+        self.enable()
+        changed = [name for owner, names in before.values() for name in names if vars(owner)[name] is not names[name]]
+        assert changed, "nothing is patched while autologging is on"
+        self.train()
+        reticent.autolog(disable=True)
+        for owner, names in before.values():
+            now = dict(vars(owner))
+            assert list(now) == list(names), owner
+            assert [name for name in now if now[name] is not names[name]] == [], owner
+
+    def test_patched_functions_are_known_by_what_they_wrap(self) -> None:
+        originals = list(functions(self.integration))
+        self.enable()
+        for (owner, name, original), (_, _, patched) in zip(originals, functions(self.integration), strict=True):
+            assert patched is not original, (owner, name)
+            for what in ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__"):
+                assert getattr(patched, what, None) == getattr(original, what, None) or what == "__defaults__"
+            assert inspect.signature(patched) == inspect.signature(original)
+            assert copy.deepcopy(patched) is patched
+            with suppress(pickle.PicklingError, AttributeError):
+                # What pickles by reference has the same pickle, which is read where Reticent is not installed.
+                setting = pickle.dumps(patched), cloudpickle.dumps(patched)
+                assert pickle.loads(setting[0]) is patched  # noqa: S301 - made one line before
+                assert cloudpickle.loads(setting[1]) is patched
+                reticent.autolog(disable=True)
+                assert (pickle.dumps(original), cloudpickle.dumps(original)) == setting
+                self.enable()
+
+    def test_training_is_captured(self, root: Path) -> None:
+        self.enable()
+        self.train()
+        found = captured(root)
+        assert len(found) == self.runs
+        for run in found:
+            assert run.status == "FINISHED"
+            assert run.tags["autologging"] == self.integration.name
+            assert run.params
+            assert run.models
+            assert run.warnings == []
+        assert reticent.active_run() is None
+
+    @pytest.mark.parametrize("passed", PASSED)
+    def test_result_and_arguments_are_the_same_with_and_without(self, passed: str) -> None:
+        calls = []
+        for enable in (False, True):
+            if enable:
+                self.enable()
+            call = self.call()
+            calls.append((self.outcome(PASSED[passed](call)), state(call.arguments)))
+        assert calls[0][0] == calls[1][0], "the result is another one with autologging"
+        assert calls[0][1] == calls[1][1], "the training left its arguments in another state with autologging"
+
+    def test_second_training_is_captured_like_the_first(self, root: Path) -> None:
+        self.enable()
+        self.train()
+        self.train()
+        found = captured(root)
+        assert len(found) == 2 * self.runs
+        assert _form(found[: self.runs]) == _form(found[self.runs :])
+
+    def test_trainings_join_the_users_run(self, root: Path) -> None:
+        self.enable()
+        with reticent.start_run() as run:
+            self.train()
+            assert run.status.value == "RUNNING"
+            self.train()
+        own = next(found for found in captured(root) if found.run_id == run.run_id)
+        assert own.warnings == [], "the second training's names are not kept apart from the first one's"
+        self.train()
+        alone = captured(root)[-self.runs]
+        assert len(own.params) == 2 * len(alone.params)
+        assert len(own.metrics) == 2 * len(alone.metrics)
+        assert len(own.models) == 2 * len(alone.models)
+
+    def test_trainings_in_threads_are_runs_of_their_own(self, root: Path) -> None:
+        alone = self.train()
+        self.enable()
+        self.train()
+        together = threading.Barrier(4)
+
+        def train(_: int) -> object:
+            together.wait(30)
+            return self.train()
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(train, range(4))) == [alone] * 4
+        first, *others = [captured(root)[number::self.runs] for number in range(self.runs)]
+        assert len(first) == 5
+        for runs in (first, *others):
+            assert [_form([run]) for run in runs] == [_form([runs[0]])] * 5
+
+    def test_users_error_is_the_same_object_with_one_frame_of_ours(self) -> None:
+        plain = self._fail(ValueError("of the user's"))
+        self.enable()
+        error = ValueError("of the user's")
+        captured_frames = self._fail(error)
+        ours = Path(reticent.__file__).parent, Path(inspect.getfile(type(self).integration.patches[0].hook)).parent
+        kept = [frame for frame in captured_frames if not any(part in frame.parents for part in ours)]
+        assert kept == plain
+        for before, after in zip(captured_frames, captured_frames[1:], strict=False):
+            assert before in kept or after in kept, f"two frames of ours for one call: {before}, {after}"
+
+    def _fail(self, error: BaseException) -> list[Path]:
+        """The files of the frames that a training's error came through, after looking at the error itself."""
+        call = self.failing_call(error)
+        with pytest.raises(type(error)) as raised:
+            call.by_keyword()
+        assert raised.value is error
+        assert error.__cause__ is None
+        assert error.__context__ is None, "the user would read 'During handling of the above exception...'"
+        return [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+
+    def test_failed_training_is_a_failed_run(self, root: Path) -> None:
+        self.enable()
+        self._fail(RuntimeError(f"no access with {SECRET}"))
+        (run,) = captured(root)
+        assert run.status == "FAILED"
+        assert run.error is not None
+        assert "RuntimeError: no access with" in run.error
+        leaks = [path for path in root.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+        assert leaks == []
+        assert reticent.active_run() is None
+
+    def test_hooks_are_not_called_when_disabled(self) -> None:
+        calls: list[Call] = []
+
+        def counting(call: Call) -> Generator[None, Any, None]:
+            calls.append(call)
+            yield
+
+        before = self.call()
+        with enabled_with(self.integration, lambda hook: counting):
+            during = self.call()
+            during.by_keyword()
+        assert calls, "the example calls nothing that is patched"
+        calls.clear()
+        before.by_keyword()
+        during.by_keyword()  # kept by the user from when it was patched
+        assert calls == []
+
+    @pytest.mark.parametrize("point", PLANTED)
+    @pytest.mark.parametrize("fails", [False, True], ids=["training succeeds", "training fails"])
+    def test_errors_in_hooks_leave_the_training_alone(
+        self, point: str, fails: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(guard, "strict", False)
+        plain = self._fail(ValueError("of the user's")) if fails else self.train()
+        with enabled_with(self.integration, PLANTED[point]):
+            if fails:
+                self._fail(ValueError("of the user's"))
+            else:
+                assert self.train() == plain
+        assert reticent.active_run() is None
+        assert {run.status for run in captured(root)} <= {"FAILED" if fails else "FINISHED"}
+
+    def test_data_is_not_kept_from_being_freed(self) -> None:
+        plain = self._kept()
+        self.enable()
+        assert self._kept() <= plain
+
+    def _kept(self) -> set[str]:
+        """The arguments that still exist when a training and its result are gone."""
+        call = self.call()
+        call.by_keyword()
+        references = {}
+        for name, value in call.arguments.items():
+            with suppress(TypeError):
+                references[name] = weakref.ref(value)
+        del call, value
+        reticent.flush(60)
+        gc.collect()
+        return {name for name, reference in references.items() if reference() is not None}
+
+
+def _form(runs: list[Captured]) -> list[object]:
+    """What was captured, without what differs from time to time."""
+    return [
+        (
+            run.params,
+            {key: len(points) for key, points in run.metrics.items()},
+            {key: value for key, value in run.tags.items() if key != "source"},
+            sorted(run.artifacts),
+            run.models,
+            run.datasets,
+        )
+        for run in runs
+    ]

@@ -1,0 +1,43 @@
+"""A root of its own for a test, and a process that has forgotten the test afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reticent import autologging, closing, guard, run, session, settings
+
+
+@contextmanager
+def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
+    """Log under `root`, deliver to `backends` (comma-separated), and raise errors of ours, which users never see.
+
+    At the end autologging is off, runs are ended and delivered, and settings are read anew.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RETICENT_DIR", str(root))
+        patch.setenv("RETICENT_BACKENDS", backends)
+        patch.setattr(guard, "strict", True)
+        patch.setattr(guard, "_told", set())
+        settings.reset()
+        try:
+            yield root
+        finally:
+            autologging.autolog(disable=True)
+            _close_sessions()
+    settings.reset()
+
+
+def _close_sessions() -> None:
+    sessions = [one for one in (session._session, *session._former) if one is not None]
+    session._session = None
+    session._former.clear()
+    run.active.set(None)
+    if sessions:
+        closing.close(sessions)
+    for one in sessions:
+        for sender in one._senders.values():
+            sender.close()
