@@ -75,12 +75,12 @@ class Redactor:
         What cannot be redacted, for whatever reason, is withheld, and the report says so.
         """
         try:
+            if render is to_text and type(value) in _NEVER_SECRET:
+                return SealedText(str(value))
             plain = self._redacted(key, value, channel, report)
             if type(plain) is str:
                 return SealedText(plain)
             text = render(plain)
-            if type(plain) in _NEVER_SECRET and render is to_text:
-                return SealedText(text)
             # Rendering must not bring back what was not seen.
             return SealedText(self._masked(text, self._scanner.spans_by_value, channel, report))
         except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
@@ -221,13 +221,15 @@ class _Walk:
     def _mapping(self, items: dict[Any, Any], verdict: names.Verdict | None) -> dict[Any, Any]:
         result: dict[Any, Any] = {}
         for key, item in items.items():
-            own = self._redactor._judge(key if type(key) is str else str(key))
-            name = base = self._hashable(key, None)
+            is_text = type(key) is str
+            name = base = self._string(key, None) if is_text else self._hashable(key, None)
             count = 1
             while name in result:  # two secret keys with one marker: neither entry is lost
                 count += 1
                 name = f"{base}#{count}"
-            result[name] = self.plain(item, _stronger(verdict, own))
+            if type(item) not in _NEVER_SECRET:
+                item = self.plain(item, _stronger(verdict, self._redactor._judge(key if is_text else str(key))))
+            result[name] = item
         return result
 
     def _sequence(self, items: Iterable[Any], verdict: names.Verdict | None) -> list[Any] | tuple[Any, ...]:

@@ -94,7 +94,6 @@ class Scanner:
         forms.add(secret.encode("utf-8", "surrogatepass").decode("latin-1"))  # as it stands in a binary file
         with self._lock:
             self._registered = tuple(sorted(forms.union(self._registered), key=len, reverse=True))
-            self._literals = (*self._literals, *(form.lower() for form in forms))
             self.shortest = SHORTEST_REGISTERED
 
     def is_marker(self, text: str) -> bool:
@@ -105,7 +104,7 @@ class Scanner:
     def spans(self, text: str) -> list[Span]:
         """The secrets in a text, in order and apart. A marker that is there already is a wall: none reaches across it."""
         text, folded = _prepared(text)
-        if len(text) <= _SHORT and not any(map(folded.__contains__, self._literals)):
+        if len(text) <= _SHORT and not any(map(folded.__contains__, self._literals)) and not self._registered:
             return []
         return _merged([*self._by_value(text, folded), *self._by_key(text, folded)])
 

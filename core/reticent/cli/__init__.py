@@ -77,6 +77,7 @@ def _show(run: RunArgument, all_: AllOption = False, json: JsonOption = False) -
 @app.command("compare")
 def _compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Run ids, or beginnings of them.")],
+    all_: AllOption = False,
     json: JsonOption = False,
 ) -> None:
     """Set runs side by side: params that differ, and metrics."""
@@ -84,7 +85,7 @@ def _compare(
 
     if len(runs) < 2:
         raise typer.BadParameter("two or more runs are needed to compare", param_hint="RUN RUN...")
-    compare_runs(runs, as_json=json)
+    compare_runs(runs, everything=all_, as_json=json)
 
 
 @app.command("sync")

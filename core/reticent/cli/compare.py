@@ -10,10 +10,11 @@ from rich.text import Text
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
 
-ABSENT = "·"
+KEY, VALUE = 40, 40
+"""The most characters of a key and of a value, on a terminal."""
 
 
-def compare_runs(run_ids: Sequence[str], as_json: bool) -> None:
+def compare_runs(run_ids: Sequence[str], everything: bool, as_json: bool) -> None:
     from reticent.store import get_run
 
     runs = [get_run(run_id) for run_id in run_ids]
@@ -29,40 +30,58 @@ def compare_runs(run_ids: Sequence[str], as_json: bool) -> None:
         )
         return
     out = render.console()
-    table = render.table("", *[""] * len(runs), "", right=range(1, len(runs) + 2))
-    table.add_row("", *[render.literal(run.name, render.HEAD, limit=24) for run in runs])
+    telling = [key for key in params if everything or not render.on_terminal(out) or _telling(key, runs)]
+    differences = {key: difference([run.metrics.get(key) for run in runs]) for key in metrics}
+    keys = each = None
+    if render.on_terminal(out):
+        keys = min(KEY, max(map(len, [*telling, *metrics, "Metrics"])) + 2)
+        last = max(map(len, [*differences.values(), "difference"]))
+        each = max(10, min(VALUE, (out.width - keys - 2 - last) // len(runs) - 2))
+    table = render.table("", *[""] * len(runs), "", right=range(1, len(runs) + 2), firm=(0,))
+    table.add_row("", *[render.literal(run.name, render.HEAD, limit=each) for run in runs])
     table.add_row("", *[Text(render.short(run.run_id), style=render.DIM) for run in runs])
     table.add_row("", *[render.status(run.status) for run in runs])
     table.add_row("", *[Text(render.duration(run.duration_s), style=render.DIM) for run in runs])
-    alike = len(set().union(*[run.params for run in runs])) - len(params)
     table.add_row()
+    alike = len(set().union(*[run.params for run in runs])) - len(params)
     note = Text(f"{alike} alike" if alike else "", style=render.DIM)
     table.add_row(Text("Params", style=render.HEAD), *[""] * len(runs), note)
-    for key in params:
-        table.add_row(
-            Text("  ").append_text(render.literal(key, limit=40)),
-            *[render.literal(run.params.get(key, ABSENT), limit=40) for run in runs],
-        )
+    for key in telling:
+        values = [render.literal(run.params[key], limit=each) if key in run.params else _absent() for run in runs]
+        table.add_row(render.literal(f"  {key}", limit=keys), *values)
+    if len(telling) < len(params):
+        left = render.plural(len(params) - len(telling), "more default", "more defaults")
+        table.add_row(Text(f"  and {left} (--all)", style=render.DIM))
     table.add_row()
     heading = "difference" if len(runs) == 2 else "spread"
     table.add_row(Text("Metrics", style=render.HEAD), *[""] * len(runs), Text(heading, style=render.DIM))
     for key in metrics:
-        values = [run.metrics.get(key) for run in runs]
-        winner = best(key, values)
-        name = Text("  ").append_text(render.literal(key, limit=40))
-        table.add_row(name, *[_cell(value, winner) for value in values], Text(difference(values), style=render.DIM))
+        numbers = [run.metrics.get(key) for run in runs]
+        winner = best(key, numbers)
+        cells = [_cell(number, winner) for number in numbers]
+        table.add_row(render.literal(f"  {key}", limit=keys), *cells, Text(differences[key], style=render.DIM))
     out.print(render.Block(table))
+
+
+def _absent() -> Text:
+    return Text("·", style=render.DIM)
 
 
 def _cell(value: float | None, winner: float | None) -> Text:
     if value is None:
-        return Text(ABSENT, style=render.DIM)
+        return _absent()
     return Text(render.number(value), style=render.GOOD if value == winner else "")
 
 
 def differing_params(runs: Sequence[StoredRun]) -> list[str]:
     keys = sorted(set().union(*[run.params for run in runs]))
     return [key for key in keys if len({run.params.get(key) for run in runs}) > 1]
+
+
+def _telling(key: str, runs: Sequence[StoredRun]) -> bool:
+    """Whether more is to say of a param than that one kind of run has it, at its default."""
+    having = [run for run in runs if key in run.params]
+    return len(having) == len(runs) or any(run.param_origins.get(key) != "default" for run in having)
 
 
 def best(key: str, values: Sequence[float | None]) -> float | None:

@@ -67,11 +67,10 @@ def complain(message: str) -> None:
 
 def literal(value: object, style: str = "", limit: int | None = None) -> Text:
     """Any text as it is: no markup, control characters made visible, redaction markers in a colour of their own."""
-    text = _CONTROL.sub(_visible, str(value))
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    shown = Text(text, style=style)
+    shown = Text(_CONTROL.sub(_visible, str(value)), style=style)
     shown.highlight_regex(_MARKER, REDACTED)
+    if limit is not None:
+        shown.truncate(limit, overflow="ellipsis")
     return shown
 
 

@@ -18,6 +18,8 @@ METRICS, PARAMS = 4, 3
 """The most columns of each."""
 COMMON = 0.4
 """A metric is a column of its own if at least this part of the runs has it."""
+LONGEST = 24
+"""Of longer texts only the beginning is shown, on a terminal."""
 CHILDREN = 5
 """Of more children than this the rest is counted, on a terminal."""
 
@@ -39,10 +41,10 @@ class Measure:
     kind: Literal["metric", "param"]
     key: str
 
-    def cell(self, run: StoredRun) -> Text:
+    def cell(self, run: StoredRun, limit: int | None) -> Text:
         if self.kind == "metric":
             return Text(render.number(run.metrics[self.key])) if self.key in run.metrics else Text("")
-        return render.literal(run.params.get(self.key, ""), limit=24)
+        return render.literal(run.params.get(self.key, ""), limit=limit)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def summary(run: StoredRun) -> dict[str, Any]:
 
 
 def print_table(out: Console, rows: Sequence[Row]) -> None:
-    out.print(render.Block(fit(rows, out.width)))
+    out.print(render.Block(fit(rows, out.width, cut=render.on_terminal(out))))
     if any(row.run.health.state != "ok" for row in rows):
         note = Text.assemble(
             ("▲", render.FAIR), (" not all could be logged or delivered; `show` says what", render.DIM)
@@ -150,15 +152,18 @@ def tree(runs: Sequence[StoredRun], limit: int | None, chronological: bool) -> l
     return rows
 
 
-def fit(rows: Sequence[Row], room: int, within: str | None = None) -> Table:
-    """The table with the columns that there is room for; `within` is an experiment that need not be named."""
+def fit(rows: Sequence[Row], room: int, within: str | None = None, cut: bool = True) -> Table:
+    """The table with the columns that there is room for; `within` is an experiment that need not be named.
+
+    With `cut`, long texts are shortened.
+    """
     runs = [row.run for row in rows]
     chosen: list[Measure] = []
     for measure in telling(runs):
         wanted = sorted([*chosen, measure], key=lambda one: one.kind)
-        if sum(column.width + 2 for column in _columns(rows, wanted, within)) <= room + 2:
+        if sum(column.width + 2 for column in _columns(rows, wanted, within, cut)) <= room + 2:
             chosen = wanted
-    columns = _columns(rows, chosen, within)
+    columns = _columns(rows, chosen, within, cut)
     for heading in ("took", "experiment", "started", "redacted"):
         if sum(column.width + 2 for column in columns) > room + 2:
             columns = [column for column in columns if column.heading.plain != heading]
@@ -173,26 +178,30 @@ def fit(rows: Sequence[Row], room: int, within: str | None = None) -> Table:
     return table
 
 
-def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | None) -> list[Column]:
+def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | None, cut: bool) -> list[Column]:
     runs = [row.run for row in rows]
+    limit = LONGEST if cut else None
 
     def column(heading: str, cells: Sequence[Text], justify: Literal["left", "right"] = "left") -> Column:
-        return Column(render.literal(heading, limit=24), cells, justify)
+        return Column(render.literal(heading, limit=limit), cells, justify)
 
     def quiet(heading: str, texts: Sequence[str], justify: Literal["left", "right"] = "left") -> Column:
         return column(heading, [Text(text, style=render.DIM) for text in texts], justify)
 
-    columns = [quiet("id", [render.short(run.run_id) for run in runs]), column("name", [_name(row) for row in rows])]
+    columns = [
+        quiet("id", [render.short(run.run_id) for run in runs]),
+        column("name", [_name(row, cut) for row in rows]),
+    ]
     if any(run.experiment != within for run in runs):
-        columns.append(column("experiment", [render.literal(run.experiment, limit=24) for run in runs]))
+        columns.append(column("experiment", [render.literal(run.experiment, limit=limit) for run in runs]))
     columns.append(column("status", [_status(run) for run in runs]))
     columns.append(quiet("started", [render.ago(run.start_time) for run in runs]))
     columns.append(quiet("took", [render.duration(run.duration_s) for run in runs], "right"))
     for measure in measures:
         side: Literal["left", "right"] = "right" if measure.kind == "metric" else "left"
-        columns.append(column(measure.key, [measure.cell(run) for run in runs], side))
+        columns.append(column(measure.key, [measure.cell(run, limit) for run in runs], side))
     shown = {measure.key for measure in measures if measure.kind == "metric"}
-    others = [_other(run, shown) for run in runs]
+    others = [_other(run, shown, limit) for run in runs]
     if any(others):
         columns.append(column("other metrics" if shown else "metrics", others))
     redacted = [sum(redaction.count for redaction in run.redactions()) for run in runs]
@@ -202,10 +211,10 @@ def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | Non
     return columns
 
 
-def _name(row: Row) -> Text:
+def _name(row: Row, cut: bool) -> Text:
     indent = "  " * (row.depth - 1) + "└ " if row.depth else ""
     name = row.run.name.removeprefix(f"{row.parent}.") if row.parent else row.run.name
-    return Text.assemble((indent, render.DIM), render.literal(name, limit=32 - len(indent)))
+    return Text.assemble((indent, render.DIM), render.literal(name, limit=32 - len(indent) if cut else None))
 
 
 def _status(run: StoredRun) -> Text:
@@ -213,12 +222,12 @@ def _status(run: StoredRun) -> Text:
     return Text.assemble(render.status(run.status), (mark, render.FAIR))
 
 
-def _other(run: StoredRun, shown: set[str]) -> Text:
+def _other(run: StoredRun, shown: set[str], limit: int | None) -> Text:
     """The most telling metric of a run that has none of those shown in columns."""
     if not run.metrics or shown & set(run.metrics):
         return Text("")
     key = max(sorted(run.metrics), key=_weight)
-    return Text.assemble(render.literal(key, render.DIM, limit=24), " ", render.number(run.metrics[key]))
+    return Text.assemble(render.literal(key, render.DIM, limit=limit), " ", render.number(run.metrics[key]))
 
 
 def telling(runs: Sequence[StoredRun]) -> Iterator[Measure]:

@@ -70,14 +70,14 @@ def params(out: Console, run: StoredRun, brief: bool) -> None:
     given = [key for key in run.params if run.param_origins.get(key) != "default"]
     defaults = [key for key in run.params if run.param_origins.get(key) == "default"]
     shown = defaults[:DEFAULTS] if brief and len(defaults) > DEFAULTS + 2 else defaults
-    table = render.table("", "", "")
+    table = render.table("", "")
     for key in sorted(given):
-        origin = run.param_origins.get(key)
-        mark = Text("derived", style=render.DIM) if origin == "derived" else Text("")
-        table.add_row(render.literal(key), render.literal(run.params[key], limit=300 if brief else None), mark)
+        value = render.literal(run.params[key], limit=300 if brief else None)
+        mark = "  (derived)" if run.param_origins.get(key) == "derived" else ""
+        table.add_row(render.literal(key), Text.assemble(value, (mark, render.DIM)))
     for key in sorted(shown):
         value = render.literal(run.params[key], render.DIM, limit=80 if brief else None)
-        table.add_row(render.literal(key, render.DIM), value, Text("default", style=render.DIM))
+        table.add_row(render.literal(key, render.DIM), Text.assemble(value, ("  (default)", render.DIM)))
     if len(shown) < len(defaults):
         left = f"and {len(defaults) - len(shown)} more defaults (--all)"
         table.add_row(Text(left, style=render.DIM))
@@ -155,7 +155,7 @@ def children(out: Console, run: StoredRun, brief: bool) -> None:
     from reticent.cli.runs import Row, fit
 
     shown = family[:CHILDREN] if brief and len(family) > CHILDREN + 2 else family
-    table = fit([Row(child, parent=run.name) for child in shown], out.width - 2, within=run.experiment)
+    table = fit([Row(child, parent=run.name) for child in shown], out.width - 2, within=run.experiment, cut=brief)
     left = len(family) - len(shown)
     body = Group(table, Text(f"and {left} more children (--all)", style=render.DIM)) if left else table
     render.section(out, "Children", body, str(len(family)))

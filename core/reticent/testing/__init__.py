@@ -1,12 +1,12 @@
 """Tests to inherit: what every integration and every backend promises, for ours and for those of others. Needs pytest.
 
-    class TestCoolframe(reticent.testing.IntegrationContract):
-        integration = coolframe_reticent.integration
-        ...
+class TestCoolframe(reticent.testing.IntegrationContract):
+    integration = coolframe_reticent.integration
+    ...
 
-    class TestCoolstore(reticent.testing.BackendContract):
-        backend = CoolBackend
-        ...
+class TestCoolstore(reticent.testing.BackendContract):
+    backend = CoolBackend
+    ...
 """
 
 from reticent.testing.backend_contract import BackendContract

@@ -1,1 +1,266 @@
-class BackendContract: ...
+"""What every backend promises, as tests to inherit. Give the class a backend and a way to read what it has stored.
+
+class TestCoolstore(BackendContract):
+    backend = CoolBackend
+
+    def url(self, directory):
+        return f"coolstore://{directory}/store"
+
+    def read(self, url, run_id):
+        ...
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from reticent import records
+from reticent.backends import Backend, Batch, Target
+from reticent.records import METRIC, Entry, MetricBlock, RunStatus, SealedRecord
+from reticent_redact import Redactor, SealedText
+
+RUN = "3f2a90c1d2e44b6f8a7b6c5d4e3f2a1b"
+WRITER = "1795416129-4711-a1b2"
+START = 1_750_000_000.0
+
+Points = Sequence[tuple[str, int, float]]
+"""Key, step and value of each."""
+
+UNICODE = ["naïve/größe", "指标", "метрика", "مقياس", "🦉 owl", "a b\tc", "quo'te\"s", "semi;colon--", "x" * 250]
+
+_seal = Redactor().seal
+
+
+def sealed(text: str) -> SealedText:
+    return _seal(text, channel="test")
+
+
+class BackendContract:
+    backend: ClassVar[type[Backend]]
+    stores_nan = True
+    """Whether NaN and the infinities are read back as they were written; else only that the rest arrives is tested."""
+
+    def url(self, directory: Path) -> str:
+        """The URL of a store in this directory, which is empty at first."""
+        raise NotImplementedError
+
+    def read(self, url: str, run_id: str) -> dict[str, object]:
+        """What the store has of a run, the store being closed: `status`, `params` and `tags` by key, `metrics` by key as
+        lists of (step, value) sorted by step, `artifacts` as a list of paths. `{}` if there is no such run."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> str:
+        return self.url(tmp_path)
+
+    @contextmanager
+    def opened(self, store: str, root: Path) -> Iterator[tuple[Backend, str]]:
+        """The backend, and the identity that it gave."""
+        backend = self.backend()
+        identity = backend.open(Target(store, root))
+        try:
+            yield backend, identity
+        finally:
+            backend.close()
+
+    def write(self, store: str, root: Path, *batches: Batch) -> None:
+        """Write batches in one session of the store, and expect that it takes all of them."""
+        with self.opened(store, root) as (backend, _):
+            for batch in batches:
+                assert list(backend.write(batch)) == []
+
+    def test_everything_is_stored(self, store: str, tmp_path: Path) -> None:
+        self.write(store, tmp_path, example(tmp_path))
+        run = self.read(store, RUN)
+        assert run["status"] == "FINISHED"
+        assert run["params"] == {"lr": "0.1", "layers": "[1, 2]"}
+        assert run["tags"] == {"team": "b"}, "the newest value of a tag holds"
+        assert run["metrics"] == {
+            "loss": [(step, 1 / (step + 1)) for step in range(10)],
+            "accuracy": [(step, step / 10) for step in range(10)],
+        }
+        assert run["artifacts"] == ["notes/a.txt"]
+
+    def test_a_batch_that_comes_twice_is_stored_once(self, store: str, tmp_path: Path) -> None:
+        self.write(store, tmp_path, example(tmp_path))
+        once = self.read(store, RUN)
+        self.write(store, tmp_path, example(tmp_path), example(tmp_path))
+        assert self.read(store, RUN) == once
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_batches_may_be_cut_anywhere_and_overlap(self, store: str, tmp_path: Path, seed: int) -> None:
+        whole = example(tmp_path)
+        other = self.url(tmp_path / "whole")
+        (tmp_path / "whole").mkdir()
+        self.write(other, tmp_path, whole)
+        self.write(store, tmp_path, *pieces(whole, random.Random(seed)))  # noqa: S311 - where to cut
+        assert self.read(store, RUN) == self.read(other, RUN)
+
+    def test_an_empty_batch_changes_nothing(self, store: str, tmp_path: Path) -> None:
+        self.write(store, tmp_path, example(tmp_path))
+        before = self.read(store, RUN)
+        self.write(store, tmp_path, Batch(RUN, tmp_path))
+        assert self.read(store, RUN) == before
+
+    def test_what_is_stored_is_there_after_reopening(self, store: str, tmp_path: Path) -> None:
+        whole = example(tmp_path)
+        half = len(whole.entries) // 2
+        self.write(store, tmp_path, Batch(RUN, tmp_path, whole.entries[:half], whole.metrics))
+        metrics = self.read(store, RUN)["metrics"]
+        assert metrics
+        self.write(store, tmp_path, Batch(RUN, tmp_path, whole.entries[half:]))
+        run = self.read(store, RUN)
+        assert run["metrics"] == metrics
+        assert run["status"] == "FINISHED"
+
+    def test_identity_is_the_stores_own(self, store: str, tmp_path: Path) -> None:
+        with self.opened(store, tmp_path) as (_, first):
+            pass
+        self.write(store, tmp_path, example(tmp_path))
+        with self.opened(store, tmp_path) as (_, again):
+            assert again == first
+        (tmp_path / "new").mkdir()
+        with self.opened(self.url(tmp_path / "new"), tmp_path) as (_, other):
+            assert other != first, "a new store would be held for one that has everything"
+
+    def test_not_a_number_and_infinity(self, store: str, tmp_path: Path) -> None:
+        values = [math.nan, math.inf, -math.inf, 5e-324, 1.7976931348623157e308, 1.0]
+        points = [("loss", step, value) for step, value in enumerate(values)]
+        self.write(store, tmp_path, batch(tmp_path, metrics=points))
+        stored = self.read(store, RUN)["metrics"]
+        assert isinstance(stored, dict)
+        if self.stores_nan:
+            assert [(step, repr(value)) for step, value in stored["loss"]] == [
+                (step, repr(value)) for step, value in enumerate(values)
+            ]
+        assert (5, 1.0) in stored["loss"]
+
+    def test_ten_thousand_params(self, store: str, tmp_path: Path) -> None:
+        params = {f"layer_{number}.units": str(number) for number in range(10_000)}
+        self.write(store, tmp_path, batch(tmp_path, *map(param, params, params.values())))
+        assert self.read(store, RUN)["params"] == params
+
+    def test_unicode(self, store: str, tmp_path: Path) -> None:
+        text = "\n".join(UNICODE)
+        entries: list[SealedRecord] = [*(param(key, text) for key in UNICODE), *(tag(key, text) for key in UNICODE)]
+        self.write(store, tmp_path, batch(tmp_path, *entries, metrics=[(key, 0, 1.0) for key in UNICODE]))
+        run = self.read(store, RUN)
+        assert run["params"] == run["tags"] == dict.fromkeys(UNICODE, text)
+        assert run["metrics"] == {key: [(0, 1.0)] for key in UNICODE}
+
+    def test_writers_number_their_keys_themselves(self, store: str, tmp_path: Path) -> None:
+        first, second = (
+            batch(tmp_path, metrics=[("a", 0, 1.0), ("b", 0, 2.0)]),
+            batch(tmp_path, metrics=[("b", 1, 3.0)]),
+        )
+        block = second.metrics[0]
+        other = MetricBlock("1795416130-4712-c3d4", block.first, block.keys, block.data)
+        self.write(store, tmp_path, first, Batch(RUN, tmp_path, (), (other,)), first)
+        assert self.read(store, RUN)["metrics"] == {"a": [(0, 1.0)], "b": [(0, 2.0), (1, 3.0)]}
+
+    @pytest.mark.parametrize("status", list(RunStatus))
+    def test_every_status(self, store: str, tmp_path: Path, status: RunStatus) -> None:
+        ended = records.RunEnded(time=START + 1, status=status, error=sealed("Traceback ..."))
+        self.write(store, tmp_path, batch(tmp_path, started(), ended))
+        assert self.read(store, RUN)["status"] == status.value
+
+    def test_runs_are_kept_apart(self, store: str, tmp_path: Path) -> None:
+        other = "0" * 32
+        whole = example(tmp_path)
+        self.write(store, tmp_path, whole, Batch(other, tmp_path, [], whole.metrics))
+        assert self.read(store, other)["params"] == {}
+        assert self.read(store, other)["metrics"] == self.read(store, RUN)["metrics"]
+
+    def test_every_kind_of_record_is_taken(self, store: str, tmp_path: Path) -> None:
+        self.write(store, tmp_path, batch(tmp_path, *every_record()))
+        assert self.read(store, RUN)["status"] == "FINISHED"
+
+
+def started() -> records.RunStarted:
+    return records.RunStarted(time=START, run_id=RUN, name=sealed("calm-owl-7"), experiment=sealed("default"))
+
+
+def param(key: str, value: str) -> records.Param:
+    return records.Param(time=START, key=sealed(key), value=sealed(value), origin="explicit")
+
+
+def tag(key: str, value: str, time: float = START) -> records.Tag:
+    return records.Tag(time=time, key=sealed(key), value=sealed(value))
+
+
+def batch(directory: Path, *entries: SealedRecord, metrics: Points = ()) -> Batch:
+    """Records and points of one writer; without a start of the run one is put before them."""
+    if not any(isinstance(entry, records.RunStarted) for entry in entries):
+        entries = (started(), *entries)
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(key for key, _, _ in metrics), 1)}
+    packed = [METRIC.pack(START + place, step, value, numbers[key]) for place, (key, step, value) in enumerate(metrics)]
+    block = MetricBlock(WRITER, 0, {number: sealed(key) for key, number in numbers.items()}, b"".join(packed))
+    placed = [Entry(WRITER, 200 * place, record) for place, record in enumerate(entries)]
+    return Batch(RUN, directory, placed, (block,) if metrics else ())
+
+
+def example(directory: Path) -> Batch:
+    """A small run with something of everything that users look at; its file lies under `directory`."""
+    file = directory / "artifacts" / "notes" / "a.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("some text")
+    digest = "b94f6f125c79e3a5ffaa826f584c10d52ada669e6762051b826b55776d05aed2"
+    points = [point for step in range(10) for point in (("loss", step, 1 / (step + 1)), ("accuracy", step, step / 10))]
+    return batch(
+        directory,
+        started(),
+        param("lr", "0.1"),
+        param("layers", "[1, 2]"),
+        tag("team", "a"),
+        tag("team", "b", START + 1),
+        records.Artifact(time=START + 2, path=sealed("notes/a.txt"), size=9, sha256=digest),
+        records.RunEnded(time=START + 3, status=RunStatus.FINISHED, counts={"param": 2, "metrics": 20}),
+        metrics=points,
+    )
+
+
+def pieces(whole: Batch, chance: random.Random) -> list[Batch]:
+    """The batch cut at random places; each piece may begin before the end of the one before it."""
+    cut: list[Batch] = []
+    entry = point = 0
+    block = whole.metrics[0]
+    while entry < len(whole.entries) or point < len(block):
+        entry_from, point_from = chance.randint(max(0, entry - 2), entry), chance.randint(max(0, point - 3), point)
+        entry = min(len(whole.entries), entry + chance.randint(0, 3))
+        point = min(len(block), point + chance.randint(0, 6))
+        data = block.data[point_from * METRIC.size : point * METRIC.size]
+        part = (MetricBlock(block.writer, block.first + point_from, block.keys, data),) if data else ()
+        cut.append(Batch(whole.run_id, whole.directory, whole.entries[entry_from:entry], part))
+    return cut
+
+
+def every_record() -> list[SealedRecord]:
+    text = sealed("text")
+    time = START + 1
+    return [
+        started(),
+        records.WriterStarted(time=time, host=text, machine="m", pid=1, process_started=START, byteorder="little"),
+        param("lr", "0.1"),
+        tag("team", "a"),
+        records.MetricKey(time=time, number=1, key=text),
+        records.Staged(time=time, token="t", path=text),  # noqa: S106 - the name of a directory
+        records.Reference(time=time, path=sealed("big.bin"), location=text, size=1 << 40),
+        records.Withheld(time=time, path=sealed("key.pem"), rule="private-key"),
+        records.Dataset(
+            time=time, name=text, context="train", digest="d", source=text, schema=sealed("{}"), profile=sealed("{}")
+        ),
+        records.Model(time=time, path=sealed("model"), flavor="sklearn", mlmodel=text, size=10),
+        records.Redaction(time=time, channel="param", rule="key", action="mask", count=2),
+        records.Warned(time=time, kind="kind", message=text),
+        records.Lost(time=time, what="records", count=3, reason=text),
+        records.Delivery(time=time, backend="other", state="pending", delivered=3, error=text),
+        records.RunEnded(time=START + 2, status=RunStatus.FINISHED),
+        records.WriterClosed(time=START + 3, metrics=0),
+    ]

@@ -50,7 +50,8 @@ def resolve(patch: Patch) -> tuple[Any, str]:
 
 
 def subclasses(cls: type) -> list[type]:
-    found = {sub for direct in type.__subclasses__(cls) for sub in (direct, *subclasses(direct))}
+    direct: list[type] = cls.__subclasses__()
+    found = {*direct, *(sub for one in direct for sub in subclasses(one))}
     return sorted(found, key=lambda sub: (sub.__module__, sub.__qualname__))
 
 
@@ -75,13 +76,13 @@ def _applicable(integration: Integration) -> list[Patch]:
     return [patch for patch in integration.patches if applies(patch)]
 
 
-class Planted(Exception):
+class PlantedError(Exception):
     """An error in a hook."""
 
 
 def _creation(original: Hook) -> Hook:  # noqa: ARG001 - one form for all
-    def hook(call: Call) -> Generator[None, Any, None]:
-        raise Planted("while the hook is made")
+    def hook(call: Call) -> Generator[None, Any, None]:  # noqa: ARG001 - a hook's form
+        raise PlantedError("while the hook is made")
 
     return hook
 
@@ -90,8 +91,8 @@ def _before(original: Hook) -> Hook:
     def hook(call: Call) -> Generator[None, Any, None]:
         next(original(call), None)  # with all the edits that the integration makes
         for name in call.given():
-            call.set(name, Planted("an edit that must not be applied"))
-        raise Planted("before yield")
+            call.set(name, PlantedError("an edit that must not be applied"))
+        raise PlantedError("before yield")
         yield
 
     return hook
@@ -100,7 +101,7 @@ def _before(original: Hook) -> Hook:
 def _after(original: Hook) -> Hook:
     def hook(call: Call) -> Generator[None, Any, None]:
         yield from _half(original(call))
-        raise Planted("after yield")
+        raise PlantedError("after yield")
 
     return hook
 
@@ -116,7 +117,7 @@ def _twice(original: Hook) -> Hook:
 def _never(original: Hook) -> Hook:  # noqa: ARG001 - one form for all
     def hook(call: Call) -> Generator[None, Any, None]:
         for name in call.given():
-            call.set(name, Planted("an edit that must not be applied"))
+            call.set(name, PlantedError("an edit that must not be applied"))
         return
         yield
 
@@ -128,7 +129,7 @@ def _close(original: Hook) -> Hook:
         try:
             yield from _half(original(call))
         except GeneratorExit:
-            raise Planted("while the hook is closed") from None
+            raise PlantedError("while the hook is closed") from None
 
     return hook
 

@@ -21,7 +21,8 @@ import reticent
 
 reticent.configure(experiment="churn")
 with reticent.start_run("search", run_id="aaaa0001", tags={"team": "[bold]x[/]"}) as run:
-    run.log_params({"lr": 0.1, "api_key": sys.argv[1], "note": "[red]x[/]", "escape": chr(27) + "[31mred", "lines": "a\\nb"})
+    run.log_params({"lr": 0.1, "api_key": sys.argv[1], "note": "[red]x[/]", "long": "x" * 300})
+    run.log_params({"escape": chr(27) + "[31mred", "lines": "a\\nb"})
     run.log_params({"solver": "lbfgs"}, origin="default")
     for step in range(50):
         run.log_metric("val_loss", 2 * 0.9**step, step)
@@ -30,7 +31,7 @@ with reticent.start_run("search", run_id="aaaa0001", tags={"team": "[bold]x[/]"}
     run.log_text("hello", "notes/a.txt")
     for number in range(1, 9):
         with reticent.start_run(f"candidate-{number}", run_id=f"bbbb000{number}") as child:
-            child.log_params({"C": number, "penalty": "l2"})
+            child.log_params({"C": number, "penalty": "l2", "path": "p" * 60 + str(number)})
             child.log_metrics({"accuracy": 0.9 + number / 100, "loss": 1.0 - number / 10, "speed": number * 10})
 try:
     with reticent.start_run("日本-ünï [red]x[/]", run_id="cccc0001", experiment="odd [names]"):

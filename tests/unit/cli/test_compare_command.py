@@ -16,7 +16,8 @@ def test_only_params_that_differ_are_shown(command: Command) -> None:
     outcome = command("compare", "bbbb0001", "bbbb0002")
     assert outcome.code == 0
     keys = [line.split()[0] for line in outcome.out.splitlines() if line.split()]
-    assert "C" in keys
+    assert {"C", "path"} <= set(keys)
+    assert "p" * 60 + "2" in outcome.out  # whole, as nothing is cut off in a pipe
     assert "penalty" not in keys
     assert "1 alike" in outcome.out
 

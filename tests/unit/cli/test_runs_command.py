@@ -65,7 +65,7 @@ def test_json_is_all_that_stdout_has(command: Command) -> None:
     outcome = command("runs", "--json")
     runs = {run["run_id"]: run for run in json.loads(outcome.out)}
     assert runs["bbbb0001"]["parent_id"] == "aaaa0001"
-    assert runs["bbbb0001"]["params"] == {"C": "1", "penalty": "l2"}
+    assert runs["bbbb0001"]["params"] == {"C": "1", "penalty": "l2", "path": "p" * 60 + "1"}
     assert runs["aaaa0001"]["params"]["note"] == "[red]x[/]"
     assert runs["aaaa0001"]["redacted"] >= 1
     assert {run["status"] for run in runs.values()} <= {status.value for status in RunStatus}

@@ -38,7 +38,7 @@ def test_a_secret_shows_as_redacted_with_its_rule(shown: str) -> None:
 
 def test_defaults_are_marked(shown: str) -> None:
     (line,) = [line for line in shown.splitlines() if line.strip().startswith("solver")]
-    assert line.split() == ["solver", "lbfgs", "default"]
+    assert line.split() == ["solver", "lbfgs", "(default)"]
 
 
 def test_metrics_have_curves_also_with_nan_and_infinity(shown: str) -> None:

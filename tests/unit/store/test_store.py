@@ -238,6 +238,17 @@ def test_two_processes_log_and_read_at_once(root: Path, start: Start) -> None:
     assert all(len(run.metric_history("m")) == 20 for run in runs)
 
 
+def test_a_run_that_was_looked_at_before_its_first_record_is_found_later(root: Path) -> None:
+    """As when one process makes the directory, another one delivers all there is, and then the first one goes on."""
+    directory = root / "runs" / "early"
+    directory.mkdir(parents=True)
+    looked_at = directory.stat().st_mtime_ns
+    search_runs()
+    with reticent.start_run("late", run_id="early"):
+        os.utime(directory, ns=(looked_at, looked_at + 1000))
+    assert [run.name for run in search_runs()] == ["late"]
+
+
 def test_a_killed_process_leaves_its_points_and_a_crashed_run(root: Path, start: Start) -> None:
     other = start("""
         run = reticent.start_run()
