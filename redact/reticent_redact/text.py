@@ -123,16 +123,17 @@ class Scanner:
                 yield Span(at, at + len(secret), REGISTERED_RULE)
                 at = text.find(secret, at + len(secret))
         for literal, rule in self._rules:
-            at = folded.find(literal)
+            at, reach = folded.find(literal), 0
             while at >= 0:
                 after = at + len(literal)
                 match = rule.compiled.match(text, at)
                 if match is not None:
                     group = "secret" if "secret" in rule.compiled.groupindex else 0
                     if rule.valid(match[group]):
+                        after = match.end(group)
                         # The rest of the word goes too: what follows a marker must not look like a beginning.
-                        after = _end_of_token(text, match.end(group))
-                        yield Span(match.start(group), after, rule.id)
+                        reach = reach if after <= reach else _end_of_token(text, after)
+                        yield Span(match.start(group), reach, rule.id)
                 at = folded.find(literal, after)
 
     def _by_key(self, text: str, folded: str) -> Iterator[Span]:

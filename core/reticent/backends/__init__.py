@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reticent.errors import SettingsError
+from reticent.files import safe_relative
 from reticent.records import Artifact, Entry, MetricBlock
 
 
@@ -37,8 +38,11 @@ class Batch:
         return len(self.entries) + sum(map(len, self.metrics))
 
     def file(self, artifact: Artifact) -> Path | None:
-        """The sealed file of an artifact; None if it has been replaced by a later one since."""
-        path = self.directory / "artifacts" / artifact.path
+        """The sealed file of an artifact; None if one of another size has replaced it since (`sha256` tells for sure).
+
+        Raises ValueError for a path that leaves the run, which only a forged log has.
+        """
+        path = self.directory / "artifacts" / safe_relative(artifact.path)
         return path if path.is_file() and path.stat().st_size == artifact.size else None
 
 

@@ -111,7 +111,13 @@ class Sender:
         """
         with self._delivering:
             for run_id in run_ids:
-                self._deliver_run(run_id, advance)
+                try:
+                    self._deliver_run(run_id, advance)
+                except BaseException:
+                    self._reset()  # the reader stands behind what was not written
+                    raise
+                if run_id not in self._own:
+                    self._following.pop(run_id, None)  # prepared anew the next time: its process may be gone by then
 
     def outstanding(self) -> list[str]:
         """The runs under the root that may hold something the store has not got. Raises what the backend raises."""
@@ -195,6 +201,7 @@ class Sender:
             progress = files.load(run_id)
             self._following[run_id] = RunReader(self._root / "runs" / run_id, progress.cursor), progress
         reader, progress = self._following[run_id]
+        seen = files.changed(run_id)
         finished, changed = False, False
         while not finished:
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
@@ -213,6 +220,7 @@ class Sender:
             progress.complete = finished
             files.save(run_id, progress)
         if finished:
+            files.settle(run_id, seen)
             del self._following[run_id]
             if progress.said == "pending" or (not progress.said and run_id in self._own):
                 self._completed(run_id, self._record(progress, "complete"))

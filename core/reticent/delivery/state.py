@@ -2,6 +2,9 @@
 
     <root>/delivery/<store>/<run_id>.json
 
+The file's time is that of the run's directory when all of it had arrived, 0 before: what is outstanding is found without
+opening a file.
+
 `store` is a digest of the backend's URL and of what its `open` returned: a store that was emptied or replaced has
 another one, and is given every run from the start.
 """
@@ -19,6 +22,9 @@ import msgspec
 from reticent.backends import name_of
 from reticent.files import make_directory, write_private
 from reticent.runlog import Cursor
+
+_TICK = 1_000_000_000
+"""No file system's clock is coarser (ns)."""
 
 
 class Progress(msgspec.Struct, omit_defaults=True):
@@ -48,18 +54,44 @@ class ProgressFiles:
             return Progress()  # from the start: writes are idempotent
 
     def save(self, run_id: str, progress: Progress) -> None:
+        """Keep the progress of a run, which stays outstanding until it is settled."""
         write_private(self._path(run_id), msgspec.json.encode(progress))
+        os.utime(self._path(run_id), ns=(0, 0))
 
     def outstanding(self) -> Iterator[str]:
         """The ids of the runs that may hold something this store has not got, oldest first."""
         make_directory(self._directory)
-        saved = {entry.name: entry.stat().st_mtime for entry in os.scandir(self._directory)}
-        with contextlib.suppress(FileNotFoundError):
-            runs = [(entry.stat().st_mtime, entry.name) for entry in os.scandir(self._runs) if entry.is_dir()]
-            for changed, run_id in sorted(runs):
-                # A writer that is opened, or opened again, changes its directory's time.
-                if changed >= saved.get(f"{run_id}.json", 0.0) or not self.load(run_id).complete:
-                    yield run_id
+        settled = _changed(self._directory)
+        for changed, run_id in sorted((changed, name) for name, changed in _changed(self._runs).items()):
+            if not (self._runs / run_id).is_dir():
+                continue
+            if changed > settled.get(f"{run_id}.json", 0):
+                yield run_id
+
+    def changed(self, run_id: str) -> int:
+        """When a file was last added to a run (ns, by its file system's clock): a writer was opened, or opened again."""
+        try:
+            return (self._runs / run_id).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def settle(self, run_id: str, seen: int) -> None:
+        """Have a complete run not be outstanding until a file is added to it. `seen`: `changed` before it was read."""
+        path = self._path(run_id)
+        os.utime(path)
+        if path.stat().st_mtime_ns - seen < _TICK:
+            seen -= 1  # one that was added after the look may have the same time: look once more
+        os.utime(path, ns=(seen, seen))
 
     def _path(self, run_id: str) -> Path:
         return self._directory / f"{run_id}.json"
+
+
+def _changed(directory: Path) -> dict[str, int]:
+    """When each entry of a directory was changed; without those that another process has just renamed or removed."""
+    found = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                found[entry.name] = entry.stat().st_mtime_ns
+    return found

@@ -21,6 +21,7 @@ SECRETS = [
     PEM,
     "password='" + "s3cr3t and " * 500 + "'",
     "api_key=" + "k3y" * 3000,
+    "api_key=" + "k3y" * 40_000,  # longer than what is kept in sight
 ]
 
 

@@ -359,6 +359,14 @@ def test_a_planted_secret_survives_nowhere(secret: str, other: Any, key: str, sp
         assert body not in str(output)
 
 
+@settings(max_examples=500, deadline=None)
+@given(fragments, st.sampled_from(SECRETS), fragments)
+@example("-----BEGIN " + "PRIVATE KEY-----\nMIIE\n-----END " + "PRIVATE KEY-----", SECRETS[0], "")
+def test_a_planted_secret_survives_in_no_text(before: str, secret: str, after: str) -> None:
+    for space in ("", " ") if before.endswith("-----") else (" ",):
+        assert secret not in Redactor().redact_text(f"{before}{space}{secret} {after}")
+
+
 @settings(deadline=None)
 @given(
     st.sampled_from(["password", "api_key", "hub_token", "clientSecret", "AWS_SECRET_ACCESS_KEY"]),

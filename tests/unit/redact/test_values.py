@@ -107,6 +107,10 @@ REPEATED = [
     pytest.param(lambda n: "7" * n, id="digits"),
     *(pytest.param(lambda n, unit=unit: unit * (n // len(unit)), id=unit.strip()) for unit in LITERALS),
     *(
+        pytest.param(lambda n, unit=f"{rule.hits[0]}-": unit * (n // len(unit)), id=f"whole-{rule.id}")
+        for rule in RULES
+    ),
+    *(
         pytest.param(
             lambda n, unit=rule.hits[0]: unit[: len(unit) // 2] * (n // (len(unit) // 2)), id=f"half-{rule.id}"
         )
