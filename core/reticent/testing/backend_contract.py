@@ -155,15 +155,12 @@ class BackendContract:
         assert run["params"] == run["tags"] == dict.fromkeys(UNICODE, text)
         assert run["metrics"] == {key: [(0, 1.0)] for key in UNICODE}
 
-    def test_writers_number_their_keys_themselves(self, store: str, tmp_path: Path) -> None:
-        first, second = (
-            batch(tmp_path, metrics=[("a", 0, 1.0), ("b", 0, 2.0)]),
-            batch(tmp_path, metrics=[("b", 1, 3.0)]),
-        )
-        block = second.metrics[0]
+    def test_writers_number_points_and_keys_themselves(self, store: str, tmp_path: Path) -> None:
+        first = batch(tmp_path, metrics=[("a", 0, 1.0), ("b", 0, 2.0)])
+        block = batch(tmp_path, metrics=[("b", 1, 3.0), ("b", 2, 4.0)]).metrics[0]
         other = MetricBlock("1795416130-4712-c3d4", block.first, block.keys, block.data)
         self.write(store, tmp_path, first, Batch(RUN, tmp_path, (), (other,)), first)
-        assert self.read(store, RUN)["metrics"] == {"a": [(0, 1.0)], "b": [(0, 2.0), (1, 3.0)]}
+        assert self.read(store, RUN)["metrics"] == {"a": [(0, 1.0)], "b": [(0, 2.0), (1, 3.0), (2, 4.0)]}
 
     @pytest.mark.parametrize("status", list(RunStatus))
     def test_every_status(self, store: str, tmp_path: Path, status: RunStatus) -> None:

@@ -22,6 +22,7 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
             "model_class": f"{kind.__module__}.{kind.__qualname__}",
             "model_format": "ubj",
             "xgb_version": xgboost.__version__,
+            "code": None,
         },
         "python_function": {"data": "model.ubj", "loader_module": "mlflow.xgboost"},
     }

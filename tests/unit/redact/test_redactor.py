@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from reticent_redact import UNSCANNED, Policy, Redactor, Report
@@ -361,8 +361,9 @@ def test_a_planted_secret_survives_nowhere(secret: str, other: Any, key: str, sp
 
 @settings(max_examples=500, deadline=None)
 @given(fragments, st.sampled_from(SECRETS), fragments)
-@example("-----BEGIN " + "PRIVATE KEY-----\nMIIE\n-----END " + "PRIVATE KEY-----", SECRETS[0], "")
+@example("-----BEGIN " + "PRIVATE KEY-----\nMIIE\n-----END " + "PRIVATE KEY-----", SECRETS[0], " ")
 def test_a_planted_secret_survives_in_no_text(before: str, secret: str, after: str) -> None:
+    assume(secret not in before and secret not in after)  # there it may be glued to a word and then is part of it
     for space in ("", " ") if before.endswith("-----") else (" ",):
         assert secret not in Redactor().redact_text(f"{before}{space}{secret} {after}")
 

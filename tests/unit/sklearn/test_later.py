@@ -1,0 +1,95 @@
+"""Metrics that the user computes after the fit."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+
+import numpy as np
+import pytest
+from sklearn import metrics
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from reticent.testing import captured
+
+
+def split(data):
+    features, labels = data
+    return (features[:400], labels[:400]), (features[400:], labels[400:])
+
+
+def late(run):
+    return {key: value for key, ((_, value),) in run.metrics.items() if not key.startswith("training_")}
+
+
+def test_metrics_are_logged_to_the_run_of_the_estimator(cancer, root):
+    train, test = split(cancer)
+    model, other = LogisticRegression().fit(*train), LogisticRegression(C=1e-4).fit(*train)
+    expected = {
+        "accuracy_score_eval": accuracy_score(test[1], model.predict(test[0])),
+        "roc_auc_score_eval": roc_auc_score(test[1], model.predict_proba(test[0])[:, 1]),
+        "f1_score_eval": metrics.f1_score(y_pred=model.predict(test[0]), y_true=test[1]),
+        "accuracy_score_training": accuracy_score(train[1], model.predict(train[0])),
+        "accuracy_score-2_eval": accuracy_score(test[1], model.predict(test[0])),
+        "LogisticRegression_score_eval": model.score(*test),
+        "log_loss_eval": metrics.log_loss(test[1], model.predict_proba(test[0])),
+    }
+    accuracy_score(test[1], other.predict(test[0]))
+    first, second = captured(root)
+    assert late(first) == pytest.approx(expected)
+    assert set(late(second)) == {"accuracy_score_eval"}
+    assert first.datasets == [("dataset", "train"), ("eval", "eval")] or len(first.datasets) == 2
+    info = json.loads((root / "runs" / first.run_id / "artifacts/metric_info.json").read_text())
+    assert info["accuracy_score_eval"] == {"call": "accuracy_score", "data": "eval"}
+
+
+def test_data_made_for_one_prediction_is_known_by_its_labels(cancer, root):
+    train, test = split(cancer)
+    scaler = StandardScaler().fit(train[0])
+    model = LogisticRegression().fit(scaler.transform(train[0]), train[1])
+    accuracy_score(test[1], model.predict(scaler.transform(test[0])))
+    metrics.f1_score(test[1], model.predict(scaler.transform(test[0])))
+    model.score(scaler.transform(train[0]), train[1])
+    more = test[0][:50], test[1][:50]
+    accuracy_score(more[1], model.predict(more[0]))
+    (run,) = captured(root)
+    assert set(late(run)) == {
+        "accuracy_score_eval",
+        "f1_score_eval",
+        "LogisticRegression_score_training",
+        "accuracy_score_eval_2",
+    }
+
+
+def test_of_searches_pipelines_and_regressors(cancer, diabetes, root):
+    search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=2).fit(*cancer)
+    pipeline = make_pipeline(StandardScaler(), Ridge()).fit(*diabetes)
+    search.score(*cancer)
+    accuracy_score(cancer[1], search.best_estimator_.predict(cancer[0]))
+    metrics.mean_absolute_error(diabetes[1], pipeline.predict(diabetes[0]))
+    found, regression = [run for run in captured(root) if run.parent_id is None]
+    assert {"GridSearchCV_score_training", "accuracy_score_training"} < set(late(found))
+    assert set(late(regression)) == {"mean_absolute_error_training"}
+
+
+def test_what_is_no_prediction_or_no_number_is_not_logged(cancer, root):
+    model = LogisticRegression().fit(*cancer)
+    predicted = model.predict(cancer[0])
+    metrics.confusion_matrix(cancer[1], predicted)
+    metrics.f1_score(cancer[1], predicted, average=None)
+    accuracy_score(cancer[1], np.ones(len(cancer[1])))
+    (run,) = captured(root)
+    assert late(run) == {}
+
+
+def test_metrics_that_were_imported_before(root, cancer):
+    """`accuracy_score` of this module is another name for the patched function."""
+    assert accuracy_score is metrics.accuracy_score
+    assert hasattr(accuracy_score, "__wrapped__")
+    assert pickle.loads(pickle.dumps(accuracy_score)) is accuracy_score
+    assert sys.modules["sklearn.metrics._classification"].accuracy_score is accuracy_score

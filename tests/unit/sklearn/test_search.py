@@ -1,0 +1,161 @@
+"""Searches and cross-validation: one run, and a child for each candidate."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from joblib import parallel_backend
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+)
+from sklearn.pipeline import make_pipeline
+
+import reticent
+from reticent.testing import Captured, captured
+
+SCORES = {
+    "mean_fit_time",
+    "std_fit_time",
+    "mean_score_time",
+    "std_score_time",
+    "split0_test_score",
+    "split1_test_score",
+    "mean_test_score",
+    "std_test_score",
+    "rank_test_score",
+}
+
+
+def family(root: Path) -> tuple[Captured, list[Captured]]:
+    """The one run without a parent, and its children."""
+    runs = captured(root)
+    (parent,) = [run for run in runs if run.parent_id is None]
+    children = [run for run in runs if run.parent_id == parent.run_id]
+    assert len(children) == len(runs) - 1
+    return parent, children
+
+
+def check(search: Any, root: Path) -> tuple[Captured, list[Captured]]:
+    parent, children = family(root)
+    assert parent.metrics["best_cv_score"][0][1] == search.best_score_
+    assert parent.models == ["model", "best_estimator"] or set(parent.models) == {"model", "best_estimator"}
+    assert "training_score" in parent.metrics
+    table = (root / "runs" / parent.run_id / "artifacts/cv_results.csv").read_text()
+    assert len(list(csv.DictReader(table.splitlines()))) == len(search.cv_results_["params"])
+    assert parent.warnings == []
+    for child in children:
+        assert child.status == "FINISHED"
+        assert child.tags["estimator_name"] == type(search.estimator).__name__
+        assert child.warnings == []
+    return parent, children
+
+
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_a_grid(backend, cancer, root):
+    search = GridSearchCV(LogisticRegression(), {"C": [0.01, 0.1, 1.0, 10.0, 100.0]}, cv=2, n_jobs=2)
+    with parallel_backend(backend):
+        search.fit(*cancer)
+    parent, children = check(search, root)
+    assert parent.params["best_C"] == str(search.best_params_["C"])
+    assert parent.params["estimator"] == "LogisticRegression()"
+    assert "estimator__C" not in parent.params
+    assert sorted(float(child.params["C"]) for child in children) == [0.01, 0.1, 1.0, 10.0, 100.0]
+    assert all(set(child.metrics) == SCORES for child in children)
+    assert [child.metrics["rank_test_score"][0][1] for child in children] == sorted(search.cv_results_["rank_test_score"])
+
+
+class Guessing(ClassifierMixin, BaseEstimator):
+    """A class that other processes can only have by value."""
+
+    def __init__(self, label=0):
+        self.label = label
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[self.label])
+
+
+Guessing.__module__ = "__main__"
+
+
+def test_a_class_of_the_users_script_in_other_processes(cancer, root):
+    search = GridSearchCV(Guessing(), {"label": [0, 1]}, cv=2, n_jobs=2).fit(*cancer)
+    parent, children = check(search, root)
+    assert parent.params["best_label"] == "1"
+    assert len(children) == 2
+
+
+def test_texts(texts, root):
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    search = GridSearchCV(pipeline, {"logisticregression__C": [1.0, 2.0]}, cv=2).fit(*texts)
+    _, children = check(search, root)
+    assert len(children) == 2
+
+
+def test_several_metrics(cancer, root):
+    search = RandomizedSearchCV(
+        LogisticRegression(), {"C": [0.1, 1.0, 10.0]}, n_iter=2, cv=2, scoring=["accuracy", "f1"], refit="f1"
+    )
+    search.fit(*cancer)
+    _, children = check(search, root)
+    assert {"mean_test_accuracy", "mean_test_f1", "rank_test_f1"} <= set(children[0].metrics)
+
+
+def test_a_halving_search(cancer, root):
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+    from sklearn.model_selection import HalvingGridSearchCV
+
+    search = HalvingGridSearchCV(LogisticRegression(), {"C": [0.1, 1.0, 10.0]}, cv=2).fit(*cancer)
+    _, children = check(search, root)
+    assert len(children) == len(search.cv_results_["params"])
+
+
+def test_only_the_best_candidates_have_runs(cancer, root):
+    reticent.autolog(sklearn={"max_children": 2})
+    search = GridSearchCV(LogisticRegression(), {"C": [1e-5, 1e-4, 1.0, 10.0]}, cv=2).fit(*cancer)
+    parent, children = check(search, root)
+    assert parent.tags["candidates"] == "4"
+    assert parent.tags["candidates_without_child_run"] == "2"
+    assert {float(child.params["C"]) for child in children} == {1.0, 10.0}
+
+
+def test_without_refit(cancer, root):
+    GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, refit=False).fit(*cancer)
+    parent, children = family(root)
+    assert set(parent.metrics) == {"best_cv_score"}
+    assert len(children) == 2
+
+
+def test_cross_validation_is_one_run(cancer, root):
+    scores = cross_val_score(LogisticRegression(), *cancer, cv=3)
+    cross_validate(LogisticRegression(), *cancer, cv=2, scoring=["accuracy", "f1"], n_jobs=2)
+    first, second = captured(root)
+    assert [value for _, value in first.metrics["test_score"]] == scores.tolist()
+    assert first.metrics["mean_test_score"][0][1] == scores.mean()
+    assert first.tags["evaluation"] == "cross_val_score"
+    assert len(second.metrics["test_f1"]) == 2
+    assert first.params["C"] == "1.0"
+
+
+def test_curves_of_many_fits_are_one_run(cancer, root):
+    learning_curve(LogisticRegression(), *cancer, cv=2, train_sizes=[0.3, 1.0])
+    validation_curve(LogisticRegression(), *cancer, param_name="C", param_range=[0.1, 1.0], cv=2)
+    learning, validation = captured(root)
+    assert [step for step, _ in learning.metrics["mean_test_score"]] == [85, 284]
+    assert len(validation.metrics["mean_train_score"]) == 2
+    assert validation.params["param_name"] == "C"

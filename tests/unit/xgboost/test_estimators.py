@@ -1,0 +1,82 @@
+"""XGBoost's scikit-learn estimators: one run for the fit, whichever integrations are on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from xgboost import XGBClassifier
+
+import reticent
+from reticent.models import find, load_model
+from reticent.testing import captured
+from reticent_integrations.xgboost import flavor
+
+
+def fit(rounds: int = 4) -> XGBClassifier:
+    chance = np.random.default_rng(0)
+    X = chance.normal(size=(80, 4))
+    y = (X[:, 0] + chance.normal(size=80) > 0).astype(int)
+    model = XGBClassifier(n_estimators=rounds, eval_metric="auc", early_stopping_rounds=2, random_state=0, n_jobs=1)
+    return model.fit(X, y, eval_set=[(X, y), (X[:30], 1 - y[:30])], verbose=False)
+
+
+def test_iterations_join_the_estimators_run(root: Path) -> None:
+    reticent.autolog()
+    fit()
+    (run,) = captured(root)
+    assert run.status == "FINISHED"
+    assert run.tags["autologging"] == "sklearn"
+    assert [step for step, _ in run.metrics["validation_0-auc"]] == list(range(len(run.metrics["validation_1-auc"])))
+    assert {"best_step", "stopped_step", "best_score"} <= set(run.metrics)
+    assert run.tags["early_stopping_monitor"] == "validation_1-auc"
+    assert "feature_importance_gain.json" in run.artifacts
+    assert run.models == ["model"]
+    assert run.params["n_estimators"] == "4"
+    assert "num_boost_round" not in run.params
+    assert run.warnings == []
+
+
+def test_two_fits_in_one_run_are_kept_apart(root: Path) -> None:
+    reticent.autolog()
+    with reticent.start_run():
+        fit(3)
+        fit(4)
+    (run,) = captured(root)
+    assert run.warnings == []
+    first, second = run.metrics["validation_0-auc"], run.metrics["fit_2.validation_0-auc"]
+    assert [step for step, _ in first] == list(range(len(first)))
+    assert [step for step, _ in second] == list(range(len(second)))
+    assert {"feature_importance_gain.json", "fit_2.feature_importance_gain.json"} <= set(run.artifacts)
+
+
+def test_alone_it_captures_the_training(root: Path) -> None:
+    reticent.autolog(sklearn=False)
+    fit()
+    (run,) = captured(root)
+    assert run.tags["autologging"] == "xgboost"
+    assert run.params["num_boost_round"] == "4"
+    assert run.models == ["model"]
+    assert ("train", "train") in run.datasets
+
+
+@pytest.mark.parametrize("subclassed", [False, True])
+def test_flavor_keeps_the_estimator(root: Path, subclassed: bool) -> None:
+    class Own(XGBClassifier):
+        pass
+
+    X = np.arange(40.0).reshape(10, 4)
+    model = (Own if subclassed else XGBClassifier)(n_estimators=2, n_jobs=1).fit(X, [0, 1] * 5)
+    assert find(model) is flavor
+    with reticent.start_run() as run:
+        run.log_model(model)
+    captured(root)
+    loaded = load_model(f"runs:/{run.run_id}/model")
+    assert type(loaded) is XGBClassifier
+    assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_flavor_loads_nothing_but_xgboost(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not a class of XGBoost"):
+        flavor.load(tmp_path, {"data": "model.ubj", "model_class": "subprocess.Popen"})
