@@ -136,6 +136,8 @@ def _place(integration: Integration, patch: Patch) -> None:
     try:
         place(patch, integration)
     except AttributeError:
+        if patch.optional:
+            return
         warn_once(
             f"target {patch.target}",
             f"{patch.target} does not exist in this version of {integration.module}: it is not captured",

@@ -51,8 +51,8 @@ def close(sessions: list[Session]) -> None:
     left: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for session in sessions:
-        for run in session.losing.values():
-            lost += run.losses()
+        for recorder in session.losing.values():
+            lost += recorder.losses()
         for sender in session.senders():
             left[sender.name] += len(sender.give_up())
     if +left:

@@ -166,9 +166,7 @@ def _schema(data: Any) -> dict[str, Any]:
     if columns is not None and not callable(columns):
         names = list(columns)[:MAX_COLUMNS]
         types = list(data.dtypes) if hasattr(data, "dtypes") else [""] * len(names)
-        result["columns"] = [
-            {"name": str(name), "type": str(kind)} for name, kind in zip(names, types, strict=False)
-        ]
+        result["columns"] = [{"name": str(name), "type": str(kind)} for name, kind in zip(names, types, strict=False)]
         if len(columns) > MAX_COLUMNS:
             result["more_columns"] = len(columns) - MAX_COLUMNS
     elif hasattr(data, "dtype"):

@@ -5,7 +5,6 @@ No method raises into training: what cannot be logged is told once, counted, and
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import threading
@@ -21,11 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reticent import artifacts, recovery, resume, values
 from reticent.files import safe_relative
-from reticent.guard import swallowed, warn_once
+from reticent.recorder import Recorder
 from reticent.records import (
     METRIC,
     Dataset,
-    Lost,
     Param,
     Reference,
     RunEnded,
@@ -36,7 +34,7 @@ from reticent.records import (
     Tag,
     Warned,
 )
-from reticent_redact import Report, SealedText
+from reticent_redact import SealedText
 
 if TYPE_CHECKING:
     from reticent.session import Session
@@ -49,7 +47,6 @@ Origin = Literal["explicit", "default", "derived"]
 _NO_PARAMS: Mapping[str, SealedText] = {}
 _now = time.time
 _pack = METRIC.pack
-_DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # What the fast path of log_metric may raise: unknown or unhashable key, full or closed segment, odd step, full disk.
 _NOT_FAST = (KeyError, TypeError, ValueError, struct.error, OSError)
 
@@ -66,21 +63,19 @@ class Run:
         self.directory = session.run_directory(started.run_id)
         self._session = session
         self._owner = os.getpid()
-        self._report = Report()
         self._params = {key: hash(value) for key, value in params.items()}
         self._steps: Counter[str] | None = None if started.resumed else Counter()
-        self._captured: Counter[str] = Counter()
-        self._losses: dict[str, tuple[int, str]] = {}
         self._outer: Run | None = None
         self._fits = 0
         self._lock = threading.RLock()
-        self._log = session.log_writer(started.run_id)
+        self._recorder = Recorder(session, started.run_id)
+        self._log = self._recorder.log
         self._keys = self._log.keys
         session.runs[self.run_id] = self
-        with self._guard("start_run"):
+        with self._recorder.guard("start_run"):
             with suppress(OSError):  # told and counted when the record below cannot be appended
                 session.prepare_root()
-            self._append(started)
+            self._recorder.append(started)
             session.follow(self.run_id)
 
     def log_param(self, key: str, value: object) -> None:
@@ -89,12 +84,12 @@ class Run:
 
     def log_params(self, params: Mapping[str, object], origin: Origin | None = None) -> None:
         """Log hyperparameters; `origin`: given by the user, defaulted by the framework, or derived by us."""
-        with self._guard("log_params"):
+        with self._recorder.guard("log_params"):
             records: list[SealedRecord] = []
             for key, value in params.items():
-                with self._guard("log_params"):
+                with self._recorder.guard("log_params"):
                     records += self._param(values.text(values.plain(key)), value, origin)
-            self._append(*records)
+            self._recorder.append(*records)
 
     def log_metric(self, key: str, value: float, step: int | None = None) -> None:
         """Log one point of a metric. Without `step` the points of a key are numbered from 0."""
@@ -108,7 +103,7 @@ class Run:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log one point of several metrics, at the same step."""
-        with self._guard("log_metrics"):
+        with self._recorder.guard("log_metrics"):
             for key, value in metrics.items():
                 self.log_metric(key, value, step)
 
@@ -118,12 +113,12 @@ class Run:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; the newest value of a key holds."""
-        with self._guard("set_tags"):
-            self._append(*[self._tag(key, value) for key, value in tags.items()])
+        with self._recorder.guard("set_tags"):
+            self._recorder.append(*[self._tag(key, value) for key, value in tags.items()])
 
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log a file, or a directory with all in it, as it is now, under `artifact_path`. It may be deleted afterwards."""
-        with self._guard("log_artifact"):
+        with self._recorder.guard("log_artifact"):
             source = Path(local_path)
             prefix = Path(artifact_path or "")
             if source.is_dir():
@@ -134,7 +129,7 @@ class Run:
 
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log the files in a directory, as they are now, under `artifact_path`."""
-        with self._guard("log_artifacts"):
+        with self._recorder.guard("log_artifacts"):
             source = Path(local_dir)
             if not source.is_dir():
                 raise NotADirectoryError(20, "not a directory", str(source))
@@ -143,20 +138,18 @@ class Run:
 
     def log_text(self, text: str, artifact_file: str) -> None:
         """Log text as the artifact `artifact_file`."""
-        with self._guard("log_text"):
+        with self._recorder.guard("log_text"):
             self._log_text(values.text(values.plain(text)), artifact_file)
 
     def log_dict(self, dictionary: Mapping[str, Any] | list[Any], artifact_file: str) -> None:
         """Log a dictionary or list as JSON (which is YAML too) in the artifact `artifact_file`."""
-        with self._guard("log_dict"):
-            content = self._session.redactor.seal(
-                values.plain(dictionary), channel="artifact", report=self._report, render=values.json
-            )
-            self._append(artifacts.write_sealed(self.directory, self._path(artifact_file), content))
+        with self._recorder.guard("log_dict"):
+            content = self._recorder.seal("artifact", dictionary, render=values.json)
+            self._recorder.append(artifacts.write_sealed(self.directory, self._path(artifact_file), content))
 
     def log_figure(self, figure: Any, artifact_file: str) -> None:
         """Log a matplotlib figure (format by the file's suffix) or a plotly one (HTML), drawn as it is now."""
-        with self._guard("log_figure"):
+        with self._recorder.guard("log_figure"):
             path = self._path(artifact_file)
             token, directory = artifacts.stage_directory(self.directory)
             drawn = directory / safe_relative(path).name
@@ -170,7 +163,7 @@ class Run:
 
     def log_model(self, model: Any, name: str = "model", **options: Any) -> None:
         """Log a model in MLmodel form under `name`; options as of `reticent.models.stage`."""
-        with self._guard("log_model"):
+        with self._recorder.guard("log_model"):
             from reticent.models import stage
 
             path = self._path(name)
@@ -180,44 +173,42 @@ class Run:
         self, name: str, context: str, *, digest: str, source: object, schema: object, profile: object
     ) -> None:
         """Log what is known of a data set; `context` is its role (train, eval, test)."""
-        with self._guard("log_dataset"):
-            seal = self._session.redactor.seal
+        with self._recorder.guard("log_dataset"):
+            seal = self._recorder.seal
             record = Dataset(
                 time=_now(),
-                name=self._seal("dataset", name),
+                name=seal("dataset", name),
                 context=context,
                 digest=digest,
-                source=self._seal("dataset", source),
-                schema=seal(values.plain(schema), channel="dataset", report=self._report, render=values.json),
-                profile=seal(values.plain(profile), channel="dataset", report=self._report, render=values.json),
+                source=seal("dataset", source),
+                schema=seal("dataset", schema, render=values.json),
+                profile=seal("dataset", profile, render=values.json),
             )
-            self._append(record)
+            self._recorder.append(record)
 
     def warn(self, kind: str, message: str) -> None:
         """Note in the run's health, and say once in this process, that some of the logging went wrong."""
-        with swallowed("a warning"):
-            sealed = self._seal("warning", message)
-            warn_once(kind, sealed)
-            self._append(Warned(time=_now(), kind=kind, message=sealed))
+        self._recorder.warn(kind, message)
 
     def in_background(self, kind: str, job: Any) -> None:
         """Have `job()` done off the training thread, before the process ends if the time suffices."""
-        self._session.background.submit(kind, job, self._warn_of)
+        self._session.background.submit(kind, job, self._recorder.report)
 
     def end(self, status: RunStatus | str = RunStatus.FINISHED, error: BaseException | None = None) -> None:
         """End the run. What is still worked on in the background is added to it when it is done."""
         if self.status is not RunStatus.RUNNING or self._owner != os.getpid():
             return
         final = RunStatus(status)
-        with self._guard("end_run"):
+        with self._recorder.guard("end_run"):
             ended = RunEnded(
                 time=_now(),
                 status=final,
-                error=None if error is None else self._seal("traceback", _traceback(error)),
-                counts={**self._captured, "metrics": self._log.metric_count()},
+                error=None if error is None else self._recorder.seal("traceback", _traceback(error)),
+                counts={**self._recorder.captured, "metrics": self._log.metric_count()},
             )
-            self._append(ended)
+            self._recorder.append(ended)
         self.status = final
+        self._recorder.ended = True
         self._session.runs.pop(self.run_id, None)
         self.in_background("closing a run log", self._log.close)
         if active.get() is self:
@@ -240,11 +231,6 @@ class Run:
             self._fits += 1
             return self._fits
 
-    def losses(self) -> Counter[str]:
-        """What could not be appended to the run log, nor told there until now: how many of what."""
-        with self._lock:
-            return Counter({what: count for what, (count, _) in self._losses.items()})
-
     def make_active(self) -> None:
         """Have module-level functions in this context log to this run until it ends."""
         self._outer = active.get()
@@ -254,33 +240,20 @@ class Run:
         """In a forked child: log to files of the child's own."""
         self._session = session
         self._lock = threading.RLock()
-        self._report = Report()
+        self._recorder.forked(session)
 
     def _log_metric(self, key: str, value: Any, step: int | None) -> None:
-        with self._guard("log_metric"):
+        with self._recorder.guard("log_metric"):
+            if not isinstance(key, str):
+                key = values.text(values.plain(key))
             converted = values.number(value)
             if step is None:
                 step = self._next_step(key)
             try:
-                number = self._keys.get(key)
-            except TypeError:  # an unhashable key
-                key = values.text(values.plain(key))
-                number = self._keys.get(key)
-            try:
-                if number is None:
-                    number = self._log.intern(key, self._seal("metric name", key))
-                    self._append_redactions()
-                self._write_metric(_pack(_now(), int(step), converted, number))
+                number = self._recorder.metric_key(key)
+                self._recorder.append_metric(_pack(_now(), int(step), converted, number))
             except OSError as error:
-                self._lose("metrics", 1, error)
-
-    def _write_metric(self, packed: bytes) -> None:
-        if self.status is not RunStatus.RUNNING:
-            self._session.reopened(self.run_id, self._log)
-        try:
-            self._log.write_metric(packed)
-        except ValueError:
-            self._log.append_metric(packed)
+                self._recorder.lose("metrics", 1, error)
 
     def _next_step(self, key: str) -> int:
         with self._lock:
@@ -291,32 +264,27 @@ class Run:
             return step
 
     def _param(self, key: str, value: object, origin: Origin | None) -> list[SealedRecord]:
-        sealed_key = self._seal("param name", key)
-        sealed = self._session.redactor.seal(
-            values.plain(value), channel="param", key=key, report=self._report, render=values.text
-        )
+        sealed_key = self._recorder.seal("param name", key)
+        sealed = self._recorder.seal("param", value, key)
         known, self._params[sealed_key] = self._params.get(sealed_key), hash(sealed)
         if known == hash(sealed):
             return []
         record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
         if known is None:
             return [record]
-        message = self._seal(
+        message = self._recorder.seal(
             "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"
         )
         return [record, Warned(time=_now(), kind="param changed", message=message)]
 
     def _tag(self, key: str, value: object) -> Tag:
         key = values.text(values.plain(key))
-        sealed = self._session.redactor.seal(
-            values.plain(value), channel="tag", key=key, report=self._report, render=values.text
-        )
-        return Tag(time=_now(), key=self._seal("tag name", key), value=sealed)
+        return Tag(time=_now(), key=self._recorder.seal("tag name", key), value=self._recorder.seal("tag", value, key))
 
     def _log_text(self, text: str, artifact_file: str) -> None:
         path = self._path(artifact_file)
         if len(text) <= artifacts.INLINE_BYTES:
-            self._append(artifacts.write_sealed(self.directory, path, self._seal("artifact", text)))
+            self._recorder.append(artifacts.write_sealed(self.directory, path, self._recorder.seal("artifact", text)))
             return
         token, directory = artifacts.stage_directory(self.directory)
         raw = directory / "text"
@@ -333,8 +301,8 @@ class Run:
         path = self._path(target.as_posix())
         size = source.stat().st_size
         if size > self._session.settings.max_artifact_mb * 1e6:
-            location = self._seal("artifact", str(source.absolute()))
-            self._append(Reference(time=_now(), path=path, location=location, size=size))
+            location = self._recorder.seal("artifact", str(source.absolute()))
+            self._recorder.append(Reference(time=_now(), path=path, location=location, size=size))
             self.warn("large artifact", f"artifact {path!r} is over max_artifact_mb and is referenced, not copied")
             return
         self._publish(artifacts.stage_file(self.directory, source), path, "file")
@@ -342,69 +310,19 @@ class Run:
     def _publish(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> None:
         """Note the snapshot in the log, where it now survives us, and have it sealed in the background."""
         staged = Staged(time=_now(), token=token, path=path, kind=kind)
-        self._append(staged)
+        self._recorder.append(staged)
         session, directory = self._session, self.directory
 
         def seal() -> None:
-            self._append(*recovery.publish(session, directory, staged))
+            self._recorder.append(*recovery.publish(session, directory, staged))
             artifacts.discard(directory, token)
 
         self.in_background(f"sealing a {kind}", seal)
 
     def _path(self, path: str) -> SealedText:
-        sealed = self._seal("artifact name", path)
+        sealed = self._recorder.seal("artifact name", path)
         safe_relative(sealed)
         return sealed
-
-    def _seal(self, channel: str, value: object) -> SealedText:
-        return self._session.redactor.seal(value, channel=channel, report=self._report, render=values.text)
-
-    def _append(self, *records: SealedRecord) -> None:
-        """Append to the run log, after what was redacted on the way and what was lost before."""
-        if not records:
-            return
-        if self.status is not RunStatus.RUNNING:
-            self._session.reopened(self.run_id, self._log)
-        if self._report:
-            records = (*records, *recovery.redactions(self._report))
-        try:
-            with self._lock:
-                self._log.append(*self._lost(), *records)
-                self._losses.clear()
-        except OSError as error:
-            self._lose("records", len(records), error)
-            return
-        for record in records:
-            self._captured[str(record.__struct_config__.tag)] += getattr(record, "count", 1)
-
-    def _append_redactions(self) -> None:
-        if self._report:
-            self._append(*recovery.redactions(self._report))
-
-    def _lose(self, what: str, count: int, error: OSError) -> None:
-        with self._lock:
-            self._losses[what] = self._losses.get(what, (0, ""))[0] + count, error.strerror or type(error).__name__
-            self._session.losing[self.run_id] = self
-        warn_once(
-            "lost records",
-            f"the run log under {self._session.root} cannot be written ({error.strerror}); training goes on, and what is "
-            "logged is lost until it can be written again",
-        )
-
-    def _lost(self) -> list[SealedRecord]:
-        return [
-            Lost(time=_now(), what=what, count=count, reason=self._seal("warning", reason))
-            for what, (count, reason) in self._losses.items()
-        ]
-
-    def _guard(self, kind: str) -> swallowed:
-        return swallowed(kind, self._warn_of)
-
-    def _warn_of(self, kind: str, error: Exception) -> None:
-        if isinstance(error, OSError) and (error.errno in _DISK_REFUSES or self._losses):
-            self._lose("artifacts", 1, error)  # params and metrics have told of theirs themselves
-            return
-        self.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
 
 
 def status_of(error: BaseException | None) -> RunStatus:

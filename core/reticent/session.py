@@ -27,6 +27,7 @@ from reticent.settings import Settings
 from reticent_redact import Policy, Redactor, Report, SealedText
 
 if TYPE_CHECKING:
+    from reticent.recorder import Recorder
     from reticent.run import Run
 
 
@@ -40,7 +41,7 @@ class Session:
         """The runs of this process that have not ended."""
         self.writers: dict[str, LogWriter] = {}
         """The open log writers by run id, ended runs with work in the background included."""
-        self.losing: dict[str, Run] = {}
+        self.losing: dict[str, Recorder] = {}
         """The runs that have lost records and could not say so in their logs."""
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
         self._senders: dict[str, Sender] = {}

@@ -118,7 +118,7 @@ def _redact(file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object]) 
         done = len(text) if last else _decided(text, spans, len(context))
         write(mask(text, spans, len(context), done).encode())
         rules.update(span.rule for span in spans if len(context) < span.end <= done)
-        context, held = text[max(0, done - CONTEXT) : done], text[done:]
+        context, held = text[_beginning_of_word(text, done - CONTEXT) : done], text[done:]
         if len(held) > HELD:
             raise SecretTooLongError
     return rules
@@ -135,6 +135,14 @@ def _decided(text: str, spans: list[Span], start: int) -> int:
             still_open = span.end > len(text) - CONTEXT
             return max(start, span.start) if still_open else span.end
     return limit
+
+
+def _beginning_of_word(text: str, at: int) -> int:
+    """Where to begin near `at`, so that half a word is not taken for a key of its own."""
+    if at <= 0:
+        return 0
+    earliest = max(0, at - CONTEXT)
+    return max(text.rfind(" ", earliest, at), text.rfind("\n", earliest, at), earliest - 1) + 1
 
 
 @contextlib.contextmanager

@@ -39,6 +39,9 @@ class Patch:
     """For a hook that only carries the context to threads: it runs inside quiet calls too, and does not count as a
     hooked call around what its call calls."""
 
+    optional: bool = False
+    """Whether a version without the target is nothing to tell the user: it came with a later one."""
+
     @property
     def module(self) -> str:
         return self.target.partition(":")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,7 @@ def _canvas(width: float, height: float, left: float, below: float, title: str) 
     return figure, axes
 
 
-def _square(axes: Axes, legend: str) -> None:
+def _square(axes: Axes, legend: Literal["lower left", "lower right"]) -> None:
     """Both axes from 0 to 1, with a light grid."""
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.02)

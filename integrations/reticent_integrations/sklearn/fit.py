@@ -23,6 +23,9 @@ _ANSWERS = ("predict", "score", "fit_predict", "predict_proba", "decision_functi
 def fit(call: Call) -> Generator[None, Any, None]:
     """Around `fit`, `fit_predict` and `fit_transform` of every estimator."""
     estimator = call.instance
+    if not hasattr(estimator, "get_params"):  # another class that has its `fit` from the same mixin
+        yield
+        return
     if _only_transforms(estimator):
         call.quiet = True
         yield
@@ -48,11 +51,12 @@ def fit(call: Call) -> Generator[None, Any, None]:
                 search.log(run, prefix, estimator, options.max_children)
         if options.log_models:
             _log_models(run, prefix, estimator, features if readable else None, found)
-    fitted = later.Fitted(run, prefix, type(estimator).__name__, features, targets, found.info())
-    for one in (estimator, getattr(estimator, "best_estimator_", None)):
-        if one is not None:
-            later.remember(one, fitted)
-    fitted.write_info()
+    with part(run, "later metrics"):
+        fitted = later.Fitted(run, prefix, type(estimator).__name__, features, targets, found.info())
+        fitted.write_info()
+        for one in (estimator, getattr(estimator, "best_estimator_", None)):
+            if one is not None:
+                later.remember(one, fitted)
     _log_pictures(run, prefix, shown, found)
 
 

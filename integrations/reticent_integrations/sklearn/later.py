@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 from reticent import datasets
@@ -20,19 +21,22 @@ _MOST_ESTIMATORS = 1000
 _MOST_OUTPUTS = 1000
 _MOST_DATASETS = 100
 
-METRICS = (
+_IN_EVERY_VERSION = (
     "accuracy_score adjusted_mutual_info_score adjusted_rand_score average_precision_score balanced_accuracy_score "
     "brier_score_loss calinski_harabasz_score cohen_kappa_score completeness_score coverage_error "
-    "d2_absolute_error_score d2_brier_score d2_log_loss_score d2_pinball_score d2_tweedie_score davies_bouldin_score "
-    "dcg_score explained_variance_score f1_score fbeta_score fowlkes_mallows_score hamming_loss hinge_loss "
-    "homogeneity_score jaccard_score label_ranking_average_precision_score label_ranking_loss log_loss "
-    "matthews_corrcoef max_error mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance "
-    "mean_pinball_loss mean_poisson_deviance mean_squared_error mean_squared_log_error mean_tweedie_deviance "
-    "median_absolute_error mutual_info_score ndcg_score normalized_mutual_info_score precision_score r2_score "
-    "rand_score recall_score roc_auc_score root_mean_squared_error root_mean_squared_log_error silhouette_score "
-    "top_k_accuracy_score v_measure_score zero_one_loss"
-).split()
-"""The functions of `sklearn.metrics` that give one number for predictions. Not each version has all of them."""
+    "d2_absolute_error_score d2_pinball_score d2_tweedie_score davies_bouldin_score dcg_score "
+    "explained_variance_score f1_score fbeta_score fowlkes_mallows_score hamming_loss hinge_loss homogeneity_score "
+    "jaccard_score label_ranking_average_precision_score label_ranking_loss log_loss matthews_corrcoef max_error "
+    "mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance mean_pinball_loss mean_poisson_deviance "
+    "mean_squared_error mean_squared_log_error mean_tweedie_deviance median_absolute_error mutual_info_score "
+    "ndcg_score normalized_mutual_info_score precision_score r2_score rand_score recall_score roc_auc_score "
+    "root_mean_squared_error root_mean_squared_log_error silhouette_score top_k_accuracy_score v_measure_score "
+    "zero_one_loss"
+)
+_SINCE_1_5 = "d2_log_loss_score d2_brier_score"
+METRICS = _IN_EVERY_VERSION.split()
+NEWER_METRICS = _SINCE_1_5.split()
+"""The functions of `sklearn.metrics` that give one number for predictions."""
 
 
 class Fitted:
@@ -44,6 +48,7 @@ class Fitted:
         self.name = name
         self._info = info
         self._datasets = [("training", _Identity(features), _Identity(targets))]
+        self._described = {"training"}
         self._evals = 0
         self._calls: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
@@ -73,21 +78,32 @@ class Fitted:
             info = dict(self._info)
         self.run.log_dict(info, f"{self.prefix}metric_info.json")
 
-    def dataset(self, features: _Identity, targets: _Identity) -> tuple[str, bool]:
-        """What the data with these features, or else with these targets, is called here, and whether it is new.
+    def dataset(self, features: _Identity, targets: _Identity) -> str:
+        """What the data with these features, or else with these targets, is called here.
 
         Features that were made for one prediction are gone after it; the targets that go with them remain.
         """
         with self._lock:
             for name, known_features, known_targets in self._datasets:
                 if known_features.same(features) or known_targets.same(targets):
-                    return name, False
+                    return name
             self._evals += 1
             name = "eval" if self._evals == 1 else f"eval_{self._evals}"
             self._datasets.append((name, features, targets))
             if len(self._datasets) > _MOST_DATASETS:
                 del self._datasets[1]
-            return name, True
+            return name
+
+    def log_dataset(self, name: str, features: Any, targets: Any) -> None:
+        """Log what is known of data that the estimator was not fitted to, once."""
+        with self._lock:
+            if name in self._described:
+                return
+            self._described.add(name)
+        found = datasets.describe(features, targets)
+        self.run.log_dataset(
+            name, "eval", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
+        )
 
 
 class _Identity:
@@ -98,10 +114,8 @@ class _Identity:
     def __init__(self, value: Any) -> None:
         self._reference: weakref.ref[Any] | None = None
         self._form = None if value is None else (id(value), type(value).__name__, datasets.rows(value))
-        try:
+        with suppress(TypeError):  # a list is known by its address and length
             self._reference = None if value is None else weakref.ref(value)
-        except TypeError:  # a list: known by its address and length
-            pass
 
     def same(self, other: _Identity) -> bool:
         if self._form is None or self._form != other._form:
@@ -163,13 +177,10 @@ def score(call: Call) -> Generator[None, Any, None]:
         return
     features = call.args[1] if len(call.args) > 1 else call.get("X")
     targets = call.args[2] if len(call.args) > 2 else call.get("y")
-    name, new = fitted.dataset(_Identity(features), _Identity(targets))
+    name = fitted.dataset(_Identity(features), _Identity(targets))
     fitted.log(f"{fitted.name}_score", name, value, {})
-    if new and call.options.log_datasets:
-        found = datasets.describe(features, targets)
-        fitted.run.log_dataset(
-            name, "eval", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
-        )
+    if call.options.log_datasets:
+        fitted.log_dataset(name, features, targets)
 
 
 def metric(call: Call) -> Generator[None, Any, None]:
@@ -178,12 +189,13 @@ def metric(call: Call) -> Generator[None, Any, None]:
     if not _is_number(value):
         return
     given = call.given()
-    known = next(((name, _known(argument)) for name, argument in given.items() if _known(argument) is not None), None)
+    predicted = next((name for name, argument in given.items() if _known(argument) is not None), "")
+    known = _known(given.get(predicted))
     if known is None:
         return
-    predicted, (fitted, features) = known
+    fitted, features = known
     targets = call.get("y_true", call.get("labels_true"))
-    name, _ = fitted.dataset(features, _Identity(targets))
+    name = fitted.dataset(features, _Identity(targets))
     data = (predicted, "y_true", "labels_true", "sample_weight", "X")
     options = {key: argument for key, argument in given.items() if key not in data}
     fitted.log(call.function.__name__, name, value, options)

@@ -157,7 +157,7 @@ def _log_loss(made: Predictions, classes: Any, truth: Any) -> float:
     import numpy as np
 
     if made.scores is None or made.scores.ndim != 2:
-        raise Unavailable("the estimator has no predict_proba")
+        raise Unavailable(made.unscored)
     _check_classes(made, classes)
     given = made.scores[np.arange(made.rows), truth]
     smallest = np.finfo(given.dtype).eps
@@ -166,13 +166,13 @@ def _log_loss(made: Predictions, classes: Any, truth: Any) -> float:
 
 def _roc_auc(made: Predictions, classes: Any, truth: Any) -> float:
     if made.scores is None:
-        raise Unavailable("the estimator has neither predict_proba nor a decision_function of two classes")
+        raise Unavailable(made.unscored)
     _check_classes(made, classes)
     if len(set(truth.tolist())) < 2:
         raise Unavailable("there is only one class in the data")
     if len(classes) > 2:
         if made.scores.ndim != 2:
-            raise Unavailable("the estimator has no predict_proba")
+            raise Unavailable(made.unscored)
         if len(classes) > MOST_CLASSES_FOR_PAIRS:
             raise Unavailable(f"there are more than {MOST_CLASSES_FOR_PAIRS} classes")
         if made.weight is not None:

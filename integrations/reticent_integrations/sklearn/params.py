@@ -98,7 +98,8 @@ def is_search(estimator: Any) -> bool:
 def _is_default(estimator: Any, params: Mapping[str, Any], key: str, value: Any) -> bool:
     owner_key, _, name = key.rpartition("__")
     owner = params.get(owner_key) if owner_key else estimator
-    defaults = _defaults(type(owner))
+    kind: Any = type(owner)
+    defaults = _defaults(kind)
     if name not in defaults:
         return False
     default = defaults[name]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from reticent import datasets
-from reticent.guard import warn_once
 
 LARGEST = 100_000
 """Rows that are predicted at most; of more data, every n-th row."""
@@ -31,6 +30,8 @@ class Predictions:
     labels: Any
     scores: Any = None
     """Of a classifier: probabilities (rows, classes), or the decision function of two classes (rows,)."""
+    unscored: str = "the estimator has no predict_proba"
+    """Why there are no probabilities."""
     classes: Any = None
     rows: int = 0
     of_rows: int = 0
@@ -51,7 +52,10 @@ def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight:
     made = Predictions(features, truth, weight, None, rows=len(truth), of_rows=total)
     if classifier:
         made.classes = _classes(estimator)
-        made.scores = _scores(estimator, features)
+        try:
+            made.scores = _scores(estimator, features)
+        except Exception as error:  # noqa: BLE001 - labels may be had where probabilities may not; any estimator's code
+            made.unscored = f"{type(error).__name__}: {error}"
     if made.scores is not None and _labels_follow(estimator):
         made.labels = made.classes.take(np.argmax(made.scores, axis=1), axis=0)
     else:
@@ -121,11 +125,7 @@ def _scores(estimator: Any, features: Any) -> Any:
     import numpy as np
 
     if hasattr(estimator, "predict_proba"):
-        try:
-            scores = np.asarray(estimator.predict_proba(features))
-        except Exception as error:  # noqa: BLE001 - labels may be had where probabilities may not; any estimator's code
-            warn_once("predict_proba", f"predict_proba of {type(estimator).__name__} failed with {type(error).__name__}")
-            return None
+        scores = np.asarray(estimator.predict_proba(features))
         return scores if scores.ndim == 2 else None
     if hasattr(estimator, "decision_function"):
         scores = np.asarray(estimator.decision_function(features))

@@ -43,7 +43,7 @@ def test_metrics_are_logged_to_the_run_of_the_estimator(cancer, root):
     first, second = captured(root)
     assert late(first) == pytest.approx(expected)
     assert set(late(second)) == {"accuracy_score_eval"}
-    assert first.datasets == [("dataset", "train"), ("eval", "eval")] or len(first.datasets) == 2
+    assert first.datasets == [("dataset", "train"), ("eval", "eval")]
     info = json.loads((root / "runs" / first.run_id / "artifacts/metric_info.json").read_text())
     assert info["accuracy_score_eval"] == {"call": "accuracy_score", "data": "eval"}
 

@@ -132,9 +132,7 @@ def test_curves_are_scikit_learns(labelled):
         assert ours[~steep] == pytest.approx(true[~steep], abs=1e-5)
         assert one["pr"]["average_precision"] == pytest.approx(reference.average_precision_score(positive, scores))
         for points in (one["roc"], one["pr"]):
-            assert {len(column) for column in points.values() if isinstance(column, list)} <= {
-                len(points["threshold"])
-            }
+            assert {len(column) for column in points.values() if isinstance(column, list)} <= {len(points["threshold"])}
 
 
 def test_curves_of_much_data_are_thinned():

@@ -1,0 +1,126 @@
+"""Brings what a run logs into its run log: sealed, in order, and counted where the disk does not take it."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from reticent import recovery, values
+from reticent.guard import swallowed, warn_once
+from reticent.records import Lost, SealedRecord, Warned
+from reticent_redact import Report, SealedText
+
+if TYPE_CHECKING:
+    from reticent.session import Session
+
+_DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+class Recorder:
+    """One run's way into its log; `log` is this process's writer of it."""
+
+    def __init__(self, session: Session, run_id: str) -> None:
+        self.session = session
+        self.log = session.log_writer(run_id)
+        self.captured: Counter[str] = Counter()
+        """How many records of each kind are in the log."""
+        self.ended = False
+        self._run_id = run_id
+        self._report = Report()
+        self._losses: dict[str, tuple[int, str]] = {}
+        self._lock = threading.RLock()
+
+    def forked(self, session: Session) -> None:
+        """In a forked child: locks and counts of its own."""
+        self.session = session
+        self._report = Report()
+        self._lock = threading.RLock()
+
+    def seal(
+        self, channel: str, value: object, key: str = "", render: Callable[[values.Plain], str] = values.text
+    ) -> SealedText:
+        """`value` as sealed text; what was hidden is noted with the next record."""
+        return self.session.redactor.seal(
+            values.plain(value), channel=channel, key=key, report=self._report, render=render
+        )
+
+    def append(self, *records: SealedRecord) -> None:
+        """Append to the run log, with what was redacted on the way and what was lost before."""
+        if self._report:
+            records = (*records, *recovery.redactions(self._report))
+        if not records:
+            return
+        self._reopen()
+        try:
+            with self._lock:
+                self.log.append(*self._lost(), *records)
+                self._losses.clear()
+        except OSError as error:
+            self.lose("records", len(records), error)
+            return
+        for record in records:
+            self.captured[str(record.__struct_config__.tag)] += getattr(record, "count", 1)
+
+    def metric_key(self, key: str) -> int:
+        """The number that stands for a metric's name in this log. OSError if a new one cannot be written."""
+        number = self.log.keys.get(key)
+        if number is None:
+            number = self.log.intern(key, self.seal("metric name", key))
+            self.append()
+        return number
+
+    def append_metric(self, packed: bytes) -> None:
+        """Append one `METRIC` record. OSError if the disk does not take it."""
+        self._reopen()
+        try:
+            self.log.write_metric(packed)
+        except ValueError:
+            self.log.append_metric(packed)
+
+    def lose(self, what: str, count: int, error: OSError) -> None:
+        """Count what the disk did not take, and say once that it does not."""
+        with self._lock:
+            self._losses[what] = self._losses.get(what, (0, ""))[0] + count, error.strerror or type(error).__name__
+            self.session.losing[self._run_id] = self
+        warn_once(
+            "lost records",
+            f"the run log under {self.session.root} cannot be written ({error.strerror}); training goes on, and what is "
+            "logged is lost until it can be written again",
+        )
+
+    def losses(self) -> Counter[str]:
+        """What could not be appended, nor told in the log until now: how many of what."""
+        with self._lock:
+            return Counter({what: count for what, (count, _) in self._losses.items()})
+
+    def guard(self, kind: str) -> swallowed:
+        """`with guard(kind):` an error of ours ends in the run's health."""
+        return swallowed(kind, self.report)
+
+    def report(self, kind: str, error: Exception) -> None:
+        """Note a swallowed error in the run's health."""
+        if isinstance(error, OSError) and (error.errno in _DISK_REFUSES or self._losses):
+            self.lose("artifacts", 1, error)  # params and metrics have told of theirs themselves
+        else:
+            self.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
+
+    def warn(self, kind: str, message: str) -> None:
+        """Note in the run's health, and say once in this process, that some of the logging went wrong."""
+        with swallowed("a warning"):
+            sealed = self.seal("warning", message)
+            warn_once(kind, sealed)
+            self.append(Warned(time=time.time(), kind=kind, message=sealed))
+
+    def _reopen(self) -> None:
+        if self.ended:
+            self.session.reopened(self._run_id, self.log)
+
+    def _lost(self) -> list[SealedRecord]:
+        return [
+            Lost(time=time.time(), what=what, count=count, reason=self.seal("warning", reason))
+            for what, (count, reason) in self._losses.items()
+        ]
