@@ -1,0 +1,70 @@
+"""What the README tells people to type works as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("reticent ")
+]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the quick start was run."""
+    directory = tmp_path_factory.mktemp("project")
+    (directory / "pyproject.toml").write_text("")
+    for code in PYTHON:
+        if "fit(" in code:
+            run(directory, [sys.executable, "-c", code])
+    return directory
+
+
+def run(directory: Path, command: list[str]) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RETICENT_")}
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def ids(project: Path) -> list[str]:
+    code = "import reticent\nfor run in reticent.search_runs(): print(run.run_id)"
+    return run(project, [sys.executable, "-c", code]).split()
+
+
+def test_there_is_something_to_test() -> None:
+    assert len(PYTHON) >= 3
+    assert len(COMMANDS) >= 5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands(command: str, project: Path) -> None:
+    first, second, *_ = ids(project)
+    words = shlex.split(command.replace("3f2a", first[:8]).replace("81bc", second[:8]))
+    assert run(project, [sys.executable, "-m", "reticent.cli", *words[1:]]).strip()
+
+
+def test_reading_back(project: Path) -> None:
+    (code,) = [code for code in PYTHON if "search_runs" in code]
+    one = "import reticent\nwith reticent.start_run(): reticent.log_param('model', 'xgb'); reticent.log_metric('loss', 0.1)\n"
+    run(project, [sys.executable, "-c", one + code.replace("3f2a", ids(project)[0][:8])])
+
+
+def test_the_quick_start_is_captured_and_hides_its_secret(project: Path) -> None:
+    everything = b"".join(path.read_bytes() for path in (project / ".reticent").rglob("*") if path.is_file())
+    assert b"not for anyone else" not in everything
+    shown = run(project, [sys.executable, "-m", "reticent.cli", "runs", "--json"])
+    assert "LogisticRegression_score_eval" in shown
+    assert "training_accuracy_score" in shown
