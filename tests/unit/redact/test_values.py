@@ -60,6 +60,7 @@ def test_a_private_key_goes_to_its_end_and_no_further() -> None:
     assert redact(f"a\n{begin}\nMHcCAQ\n{end}\nb") == "a\n[REDACTED:pem-private-key]\nb"
     assert redact(f'"{begin}\\n"\n"MHcCAQ\\n"\n"{end}"') == '"[REDACTED:pem-private-key]"'
     assert "MHcCAQ" not in redact(f"{begin}\nMHcCAQ\n")
+    assert "MHcCAQ" not in redact(f"{begin}\nMHcCAQ\n{end}{begin}\nMHcCAQ\n{end}")  # nothing between the two
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import reticent
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def autolog(root: Path) -> None:
     reticent.autolog()
 

@@ -27,6 +27,8 @@ from sklearn.preprocessing import StandardScaler
 import reticent
 from reticent.testing import captured
 
+pytestmark = pytest.mark.usefixtures("autolog")
+
 CLASSIFIER_METRICS = {
     f"training_{name}"
     for name in ("precision_score", "recall_score", "f1_score", "accuracy_score", "log_loss", "roc_auc", "score")

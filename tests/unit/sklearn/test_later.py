@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 
 from reticent.testing import captured
 
+pytestmark = pytest.mark.usefixtures("autolog")
+
 
 def split(data):
     features, labels = data

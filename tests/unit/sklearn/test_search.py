@@ -25,6 +25,8 @@ from sklearn.pipeline import make_pipeline
 import reticent
 from reticent.testing import Captured, captured
 
+pytestmark = pytest.mark.usefixtures("autolog")
+
 SCORES = {
     "mean_fit_time",
     "std_fit_time",

@@ -16,6 +16,8 @@ from sklearn.utils import parallel as sklearn_parallel
 import reticent
 from reticent.testing import captured
 
+pytestmark = pytest.mark.usefixtures("autolog")
+
 pair = [("tree", DecisionTreeClassifier(max_depth=2)), ("linear", LogisticRegression())]
 
 
