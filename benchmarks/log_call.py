@@ -1,8 +1,9 @@
 """What does one `log_metric` cost the training thread, and the whole process?
 
 1,000,000 calls with the SQLite backend following, each timed by itself; the cost of reading the clock, measured in the
-same process, is told beside it and not taken off. CPU is of the whole process, all threads, until every point is stored,
-less that of an equal loop that only reads the clock. Times are of the last 800,000 calls. The embedded store's own count says how many points arrived.
+same process, is told beside it and not taken off. Times are of the last 800,000 calls. CPU is of the whole process, all
+threads, until every point is stored, less that of an equal loop that only reads the clock. The embedded store's own count
+says how many points arrived.
 """
 
 from __future__ import annotations

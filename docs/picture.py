@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,20 +18,24 @@ WIDTH = 104
 
 
 def main(target: Path, commands: list[str]) -> None:
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     for command in commands:
         console.print(Text(f"$ {command}", style="bold"))
         console.print(Text.from_ansi(on_terminal(command)))
     picture = console.export_svg(title="reticent")
-    picture = re.sub(r"@font-face \{.*?\}\n", "", picture, flags=re.DOTALL)  # fonts of the reader's, none from the network
-    target.write_text(picture.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace"))
+    picture = re.sub(
+        r"@font-face \{.*?\}\n", "", picture, flags=re.DOTALL
+    )  # fonts of the reader's, none from the network
+    target.write_text(
+        picture.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace")
+    )
 
 
 def on_terminal(command: str) -> str:
     """What a command prints where a person is looking."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
-    process = subprocess.Popen(command, shell=True, stdout=theirs, stderr=theirs, stdin=theirs, env=environment)
+    process = subprocess.Popen(shlex.split(command), stdout=theirs, stderr=theirs, stdin=theirs, env=environment)
     os.close(theirs)
     output = b""
     while True:

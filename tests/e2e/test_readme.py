@@ -58,7 +58,7 @@ def test_commands(command: str, project: Path) -> None:
 
 def test_reading_back(project: Path) -> None:
     (code,) = [code for code in PYTHON if "search_runs" in code]
-    one = "import reticent\nwith reticent.start_run(): reticent.log_param('model', 'xgb'); reticent.log_metric('loss', 0.1)\n"
+    one = "import reticent\nwith reticent.start_run() as run: run.log_param('model', 'xgb'); run.log_metric('loss', 0.1)\n"
     run(project, [sys.executable, "-c", one + code.replace("3f2a", ids(project)[0][:8])])
 
 
