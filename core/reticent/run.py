@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reticent import artifacts, recovery, resume, values
 from reticent.files import safe_relative
+from reticent.guard import swallowed
 from reticent.recorder import Recorder
 from reticent.records import (
     METRIC,
@@ -189,6 +190,10 @@ class Run:
     def warn(self, kind: str, message: str) -> None:
         """Note in the run's health, and say once in this process, that some of the logging went wrong."""
         self._recorder.warn(kind, message)
+
+    def guard(self, kind: str) -> swallowed:
+        """`with run.guard(kind):` an error in one part of a capture is noted in the run, and the other parts go on."""
+        return self._recorder.guard(kind)
 
     def in_background(self, kind: str, job: Any) -> None:
         """Have `job()` done off the training thread, before the process ends if the time suffices."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from reticent.patching import Call
 from reticent.run import Run
-from reticent_integrations.sklearn.fit import part, start
+from reticent_integrations.sklearn.fit import start
 
 FUNCTIONS = (
     "cross_validate",
@@ -28,7 +28,7 @@ def evaluate(call: Call) -> Generator[None, Any, None]:
 
     result = yield
 
-    with part(run, "scores"):
+    with run.guard("sklearn integration (scores)"):
         _log_scores(run, call.prefix, name, call, result)
 
 

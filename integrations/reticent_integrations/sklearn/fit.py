@@ -10,7 +10,6 @@ from collections.abc import Generator
 from typing import Any
 
 from reticent import datasets
-from reticent.guard import swallowed
 from reticent.patching import Call, quiet
 from reticent.run import Run
 from reticent_integrations.sklearn import curves, later, metrics, params, search
@@ -43,15 +42,15 @@ def fit(call: Call) -> Generator[None, Any, None]:
         readable = not hasattr(features, "__next__")  # what has been read to its end cannot be predicted
         found = metrics.Evaluation()
         if options.training_metrics and readable:
-            with part(run, "training metrics"), randomness_kept(estimator.get_params(deep=True)):
+            with run.guard("sklearn integration (training metrics)"), randomness_kept(estimator.get_params(deep=True)):
                 found = metrics.evaluate(estimator, features, targets, call.get("sample_weight"), fit_s)
             _log_metrics(run, prefix, found)
         if params.is_search(estimator):
-            with part(run, "search"):
+            with run.guard("sklearn integration (search)"):
                 search.log(run, prefix, estimator, options.max_children)
         if options.log_models:
             _log_models(run, prefix, estimator, features if readable else None, found)
-    with part(run, "later metrics"):
+    with run.guard("sklearn integration (later metrics)"):
         fitted = later.Fitted(run, prefix, type(estimator).__name__, features, targets, found.info())
         fitted.write_info()
         for one in (estimator, getattr(estimator, "best_estimator_", None)):
@@ -64,7 +63,7 @@ def start(call: Call, estimator: Any, features: Any, targets: Any) -> Any:
     """Log what is known before a fit, so that a run whose fit fails has it too; a copy of the estimator to be shown."""
     run, prefix = call.run, call.prefix
     shown = None
-    with part(run, "params"):
+    with run.guard("sklearn integration (params)"):
         shown = params.sealed_copy(estimator)
         params.log(run, prefix, estimator, shown)
     kind = type(estimator)
@@ -76,21 +75,12 @@ def start(call: Call, estimator: Any, features: Any, targets: Any) -> Any:
         }
     )
     if call.options.log_datasets and features is not None:
-        with part(run, "dataset"):
+        with run.guard("sklearn integration (dataset)"):
             found = datasets.describe(features, targets)
             run.log_dataset(
                 "dataset", "train", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
             )
     return shown
-
-
-def part(run: Run, name: str) -> swallowed:
-    """What goes wrong in one part is noted in the run, and the other parts are captured all the same."""
-
-    def report(kind: str, error: Exception) -> None:
-        run.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
-
-    return swallowed(f"sklearn integration ({name})", report)
 
 
 def _log_metrics(run: Run, prefix: str, found: metrics.Evaluation) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from reticent.patching import Call, Integration, Options, Patch
 from reticent_integrations.xgboost import data, early_stopping, importances, params
 from reticent_integrations.xgboost.flavor import flavor
-from reticent_integrations.xgboost.observer import observer_class, part
+from reticent_integrations.xgboost.observer import observer_class
 
 
 class XGBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,22 +31,22 @@ def train(call: Call) -> Generator[None, Any, None]:
     stopping = early_stopping.told(call, callbacks)
     if not call.inner:
         run.set_tag("autologging", "xgboost")
-        with part(run, "params"):
+        with run.guard("xgboost integration (params)"):
             params.log(call, stopping)
         if call.options.log_datasets:
-            with part(run, "datasets"):
+            with run.guard("xgboost integration (datasets)"):
                 data.log(call, evals)
 
     booster = yield
 
     if stopping is not None:
-        with part(run, "early stopping"):
+        with run.guard("xgboost integration (early stopping)"):
             early_stopping.log(run, call.prefix, stopping, observer, booster)
     scores: importances.Scores = {}
-    with part(run, "feature importances"):
+    with run.guard("xgboost integration (feature importances)"):
         scores = importances.log(run, call.prefix, booster, call.options.importance_types)
     if call.options.log_models and not call.inner:
-        with part(run, "model"):
+        with run.guard("xgboost integration (model)"):
             run.log_model(booster, f"{call.prefix}model", flavor=flavor, signature_inputs=data.example(booster))
     if scores:  # last: what draws in the background takes the interpreter from what is still done here
         run.in_background("feature importances", partial(importances.draw, run, call.prefix, scores))

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reticent.guard import swallowed
 from reticent.run import Run
 
 
@@ -26,7 +25,7 @@ def observer_class() -> Callable[[Run, str], Any]:
             self.history: Mapping[str, Mapping[str, list[float]]] = {}
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost's names
-            with part(self.run, "metrics"):
+            with self.run.guard("xgboost integration (metrics)"):
                 self.last_step, self.history = epoch, evals_log
                 for data, metrics in evals_log.items():
                     for metric, values in metrics.items():
@@ -38,12 +37,3 @@ def observer_class() -> Callable[[Run, str], Any]:
             return TrainingCallback, ()
 
     return MetricObserver
-
-
-def part(run: Run, name: str) -> swallowed:
-    """Guards one part of what is captured: what goes wrong in it is noted in the run, and the rest goes on."""
-
-    def report(kind: str, error: Exception) -> None:
-        run.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
-
-    return swallowed(f"xgboost integration ({name})", report)
