@@ -100,9 +100,7 @@ def boosting() -> str:
         evals=[(train, "train"), (valid, "valid")],
         verbose_eval=False,
     )
-    return (
-        f"stopped early; the best round was {booster.best_iteration + 1}, with a valid auc of {booster.best_score:.4f}"
-    )
+    return f"stopped early; the best step was {booster.best_iteration}, with a valid auc of {booster.best_score:.4f}"
 
 
 def by_hand() -> str:

@@ -12,6 +12,7 @@ import pytest
 import reticent
 from reticent import guard
 from reticent.records import RunStatus
+from reticent.store import reindex
 
 
 @pytest.fixture
@@ -259,3 +260,16 @@ def test_a_record_after_the_end_arrives(root: Path) -> None:
     assert stored.metrics == {"m": 2.0, "late": 3.0}
     assert stored.tags["late"] == "yes"
     assert stored.status is RunStatus.FINISHED
+
+
+def test_a_damaged_log_shows_in_the_health_of_its_run(root: Path) -> None:
+    with reticent.start_run() as run:
+        reticent.log_params({"before": 1, "hit": 2, "after": 3})
+    assert reticent.flush(20)
+    (file,) = (root / "runs" / run.run_id).glob("*.events")
+    file.write_bytes(file.read_bytes().replace(b'"hit"', b'"h?t"'))
+    reindex()
+    stored = reticent.get_run(run.run_id)
+    assert stored.params == {"before": "1", "after": "3"}
+    assert stored.health.state == "degraded"
+    assert "damaged event line" in stored.warnings()[0].message

@@ -13,8 +13,8 @@ from reticent.backends import Backend, Batch, Target, UnavailableError, create, 
 from reticent.delivery.backoff import Backoff
 from reticent.delivery.state import Progress, ProgressFiles
 from reticent.guard import warn_once
-from reticent.records import Delivery, WriterClosed, WriterStarted
-from reticent.runlog import RunReader
+from reticent.records import Delivery, Entry, Warned, WriterClosed, WriterStarted
+from reticent.runlog import RunReader, Skipped
 from reticent_redact import SealedText
 
 Seal = Callable[[str], SealedText]
@@ -246,7 +246,18 @@ class Sender:
 
     def _batches(self, reader: RunReader) -> Iterator[Batch]:
         while True:
+            known = len(reader.skipped)
             entries, metrics = reader.read(max_events=self._batch_records, max_metrics=self._batch_records)
+            entries += [self._damage(skipped) for skipped in reader.skipped[known:]]
             if not entries and not metrics:
                 return
             yield Batch(reader.run_id, reader.directory, entries, metrics)
+
+    def _damage(self, skipped: Skipped) -> Entry:
+        """What could not be read, as a warning in the run's health. No record has its place: it was not read."""
+        message = f"{skipped.length} bytes of the run log were skipped: {skipped.reason} ({skipped.file})"
+        return Entry(
+            skipped.file,
+            skipped.offset,
+            Warned(time=time.time(), kind="damaged run log", message=self._seal(message)),
+        )

@@ -1,0 +1,134 @@
+"""`autolog()`: what it imports, what it refuses, which versions it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import reticent
+from reticent.errors import SettingsError
+
+FRAMEWORK = """
+__version__ = "{version}"
+def train(value):
+    return value * 2
+"""
+INTEGRATION = """
+from reticent.patching import Integration, Patch
+def train(call):
+    call.run.log_param("value", call.get("value"))
+    result = yield
+    call.run.log_metric("result", float(result), step=0)
+integration = Integration("toy", module="toy", requires=">=1.2,<3", patches=({patches}))
+"""
+TRAINING = """
+import sys, reticent
+reticent.autolog()
+assert "toy" not in sys.modules
+import toy
+assert toy.train(21) == 42
+assert reticent.flush(20)
+print([run.params for run in reticent.search_runs()])
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A framework and its integration by a third party, installed by their metadata."""
+    metadata = tmp_path / "toy_reticent-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-reticent\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[reticent.integrations]\ntoy = toy_reticent:integration\n")
+    (tmp_path / "toy.py").write_text(FRAMEWORK.format(version="1.5"))
+    (tmp_path / "toy_reticent.py").write_text(INTEGRATION.format(patches='Patch("toy:train", train),'))
+    return tmp_path
+
+
+def train(toy: Path, root: Path, code: str = TRAINING) -> tuple[str, str]:
+    environment = {**os.environ, "PYTHONPATH": str(toy), "RETICENT_DIR": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+def test_a_third_partys_integration_is_found(toy: Path, root: Path) -> None:
+    assert train(toy, root) == ("[{'value': '21'}]\n", "")
+
+
+def test_a_version_out_of_range_is_left_alone_and_told(toy: Path, root: Path) -> None:
+    (toy / "toy.py").write_text(FRAMEWORK.format(version="0.9"))
+    output, errors = train(toy, root)
+    assert output == "[]\n"
+    assert "toy 0.9 is outside of >=1.2,<3: it is not captured" in errors
+
+
+def test_a_target_that_is_gone_is_told_and_the_others_are_patched(toy: Path, root: Path) -> None:
+    patches = 'Patch("toy:gone", train), Patch("toy:train", train),'
+    (toy / "toy_reticent.py").write_text(INTEGRATION.format(patches=patches))
+    output, errors = train(toy, root)
+    assert output == "[{'value': '21'}]\n"
+    assert "toy:gone does not exist in this version of toy" in errors
+
+
+def test_a_broken_integration_does_not_break_the_users_import(toy: Path, root: Path) -> None:
+    (toy / "toy_reticent.py").write_text("raise RuntimeError('broken')")
+    output, errors = train(toy, root)
+    assert output == "[]\n"
+    assert "RuntimeError; the training is not affected" in errors
+
+
+def test_autolog_imports_no_framework() -> None:
+    code = (
+        "import sys, reticent; reticent.autolog();"
+        "print([n for n in ('sklearn', 'xgboost', 'numpy', 'pandas', 'matplotlib', 'rich', 'sqlite3') if n in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "[]\n"
+
+
+def test_import_reticent_imports_nothing_of_weight() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import reticent;"
+        "print(sorted(name for name in set(sys.modules) - before if not name.startswith('reticent')))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "['__future__']\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sklern": False}, "unknown integration or option 'sklern'; known: sklearn, xgboost"),
+        ({"sklearn": 3}, "sklearn must be True, False or a table of options"),
+        ({"sklearn": {"log_model": False}}, "log_model"),
+        ({"log_models": "no"}, "bool"),
+        ({"sklearn": {"max_children": "many"}}, "max_children"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, object], message: str, root: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        reticent.autolog(**options)
+    assert message in str(error.value)
+    assert "many" not in str(error.value)
+
+
+def test_on_a_network_file_system_logs_stay_and_the_database_moves(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reticent import files
+    from reticent.backends.sqlite.schema import database_path
+
+    monkeypatch.setattr(files, "_mounts", lambda: iter([(Path("/"), "ext4"), (root.parent, "nfs4")]))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with reticent.start_run() as run:
+        for step in range(2000):
+            reticent.log_metric("loss", float(step), step=step)
+    assert len(reticent.get_run(run.run_id).metric_history("loss")) == 2000
+    assert database_path(root).is_relative_to(tmp_path / "cache")
+    assert database_path(root).exists()
+    assert not (root / "reticent.db").exists()
+    assert len(list((root / "runs" / run.run_id).glob("*.metrics"))) == 1  # appended: it has no segments that grow
