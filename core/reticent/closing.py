@@ -82,7 +82,7 @@ def _wait(sessions: list[Session], deadline: float) -> None:
         task = progress.add_task("", total=deadline - start)
         while time.monotonic() < deadline and not _flush(sessions, min(deadline, time.monotonic() + 0.1)):
             names = {sender.name for session in sessions for sender in session.senders() if sender.pending()}
-            left = deadline - time.monotonic()
+            left = max(0.0, deadline - time.monotonic())
             text = f"{', '.join(sorted(names)) or 'work in the background'}, {left:.0f} s at most"
             progress.update(task, completed=time.monotonic() - start, description=text)
 

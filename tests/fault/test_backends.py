@@ -1,0 +1,117 @@
+"""A backend that hangs, fails or refuses costs training nothing, the others nothing, and the exit its deadline."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from tests.fault.conftest import Start
+
+import reticent
+from reticent.records import RunStatus
+
+BACKEND = """
+import json, os, time
+from reticent.backends import Rejection, UnavailableError
+from reticent.records import Param
+
+class Toy:
+    def open(self, target):
+        behave("open")
+        return "toy"
+    def write(self, batch):
+        behave("write")
+        with open(os.environ["TOY_FILE"], "a") as file:
+            for entry in batch.entries:
+                if isinstance(entry.record, Param):
+                    file.write(json.dumps([entry.record.key, entry.record.value]) + "\\n")
+            for block in batch.metrics:
+                for metric in block:
+                    file.write(json.dumps([metric.key, metric.step]) + "\\n")
+        return [Rejection(1, "too long")] if os.environ["TOY"] == "rejects" else []
+    def close(self):
+        behave("close")
+
+def behave(place):
+    mode = os.environ["TOY"]
+    if mode == f"hangs in {place}":
+        time.sleep(600)
+    if mode == f"raises in {place}":
+        raise RuntimeError("no such host for ghp_" + "a1B2" * 9)
+    if mode == "unavailable" and place == "write":
+        raise UnavailableError("come back later", retry_after=30)
+    if mode == "nonsense":
+        return 7
+"""
+TRAINING = """
+    import reticent, time
+    with reticent.start_run("r", run_id="r"):
+        began = time.perf_counter()
+        for step in range(20_000):
+            reticent.log_metric("loss", 0.5, step=step)
+        reticent.log_param("lr", 0.1)
+    print("trained")
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> dict[str, str]:
+    """The environment in which the backend `toy` is installed; it appends what it gets to a file."""
+    metadata = tmp_path / "toy-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[reticent.backends]\ntoy = toybackend:Toy\n")
+    (tmp_path / "toybackend.py").write_text(BACKEND)
+    return {
+        "PYTHONPATH": str(tmp_path),
+        "TOY_FILE": str(tmp_path / "received"),
+        "RETICENT_BACKENDS": "toy,sqlite",
+        "RETICENT_EXIT_TIMEOUT_S": "3",
+    }
+
+
+@pytest.mark.parametrize(
+    "mode", ["hangs in open", "hangs in write", "raises in open", "raises in write", "raises in close", "unavailable"]
+)
+def test_a_backend_that_is_down(mode: str, toy: dict[str, str], root: Path, start: Start) -> None:
+    began = time.monotonic()
+    output, errors = start(TRAINING, wait=False, TOY=mode, **toy).communicate(timeout=120)
+    assert output == "trained\n"
+    assert time.monotonic() - began < 30  # the deadline, and the start of a process on a busy machine
+    assert "ghp_" not in errors
+    run = reticent.get_run("r")
+    assert run.status is RunStatus.FINISHED
+    assert len(run.metric_history("loss")) == 20_000
+    states = {delivery.backend: delivery.state for delivery in run.deliveries()}
+    if mode == "raises in close":
+        assert states == {"toy": "complete", "sqlite": "complete"}
+        return
+    assert states["toy"] == "pending"
+    assert run.health.state == "degraded"
+    assert "not all delivered in time to toy" in errors
+    healthy = start("import reticent\nassert reticent.sync()['toy'].error is None", wait=False, TOY="healthy", **toy)
+    assert healthy.communicate(timeout=60)[1] == ""
+    received = [json.loads(line) for line in Path(toy["TOY_FILE"]).read_text().splitlines()]
+    assert ["lr", "0.1"] in received
+    assert sorted(step for key, step in received if key == "loss") == list(range(20_000))
+    assert reticent.get_run("r").health.state == "ok"
+
+
+def test_rejected_records_are_counted(toy: dict[str, str], root: Path, start: Start) -> None:
+    process = start(TRAINING, wait=False, TOY="rejects", **toy)
+    process.communicate(timeout=60)
+    run = reticent.get_run("r")
+    (delivery,) = [delivery for delivery in run.deliveries() if delivery.backend == "toy"]
+    assert delivery.state == "complete"
+    assert delivery.rejected > 0
+    assert run.health.state == "degraded"
+
+
+def test_an_unknown_backend_is_told_and_training_goes_on(root: Path, start: Start) -> None:
+    process = start(TRAINING, wait=False, RETICENT_BACKENDS="sqlight,sqlite", RETICENT_EXIT_TIMEOUT_S="1")
+    output, errors = process.communicate(timeout=60)
+    assert output == "trained\n"
+    assert "no backend is called 'sqlight'; installed backends: sqlite" in errors
+    assert len(reticent.get_run("r").metric_history("loss")) == 20_000
