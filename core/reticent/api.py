@@ -148,6 +148,12 @@ def _new_run(
     outer = active.get()
     if parent_run_id is None and nested is not False and outer is not None and outer.status is RunStatus.RUNNING:
         parent_run_id = outer.run_id
+        if nested is None and run_name is None and not outer.entered:
+            warn_once(
+                "run in a run",
+                "start_run() was called while another run was open: the new one is its child. "
+                "end_run() ends the open one, nested=True says that it is meant",
+            )
         experiment = experiment or outer.experiment
     earlier = None
     if run_id is not None:

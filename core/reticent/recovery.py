@@ -37,7 +37,7 @@ def recover(session: Session, run_id: str) -> None:
     staged: dict[str, Staged] = {}
     open_since: RunStarted | None = None
     processes: list[WriterStarted] = []
-    last = 0.0
+    last = last_metric(RunReader(directory))
     for record in events(reader):
         last = max(last, record.time)
         if isinstance(record, Staged):
@@ -69,6 +69,17 @@ def recover(session: Session, run_id: str) -> None:
 
 def _entries(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()] if directory.is_dir() else []
+
+
+def last_metric(reader: RunReader) -> float:
+    """The time of the newest metric of a run; 0.0 if it has none."""
+    last = 0.0
+    while True:
+        entries, blocks = reader.read(max_metrics=100_000)
+        for block in blocks:
+            last = max(last, *memoryview(block.data).cast("d")[0::4].tolist())
+        if not entries and not blocks:
+            return last
 
 
 def events(reader: RunReader) -> list[SealedRecord]:

@@ -67,6 +67,8 @@ class Run:
         self._params = {key: hash(value) for key, value in params.items()}
         self._steps: Counter[str] | None = None if started.resumed else Counter()
         self._outer: Run | None = None
+        self.entered = False
+        """Whether it is used in a `with` block."""
         self._fits = 0
         self._lock = threading.RLock()
         self._recorder = Recorder(session, started.run_id)
@@ -220,6 +222,7 @@ class Run:
             active.set(self._outer)
 
     def __enter__(self) -> Run:
+        self.entered = True
         return self
 
     def __exit__(
@@ -251,12 +254,14 @@ class Run:
         with self._recorder.guard("log_metric"):
             if not isinstance(key, str):
                 key = values.text(values.plain(key))
-            converted = values.number(value)
-            if step is None:
-                step = self._next_step(key)
+            try:
+                converted = values.number(value)
+                whole = self._next_step(key) if step is None else values.step(step)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"metric {key!r}: {error}") from None
             try:
                 number = self._recorder.metric_key(key)
-                self._recorder.append_metric(_pack(_now(), int(step), converted, number))
+                self._recorder.append_metric(_pack(_now(), whole, converted, number))
             except OSError as error:
                 self._recorder.lose("metrics", 1, error)
 

@@ -160,7 +160,7 @@ def _close() -> None:
     from reticent.closing import close
 
     if _session is not None and _exit_registered_by == os.getpid():
-        with swallowed("the end of the process"):
+        with swallowed("the end of the process"), suppress(KeyboardInterrupt):  # the user has waited long enough
             close([_session, *_former])
 
 

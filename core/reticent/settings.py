@@ -99,7 +99,16 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
             _check(place, key, value)
             values[key] = value
             origin[key] = place
-    return Source(msgspec.convert(values, Settings), origin)
+    settings = msgspec.convert(values, Settings)
+    for url in settings.backends:
+        if url != "sqlite":
+            from reticent.backends import entry_point
+
+            try:
+                entry_point(url)
+            except SettingsError as error:
+                raise SettingsError(f"{origin['backends']}: setting 'backends': {error}") from None
+    return Source(settings, origin)
 
 
 def _files(start: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -77,6 +77,16 @@ def number(value: Any) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
+def step(value: Any) -> int:
+    """The int64 of a step: an integer of any library, or a float without a fraction. TypeError or ValueError otherwise."""
+    if not hasattr(value, "__index__") and number(value) != int(value):
+        raise ValueError("a step must be a whole number")
+    whole = int(value)
+    if not -(2**63) <= whole < 2**63:
+        raise ValueError("a step must fit in 64 bits")
+    return whole
+
+
 def _finite(value: Plain) -> Plain:
     if isinstance(value, float) and value - value != 0.0:
         return repr(value)

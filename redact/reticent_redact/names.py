@@ -41,14 +41,13 @@ _SECRET = {
     for sequence in (
         "password",
         "passwd",
+        "pwd",
         "passphrase",
         "passcode",
         "pass word",
         "pass phrase",
         "db pass",
         "user pass",
-        "db pwd",
-        "user pwd",
         "secret",
         "credential",
         "authorization",
@@ -88,7 +87,7 @@ _SECRET = {
 }
 """Word sequences that name a secret wherever they stand in a key. Written as one word (`apikey`) they count as well."""
 
-_MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pwd pass pin")
+_MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pass pin")
 """Last words of keys whose value decides."""
 
 _DESCRIBING = _set_of(

@@ -75,10 +75,18 @@ def looks_like_credential(value: str) -> bool:
     """Whether a value under a key that may name a secret has the form of one: long, unbroken, letters with digits."""
     if not _CREDENTIAL.fullmatch(value) or "://" in value or value.startswith(("/", "./", "../", "~/")):
         return False
+    if _varied(value):
+        return True
     if not _LONG_RUN.search(value) or not _mixed(value):
         return False
     longest = max(re.split(r"[^A-Za-z0-9]", value), key=len)
     return _mixed(longest) and sum(character.isdigit() for character in longest) >= 2
+
+
+def _varied(value: str) -> bool:
+    """Whether 16 characters or more have capitals, small letters and at least three digits, in however short pieces."""
+    kinds = any(map(str.isupper, value)) and any(map(str.islower, value))
+    return len(value) >= 16 and kinds and sum(map(str.isdigit, value)) >= 3
 
 
 def looks_like_query_credential(value: str) -> bool:

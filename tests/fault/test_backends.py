@@ -107,11 +107,3 @@ def test_rejected_records_are_counted(toy: dict[str, str], root: Path, start: St
     assert delivery.state == "complete"
     assert delivery.rejected > 0
     assert run.health.state == "degraded"
-
-
-def test_an_unknown_backend_is_told_and_training_goes_on(root: Path, start: Start) -> None:
-    process = start(TRAINING, wait=False, RETICENT_BACKENDS="sqlight,sqlite", RETICENT_EXIT_TIMEOUT_S="1")
-    output, errors = process.communicate(timeout=60)
-    assert output == "trained\n"
-    assert "no backend is called 'sqlight'; installed backends: sqlite" in errors
-    assert len(reticent.get_run("r").metric_history("loss")) == 20_000

@@ -27,10 +27,10 @@ def test_the_nearest_file_counts_and_the_environment_wins(tmp_path: Path) -> Non
     inner.mkdir(parents=True)
     assert load(inner).settings.experiment == "far"
     (inner.parent / "pyproject.toml").write_text('[tool.reticent]\nexperiment = "near"\n')
-    source = load(inner, RETICENT_BACKENDS="sqlite, memory", RETICENT_EXIT_TIMEOUT_S="0.5")
+    source = load(inner, RETICENT_BACKENDS="sqlite, sqlite:///other.db", RETICENT_EXIT_TIMEOUT_S="0.5")
     assert source.settings.experiment == "near"
     assert source.settings.exit_timeout_s == 0.5
-    assert source.settings.backends == ("sqlite", "memory")
+    assert source.settings.backends == ("sqlite", "sqlite:///other.db")
     assert source.origin["experiment"] == f"{inner.parent / 'pyproject.toml'} [tool.reticent]"
     assert source.origin["backends"] == "RETICENT_BACKENDS"
 
@@ -42,6 +42,7 @@ def test_the_nearest_file_counts_and_the_environment_wins(tmp_path: Path) -> Non
         ("exit_timeout_s = -1", ["reticent.toml", "'exit_timeout_s'", "`float` >= 0.0"]),
         ("exit_timeout_s = 'soon'", ["reticent.toml", "'exit_timeout_s'", "`float`", "`str`"]),
         ("backends = 'sqlite'", ["reticent.toml", "'backends'", "`array`"]),
+        ("backends = ['sqlight']", ["reticent.toml", "'backends'", "'sqlight'", "installed backends: sqlite"]),
         ("[redact]\nkeap = []", ["reticent.toml", "'redact'", "keap", "keep, deny"]),
         ("= nonsense", ["reticent.toml", "not valid TOML"]),
     ],

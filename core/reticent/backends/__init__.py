@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol
 
@@ -83,15 +83,19 @@ def name_of(url: str) -> str:
 
 def create(url: str) -> Backend:
     """A new, unopened backend for `url`. SettingsError for a name that nothing registers."""
-    name = name_of(url)
-    if name == "sqlite":  # the default one: no search through all that is installed
+    if name_of(url) == "sqlite":  # the default one: no search through all that is installed
         from reticent.backends.sqlite import SqliteBackend
 
         return SqliteBackend()
+    backend: Backend = entry_point(url).load()()
+    return backend
+
+
+def entry_point(url: str) -> EntryPoint:
+    """What is registered for the backend of `url`. SettingsError for a name that nothing registers."""
     known = entry_points(group="reticent.backends")
     for point in known:
-        if point.name == name:
-            backend: Backend = point.load()()
-            return backend
-    names = ", ".join(sorted({point.name for point in known} | {"sqlite"}))
-    raise SettingsError(f"no backend is called {name!r}; installed backends: {names}")
+        if point.name == name_of(url):
+            return point
+    names = ", ".join(sorted({point.name for point in known}))
+    raise SettingsError(f"no backend is called {name_of(url)!r}; installed backends: {names}")

@@ -36,6 +36,8 @@ class Call:
         """Whether another hooked call is under way around this one."""
         self.quiet = False
         """Set by a hook to keep the hooks of everything that the call calls from running."""
+        self.name: str | None = None
+        """Set by a hook before it asks for `run`: how a run that is opened for this call is called."""
         self.joined = False
         """Whether `run` was open before this call; then the call does not end it."""
         self._signature, self._given = _bind(function, args, kwargs)
@@ -54,7 +56,7 @@ class Call:
         if self._run is None:
             current = active_run()
             self.joined = current is not None
-            self._run = current or start_run()
+            self._run = current or start_run(self.name)
             run_id, number = fit.get()
             if self.inner:
                 self._number = number if run_id == self._run.run_id else 1

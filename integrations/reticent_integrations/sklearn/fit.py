@@ -61,6 +61,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
 
 def start(call: Call, estimator: Any, features: Any, targets: Any) -> Any:
     """Log what is known before a fit, so that a run whose fit fails has it too; a copy of the estimator to be shown."""
+    call.name = type(estimator).__name__
     run, prefix = call.run, call.prefix
     shown = None
     with run.guard("sklearn integration (params)"):

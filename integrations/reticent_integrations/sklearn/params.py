@@ -112,9 +112,19 @@ def _is_default(estimator: Any, params: Mapping[str, Any], key: str, value: Any)
 
 @lru_cache(maxsize=512)
 def _defaults(kind: type) -> Mapping[str, Any]:
-    constructor: Any = kind.__init__  # type: ignore[misc] # only its signature is read
-    parameters = inspect.signature(constructor).parameters
-    return {name: one.default for name, one in parameters.items() if one.default is not inspect.Parameter.empty}
+    """The defaults of the constructor, and of those that it hands its `**kwargs` to."""
+    found: dict[str, Any] = {}
+    for cls in kind.__mro__:
+        constructor = vars(cls).get("__init__")
+        if constructor is None:
+            continue
+        parameters = inspect.signature(constructor).parameters.values()
+        for one in parameters:
+            if one.default is not inspect.Parameter.empty:
+                found.setdefault(one.name, one.default)
+        if all(one.kind is not inspect.Parameter.VAR_KEYWORD for one in parameters):
+            break
+    return found
 
 
 def _is_estimator(value: Any) -> bool:

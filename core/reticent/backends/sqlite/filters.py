@@ -219,7 +219,7 @@ class _Parser:
         name = ALIASES.get(name, name)
         if name not in ATTRIBUTES:
             near = difflib.get_close_matches(name, ATTRIBUTES, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f"; did you mean {near[0] if near else f'metrics.{name[:100]}'}?"
             self._fail(token, f"there is no attribute {name[:100]!r}{hint}", ALLOWED)
         self._advance()
         return Field("attribute", name)
