@@ -16,7 +16,7 @@ from reticent.guard import swallowed, warn_once
 from reticent.records import RunStarted, RunStatus
 from reticent.resume import read_back
 from reticent.run import Run, active
-from reticent.session import current
+from reticent.session import Session, current
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
@@ -138,7 +138,10 @@ def _new_run(
     run_name: str | None, run_id: str | None, experiment: str | None, nested: bool | None, parent_run_id: str | None
 ) -> Run:
     session = current()
-    if run_id is not None and not _RUN_ID.fullmatch(str(run_id)):
+    if parent_run_id is not None and not _is_id(session, parent_run_id):
+        warn_once("parent run id", "a parent_run_id must be the id of a run; it is left out")
+        parent_run_id = None
+    if run_id is not None and not _is_id(session, run_id):
         warn_once(
             "run id", "a run_id may hold letters, digits, '_', '.' and '-', 128 at most; a new id is used instead"
         )
@@ -175,6 +178,11 @@ def _new_run(
     if earlier is None and sys.argv and sys.argv[0]:
         run.set_tag("source", os.path.basename(sys.argv[0]))
     return run
+
+
+def _is_id(session: Session, text: object) -> bool:
+    """Whether a text can be the id of a run; a secret can not."""
+    return bool(_RUN_ID.fullmatch(str(text))) and session.seal("run id", str(text)) == text
 
 
 def _random_name() -> str:

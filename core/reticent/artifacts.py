@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import stat
 import time
 import uuid
 from pathlib import Path
@@ -51,16 +53,41 @@ def write_sealed(directory: Path, path: SealedText, content: SealedText) -> Arti
     return Artifact(time=time.time(), path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
+_TOKEN = re.compile(r"[0-9a-f]{32}(/[^/\\\0]{1,255})?")
+
+
+def check_run(directory: Path) -> None:
+    """Raises ValueError for a run directory that holds what no writer of ours makes, such as symbolic links.
+
+    A run may have been copied in from anywhere: it must not make us read, write or delete outside of itself.
+    """
+    for place in (directory, *(directory / name for name in (STAGING, ARTIFACTS, QUARANTINE))):
+        if place.is_symlink():
+            raise ValueError(f"{place.name} is a symbolic link")
+        for folder, folders, files in os.walk(place) if place is not directory else ():
+            for name in (*folders, *files):
+                mode = os.lstat(os.path.join(folder, name)).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise ValueError(f"{place.name} holds what is no file: a symbolic link, a pipe or a device")
+
+
+def check_token(token: str) -> str:
+    """`token`, if it is one of ours; ValueError otherwise."""
+    if not _TOKEN.fullmatch(token) or token.endswith(("/.", "/..")):
+        raise ValueError("a token of a snapshot is 32 hexadecimal digits and a name at most")
+    return token
+
+
 def publish(directory: Path, staged: Staged, redactor: Redactor, report: Report) -> SealedRecord | None:
     """Seal a staged file to its place and say what became of it; None if another process has done it."""
-    source = directory / STAGING / staged.token
+    source = directory / STAGING / check_token(staged.token)
     return seal_to(directory, source, staged.path, redactor, report, staged.token)
 
 
 def discard(directory: Path, token: str) -> None:
     """Remove a snapshot from staging, once the log says what became of it."""
-    entry = directory / STAGING / token.partition("/")[0]
-    if entry.is_dir():
+    entry = directory / STAGING / check_token(token).partition("/")[0]
+    if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry, ignore_errors=True)
     else:
         entry.unlink(missing_ok=True)
@@ -71,8 +98,10 @@ def seal_to(
 ) -> Artifact | Withheld | None:
     """Seal `source` to the artifact `path`, or move it to quarantine; None if `source` is gone."""
     relative = safe_relative(path)
+    target, workspace = directory / ARTIFACTS / relative, directory / STAGING
+    make_directory(target.parent)
     try:
-        sealed = redactor.seal_file(source, directory / ARTIFACTS / relative, name=relative.name, report=report)
+        sealed = redactor.seal_file(source, target, name=relative.name, report=report, workspace=workspace)
     except FileNotFoundError:
         return None
     if isinstance(sealed, WithheldFile):

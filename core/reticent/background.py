@@ -19,7 +19,7 @@ class Background:
     def __init__(self, tick: Callable[[], None], tick_s: float) -> None:
         self._tick = tick
         self._tick_s = tick_s
-        self._jobs: queue.SimpleQueue[tuple[str, Job, Callable[[str, Exception], None]]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[str, Job, Callable[[str, BaseException], None]]] = queue.SimpleQueue()
         self._idle = threading.Condition()
         self._unfinished = 0
         self._thread: threading.Thread | None = None
@@ -30,7 +30,7 @@ class Background:
             self._thread = threading.Thread(target=self._run, name="reticent-background", daemon=True)
             self._thread.start()
 
-    def submit(self, kind: str, job: Job, report: Callable[[str, Exception], None]) -> None:
+    def submit(self, kind: str, job: Job, report: Callable[[str, BaseException], None]) -> None:
         """Have `job` done soon; `report(kind, error)` is called if it fails."""
         with self._idle:
             self._unfinished += 1

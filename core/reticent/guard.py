@@ -21,7 +21,7 @@ class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
 
     __slots__ = ("kind", "report")
 
-    def __init__(self, kind: str, report: Callable[[str, Exception], None] | None = None) -> None:
+    def __init__(self, kind: str, report: Callable[[str, BaseException], None] | None = None) -> None:
         self.kind = kind
         self.report = report
 
@@ -31,7 +31,8 @@ class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
     def __exit__(
         self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if error is None or not isinstance(error, Exception):
+        # SystemExit: from a method of the user's classes that only we have called, and which must not end the training.
+        if error is None or not isinstance(error, (Exception, SystemExit)):
             return False
         if strict:
             return False

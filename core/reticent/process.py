@@ -18,6 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
+_NOT_MARKED = object()
+_handler: object = _NOT_MARKED
+"""What Python had as the handler of SIGTERM when it was marked."""
+
 HEARTBEAT_S = 10.0
 """A writer touches its event file this often; one silent for three times as long, on another machine, is gone."""
 
@@ -92,10 +96,27 @@ def mark_sigterm(file: IO[bytes]) -> None:
     By faulthandler: its handler is C, so it acts at once also while the main thread is inside a long native call, it
     leaves `signal.getsignal` as it was, and the default action still ends the process with its usual exit status.
     """
-    if hasattr(faulthandler, "register"):
+    global _handler
+    if hasattr(faulthandler, "register") and not _has_native_handler():
+        _handler = signal.getsignal(signal.SIGTERM)
         faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
 
 
 def unmark_sigterm() -> None:
-    if hasattr(faulthandler, "unregister"):
+    """Have SIGTERM do what it did before `mark_sigterm`, unless somebody has set another handler since."""
+    global _handler
+    if _handler is not _NOT_MARKED and signal.getsignal(signal.SIGTERM) is _handler:
         faulthandler.unregister(signal.SIGTERM)
+    _handler = _NOT_MARKED
+
+
+def _has_native_handler() -> bool:
+    """Whether a handler is installed that is not Python's: of a library, or the user's own faulthandler."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return False
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    (caught,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)

@@ -101,7 +101,7 @@ class Recorder:
         """`with guard(kind):` an error of ours ends in the run's health."""
         return swallowed(kind, self.report)
 
-    def report(self, kind: str, error: Exception) -> None:
+    def report(self, kind: str, error: BaseException) -> None:
         """Note a swallowed error in the run's health."""
         if isinstance(error, OSError) and (error.errno in _DISK_REFUSES or self._losses):
             self.lose("artifacts", 1, error)  # params and metrics have told of theirs themselves

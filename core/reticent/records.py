@@ -127,8 +127,8 @@ class Dataset(Record, tag="dataset", frozen=True, kw_only=True):
     """A data set that the run read. `schema` and `profile` are JSON text, `context` its role (train, eval, test)."""
 
     name: SealedText
-    context: str
-    digest: str
+    context: SealedText
+    digest: SealedText
     source: SealedText
     schema: SealedText
     profile: SealedText

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,13 +53,15 @@ def recover(session: Session, run_id: str) -> None:
             open_since = None
     if open_since is None and not staged and not _entries(directory / STAGING):
         return
+    artifacts.check_run(directory)
     writer = LogWriter(directory, session.host)
     try:
         for item in staged.values():
             for record in publish(session, directory, item):
                 writer.append(record)
         for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
-            artifacts.discard(directory, left)
+            entry = directory / STAGING / left
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
         if open_since is not None:
             killed = any(was_terminated(session.root, process) for process in processes)
             status = RunStatus.KILLED if killed else RunStatus.CRASHED

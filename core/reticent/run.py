@@ -6,6 +6,7 @@ No method raises into training: what cannot be logged is told once, counted, and
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import threading
 import time
@@ -181,8 +182,8 @@ class Run:
             record = Dataset(
                 time=_now(),
                 name=seal("dataset", name),
-                context=context,
-                digest=digest,
+                context=seal("dataset", context),
+                digest=seal("dataset", digest),
                 source=seal("dataset", source),
                 schema=seal("dataset", schema, render=values.json),
                 profile=seal("dataset", profile, render=values.json),
@@ -309,7 +310,10 @@ class Run:
 
     def _log_file(self, source: Path, target: Path) -> None:
         path = self._path(target.as_posix())
-        size = source.stat().st_size
+        status = source.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("only files and directories can be logged, no pipes, sockets or devices")
+        size = status.st_size
         if size > self._session.settings.max_artifact_mb * 1e6:
             location = self._recorder.seal("artifact", str(source.absolute()))
             self._recorder.append(Reference(time=_now(), path=path, location=location, size=size))
@@ -320,13 +324,16 @@ class Run:
     def _publish(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> None:
         """Note the snapshot in the log, where it now survives us, and have it sealed in the background."""
         staged = Staged(time=_now(), token=token, path=path, kind=kind)
-        self._recorder.append(staged)
         session, directory = self._session, self.directory
 
         def seal() -> None:
             self._recorder.append(*recovery.publish(session, directory, staged))
             artifacts.discard(directory, token)
 
+        if session.redactor.knows_values:
+            seal()  # at once: another process, after a crash, would not know the values that this one must not let pass
+            return
+        self._recorder.append(staged)
         self.in_background(f"sealing a {kind}", seal)
 
     def _path(self, path: str) -> SealedText:

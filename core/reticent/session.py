@@ -146,9 +146,11 @@ def current() -> Session:
     with _lock:
         settings = settings_module.current().settings
         if _session is None or _session.settings is not settings:
-            if _session is not None and (_session.runs or _session.writers):
-                _former.append(_session)
-            _session = Session(settings)
+            former, _session = _session, Session(settings)
+            if former is not None:
+                _session.redactor.inherit(former.redactor)
+                if former.runs or former.writers:
+                    _former.append(former)
         if _exit_registered_by != os.getpid():
             _exit_registered_by = os.getpid()
             at_exit(_close)
@@ -174,6 +176,7 @@ def _forked() -> None:
         for parent in parents:
             if parent is not None:
                 _session = _session or Session(parent.settings)
+                _session.redactor.inherit(parent.redactor)
                 for writer in parent.writers.values():
                     writer.forked()
                 _session.writers.update(parent.writers)

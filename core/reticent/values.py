@@ -150,6 +150,8 @@ class _Plainer:
             return self._mapping(dict(zip(value._fields, value, strict=False)), depth)
         if isinstance(value, (list, tuple)) or _is_omegaconf(value, "ListConfig"):
             return type(value)(self._items(value, depth)) if type(value) in (list, tuple) else self._items(value, depth)
+        if isinstance(value, Set) and len(value) > self.nodes:
+            return _Verbatim(_summary(value))
         if isinstance(value, Set):
             return self._items(sorted(value, key=lambda item: (type(item).__name__, repr(item))), depth)
         if isinstance(value, type):

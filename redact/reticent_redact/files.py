@@ -1,8 +1,8 @@
 """Files: UTF-8 text without its secrets, anything else unchanged or not at all.
 
-The source is copied once, by the kernel, to a private file beside the target (on file systems that share blocks the
-copy shares them). What is scanned is that copy, so what appears at the target is exactly what was scanned, whatever
-happens to the source meanwhile. Memory does not grow with the file.
+The source is copied once, by the kernel, to a private file (on file systems that share blocks the copy shares them).
+What is scanned is that copy, so what appears at the target is exactly what was scanned, whatever happens to the source
+meanwhile. Memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -50,10 +50,16 @@ class _NotTextError(Exception):
     """The file is not UTF-8, or has NUL characters in it."""
 
 
-def seal(source: Path, target: Path, scanner: Scanner) -> tuple[SealedFile | Withheld, Counter[str]]:
-    """Write what of `source` may be seen to `target`, and count by which rules something was masked."""
+def seal(
+    source: Path, target: Path, scanner: Scanner, workspace: Path | None = None
+) -> tuple[SealedFile | Withheld, Counter[str]]:
+    """Write what of `source` may be seen to `target`, and count by which rules something was masked.
+
+    The copy that is scanned lies in `workspace`, on the same file system as `target`; without one, beside `target`.
+    """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _private_file(target) as (path, file):
+    workspace = workspace or target.parent
+    with _private_file(workspace, target.name) as (path, file):
         with open(source, "rb", buffering=0) as original:
             _copy(original, file)
         digest = hashlib.sha256()
@@ -65,7 +71,7 @@ def seal(source: Path, target: Path, scanner: Scanner) -> tuple[SealedFile | Wit
             size = file.tell()
             path.replace(target)
             return SealedFile(size, digest.hexdigest(), text=True, redactions=0), rules
-        with _private_file(target) as (redacted_path, redacted):
+        with _private_file(workspace, target.name) as (redacted_path, redacted):
             digest = hashlib.sha256()
 
             def write(content: bytes) -> None:
@@ -85,12 +91,20 @@ def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner) -> 
     while chunk := file.read(CHUNK):
         digest.update(chunk)
         size += len(chunk)
-        spans = scanner.spans_in_bytes(before + chunk)
-        if spans:
-            return Withheld(spans[0].rule)
+        for spans in _spans_in_binary(before + chunk, scanner):
+            if spans:
+                return Withheld(spans[0].rule)
         before = (before + chunk)[-REACH:]
     path.replace(target)
     return SealedFile(size, digest.hexdigest(), text=False, redactions=0)
+
+
+def _spans_in_binary(content: bytes, scanner: Scanner) -> Iterator[list[Span]]:
+    yield scanner.spans_in_bytes(content)
+    if b"\0" in content:
+        yield scanner.spans_in_bytes(content.replace(b"\0", b""))  # text of two or four bytes a character
+    else:
+        yield scanner.spans(content.decode("latin-1"))  # text in some other encoding than UTF-8
 
 
 def _redact(file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object]) -> Counter[str]:
@@ -146,9 +160,9 @@ def _beginning_of_word(text: str, at: int) -> int:
 
 
 @contextlib.contextmanager
-def _private_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file beside `target`, mode 0600, removed at the end unless it was renamed."""
-    path = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}")
+def _private_file(directory: Path, name: str) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file, mode 0600, removed at the end unless it was renamed."""
+    path = directory / f".{name[:100]}.{uuid.uuid4().hex}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
         with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:

@@ -89,11 +89,19 @@ class Redactor:
             return SealedText(UNSCANNED)
 
     def seal_file(
-        self, source: Path, target: Path, *, name: str, channel: str = "artifact", report: Report | None = None
+        self,
+        source: Path,
+        target: Path,
+        *,
+        name: str,
+        channel: str = "artifact",
+        report: Report | None = None,
+        workspace: Path | None = None,
     ) -> SealedFile | Withheld:
         """Write `source` to `target` as it may be seen: text redacted, anything else unchanged if no secret is in it.
 
-        `name` is what users know the file by: some files are credentials by their name. Errors of the file system are
+        `name` is what users know the file by: some files are credentials by their name. What is not scanned yet lies in
+        the directory `workspace`, on the file system of `target`, else beside `target`. Errors of the file system are
         raised; any other withholds the file. What is withheld is not written.
         """
         try:
@@ -101,7 +109,7 @@ class Redactor:
                 result: SealedFile | Withheld = Withheld(names.SECRET_FILE)
                 rules: Mapping[str, int] = {}
             else:
-                result, rules = files.seal(source, target, self._scanner)
+                result, rules = files.seal(source, target, self._scanner, workspace)
         except OSError:
             raise
         except Exception:  # noqa: BLE001 - fail closed, as in seal
@@ -117,6 +125,15 @@ class Redactor:
         """Mask this value wherever it appears from now on; one of fewer than 8 characters is ignored."""
         if len(secret) >= SHORTEST_REGISTERED:
             self._scanner.register(secret)
+
+    def inherit(self, other: Redactor) -> None:
+        """Know the values that were registered with another redactor."""
+        self._scanner.inherit(other._scanner)
+
+    @property
+    def knows_values(self) -> bool:
+        """Whether values are registered: what another process would not find."""
+        return self._scanner.knows_values
 
     def _judge(self, key: str) -> names.Verdict | None:
         try:

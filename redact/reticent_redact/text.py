@@ -96,6 +96,16 @@ class Scanner:
             self._registered = tuple(sorted(forms.union(self._registered), key=len, reverse=True))
             self.shortest = SHORTEST_REGISTERED
 
+    def inherit(self, other: Scanner) -> None:
+        """Find the values that another scanner finds, too."""
+        with self._lock:
+            self._registered = tuple(sorted({*self._registered, *other._registered}, key=len, reverse=True))
+            self.shortest = min(self.shortest, other.shortest)
+
+    @property
+    def knows_values(self) -> bool:
+        return bool(self._registered)
+
     def is_marker(self, text: str) -> bool:
         """Whether the text is one of our markers and nothing else."""
         found = MARKER.fullmatch(text)

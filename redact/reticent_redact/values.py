@@ -118,8 +118,13 @@ def _is_no_example(value: str) -> bool:
     return not value.endswith("EXAMPLE")
 
 
-_ALONE = r"(?<![A-Za-z0-9])"  # the literal begins a word: "task-..." has no "sk-" in it
-_ALONE_URLSAFE = r"(?<![A-Za-z0-9_-])"
+# What ends in a letter or digit and still is no part of the word that follows: escapes of strings, of URLs, of colours.
+_ESCAPED = (
+    r"(?<=\\[abfnrtv0])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
+    r"|(?<=[\[;][0-9]m)|(?<=[\[;][0-9]{2}m)"
+)
+_ALONE = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})"  # the literal begins a word: "task-..." has no "sk-" in it
+_ALONE_URLSAFE = rf"(?:(?<![A-Za-z0-9_-])|{_ESCAPED})"
 
 RULES: tuple[Rule, ...] = (
     Rule(

@@ -43,6 +43,8 @@ class Batch:
         Raises ValueError for a path that leaves the run, which only a forged log has.
         """
         path = self.directory / "artifacts" / safe_relative(artifact.path)
+        if not path.resolve().is_relative_to(self.directory.resolve()):
+            raise ValueError("an artifact's path leads out of its run, by a symbolic link")
         return path if path.is_file() and path.stat().st_size == artifact.size else None
 
 

@@ -27,6 +27,13 @@ def _ignore(_records: int) -> None:
     """Progress that nobody watches."""
 
 
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception of a backend's own may fail at anything
+        return "its text cannot be had"
+
+
 class Sender:
     """One backend's deliveries, by its own thread (`start`) or in the caller's (`deliver`); one at a time.
 
@@ -150,7 +157,7 @@ class Sender:
                         self._pass(leftovers)
                     self.error = ""
                     self._backoff.succeeded()
-                except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is tried again
+                except BaseException as error:  # noqa: BLE001 - a backend may raise anything; it is tried again
                     self._failed(error)
             with self._passed:
                 self._done = self._begun
@@ -165,11 +172,12 @@ class Sender:
                 self._deliver_run(leftovers[-1], _ignore)
             leftovers.pop()
 
-    def _failed(self, error: Exception) -> None:
-        self._backoff.failed(error.retry_after if isinstance(error, UnavailableError) else 0.0)
+    def _failed(self, error: BaseException) -> None:
+        after = error.retry_after if isinstance(error, UnavailableError) else 0.0
+        self._backoff.failed(after if isinstance(after, (int, float)) else 0.0)
         with self._delivering:
             self._reset()
-        self.error = self._seal(f"{type(error).__name__}: {error}")
+        self.error = self._seal(f"{type(error).__name__}: {_text(error)}")
         warn_once(
             f"backend {self.name}",
             f"backend {self.name} does not take records now ({self.error}); they are kept and tried again",
@@ -207,8 +215,8 @@ class Sender:
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
             for batch in self._batches(reader):
                 for rejection in self._backend.write(batch):
-                    progress.rejected += rejection.count
-                    progress.error = self._seal(rejection.reason)
+                    progress.rejected += max(1, rejection.count)
+                    progress.error = self._seal(str(rejection.reason))
                 self._count(progress, batch)
                 progress.complete = False
                 files.save(run_id, progress)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from reticent.artifacts import check_token
 from reticent.files import make_directory, safe_relative, write_private
 from reticent.models import description, example
 from reticent.models.description import Description
@@ -59,7 +60,7 @@ class _Attempt:
 
     @property
     def staging(self) -> Path:
-        return self.directory / STAGING / self.staged.token
+        return self.directory / STAGING / check_token(self.staged.token)
 
     @property
     def published(self) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent import artifacts, values
-from reticent.files import make_directory
+from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory
 from reticent.models import description, example
 from reticent.models.description import Description
 from reticent.models.flavor import PYTHON_FUNCTION, Flavor, find
@@ -54,6 +54,8 @@ def stage(
             example=example.take(input_example),
             metadata=values.plain(metadata or {}),
         )
+        for path in files.rglob("*"):
+            path.chmod(PRIVATE_DIRECTORY if path.is_dir() else PRIVATE_FILE)
         description.write(staging, described)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)

@@ -146,7 +146,7 @@ class _Hooked:
             with swallowed(self.kind, self._report):
                 generator.close()
 
-    def _report(self, kind: str, error: Exception) -> None:
+    def _report(self, kind: str, error: BaseException) -> None:
         run = active.get()
         if run is not None:
             run.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")

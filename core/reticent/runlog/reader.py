@@ -86,7 +86,11 @@ class RunReader:
 
     def _discover(self) -> list[_Writer]:
         try:
-            names = sorted(name[: -len(SUFFIX)] for name in os.listdir(self.directory) if name.endswith(SUFFIX))
+            with os.scandir(self.directory) as entries:
+                found = [
+                    one.name for one in entries if one.name.endswith(SUFFIX) and one.is_file(follow_symlinks=False)
+                ]
+            names = sorted(name[: -len(SUFFIX)] for name in found)
         except OSError:  # no such directory, or none that can be read
             names = []
         for name in names:

@@ -251,7 +251,13 @@ def every_record() -> list[SealedRecord]:
         records.Reference(time=time, path=sealed("big.bin"), location=text, size=1 << 40),
         records.Withheld(time=time, path=sealed("key.pem"), rule="private-key"),
         records.Dataset(
-            time=time, name=text, context="train", digest="d", source=text, schema=sealed("{}"), profile=sealed("{}")
+            time=time,
+            name=text,
+            context=sealed("train"),
+            digest=sealed("d"),
+            source=text,
+            schema=sealed("{}"),
+            profile=sealed("{}"),
         ),
         records.Model(time=time, path=sealed("model"), flavor="sklearn", mlmodel=text, size=10),
         records.Redaction(time=time, channel="param", rule="key", action="mask", count=2),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from reticent.models import Flavor
+from reticent_integrations.sklearn.params import register_secrets
 
 _FILE = "model.pkl"
 
@@ -21,6 +22,7 @@ def _handles(model: Any) -> bool:
 def _save(model: Any, directory: Path) -> dict[str, Any]:
     import sklearn
 
+    register_secrets(model)
     config = {
         "pickled_model": _FILE,
         "sklearn_version": sklearn.__version__,

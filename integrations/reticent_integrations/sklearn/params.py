@@ -64,6 +64,16 @@ def sealed(name: str, value: Any) -> Any:
     return shown
 
 
+def register_secrets(estimator: Any) -> None:
+    """Have what is secret by its name, in parameters and attributes, known as a secret wherever it stands later."""
+    for name, value in estimator.get_params(deep=True).items():
+        if type(value) not in _PLAIN and not _holds_estimators(value):
+            sealed(name, value)
+    for name, value in vars(estimator).items():
+        if type(value) is str:
+            sealed(name, value)
+
+
 def _register(plain: Any, shown: Any) -> None:
     """Have texts that are secret by their names known as secrets, so that they are found in the pickled model too."""
     if isinstance(plain, dict) and isinstance(shown, dict):

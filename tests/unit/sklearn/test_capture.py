@@ -257,3 +257,17 @@ def test_the_users_settings_of_scikit_learn_are_left_alone(cancer):
     RandomForestClassifier(3, n_jobs=2).fit(*cancer)
     LinearRegression().fit(*cancer)
     assert sklearn.get_config() == before
+
+
+def test_data_that_a_step_transforms_in_place_is_transformed_once(root: Path) -> None:
+    from sklearn.preprocessing import MinMaxScaler
+
+    def fitted() -> Any:
+        X = np.random.default_rng(0).normal(size=(50, 3))
+        make_pipeline(MinMaxScaler((0, 10), copy=False), LogisticRegression()).fit(X, X[:, 0] > 5)
+        return X
+
+    reticent.autolog(disable=True)
+    plain = fitted()
+    reticent.autolog()
+    assert np.array_equal(fitted(), plain)
