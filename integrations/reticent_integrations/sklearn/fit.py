@@ -39,7 +39,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
 
     fit_s = time.perf_counter() - began
     with quiet():
-        readable = not hasattr(features, "__next__")  # what has been read to its end cannot be predicted
+        # What has been read to its end, or was changed by the fit itself, cannot be predicted.
+        readable = not hasattr(features, "__next__") and not params.changes_data(estimator)
         found = metrics.Evaluation()
         if options.training_metrics and readable:
             with run.guard("sklearn integration (training metrics)"), randomness_kept(estimator.get_params(deep=True)):

@@ -105,6 +105,12 @@ def is_search(estimator: Any) -> bool:
     return base is not None and isinstance(estimator, base)
 
 
+def changes_data(estimator: Any) -> bool:
+    """Whether a part of the estimator works in place on the data that it is given, as with `copy=False`."""
+    given = estimator.get_params(deep=True).items()
+    return any(value is False and name.rpartition("__")[2].startswith("copy") for name, value in given)
+
+
 def _is_default(estimator: Any, params: Mapping[str, Any], key: str, value: Any) -> bool:
     owner_key, _, name = key.rpartition("__")
     owner = params.get(owner_key) if owner_key else estimator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import sys
 import time
@@ -46,11 +45,9 @@ def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight:
     truth = column(truth)
     total = len(truth)
     weight = None if weight is None else np.asarray(weight, dtype=float).reshape(-1)
-    step = affordable_step(estimator.predict, features, fit_s) if not _may_write(estimator) else _sample_step(total)
+    step = affordable_step(estimator.predict, features, fit_s)
     if step > 1:
         features = datasets.take(features, step)
-    if _may_write(estimator):
-        features = copy.deepcopy(features)
         truth, weight = truth[::step], None if weight is None else weight[::step]
     made = Predictions(features, truth, weight, None, rows=len(truth), of_rows=total)
     if classifier:
@@ -64,16 +61,6 @@ def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight:
     else:
         made.labels = column(estimator.predict(features))
     return made
-
-
-def _may_write(estimator: Any) -> bool:
-    """Whether a part of the estimator transforms in place the data that it is given, as with `copy=False`."""
-    params = estimator.get_params(deep=True).items()
-    return any(value is False and name.rpartition("__")[2].startswith("copy") for name, value in params)
-
-
-def _sample_step(rows: int) -> int:
-    return math.ceil(rows / LARGEST) or 1
 
 
 def column(data: Any) -> Any:

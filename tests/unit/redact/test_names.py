@@ -10,14 +10,14 @@ from reticent_redact import Policy
 from reticent_redact.names import DENIED, KEPT, is_secret_file, judge, judge_by, words
 
 CERTAIN = """
-password passwd db_password dbPassword DB-PASSWORD mypassword user_passwords passphrase secret client_secret
+password passwd pwd db_pwd db_password dbPassword DB-PASSWORD mypassword user_passwords passphrase secret client_secret
 clientSecret  SECRET_KEY secretKey AWS_SECRET_ACCESS_KEY access_key apikey api_key apiKey APIKey
 OPENAI_API_KEY x-api-key api_keys  private_key ssh_private_key credentials credential auth_token authToken
 use_auth_token hub_token HF_TOKEN access_token  refresh_token Authorization password_hash secret_key_base
 api_key_2
 """
 AMBIGUOUS = """
-token my_token WANDB_KEY auth session session_key jwt cookie signature pwd
+token my_token WANDB_KEY auth session session_key jwt cookie signature pass
 """
 PLAIN = """
 num_tokens pad_token_id pad_token eos_token tokenizer_name tokenizer key_dim max_new_tokens author authors
