@@ -13,11 +13,13 @@ from typing import Any
 
 from reticent import settings
 from reticent.guard import swallowed, warn_once
-from reticent.records import RunStarted, RunStatus
+from reticent.records import METRIC, RunStarted, RunStatus
 from reticent.resume import read_back
-from reticent.run import Run, active
+from reticent.run import NOT_FAST, Run, active
 from reticent.session import Session, current
 
+_now = time.time
+_pack = METRIC.pack
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -215,11 +217,15 @@ def _run() -> Run:
 def log_metric(key: str, value: float, step: int | None = None) -> None:
     """Log one point of a metric to the current run. Without `step` the points of a key are numbered from 0."""
     run = active.get()
-    if run is None:
-        with swallowed("log_metric"):
-            _run().log_metric(key, value, step)
-        return
-    run.log_metric(key, value, step)
+    try:
+        # What Run.log_metric does, here for the sake of a call that would cost a fifth of all this.
+        if value.__class__ is float and step is not None:
+            run._log.write_metric(_pack(_now(), step, value, run._keys[key]))  # type: ignore[union-attr] # see NOT_FAST
+            return
+    except NOT_FAST:
+        pass
+    with swallowed("log_metric"):
+        (run or _run()).log_metric(key, value, step)
 
 
 def log_param(key: str, value: object) -> None:

@@ -49,8 +49,9 @@ Origin = Literal["explicit", "default", "derived"]
 _NO_PARAMS: Mapping[str, SealedText] = {}
 _now = time.time
 _pack = METRIC.pack
-# What the fast path of log_metric may raise: unknown or unhashable key, full or closed segment, odd step, full disk.
-_NOT_FAST = (KeyError, TypeError, ValueError, struct.error, OSError)
+NOT_FAST = (AttributeError, KeyError, TypeError, ValueError, struct.error, OSError)
+"""What the fast path of `log_metric` may raise: no run, unknown or unhashable key, full or closed segment, odd step,
+full disk. The slow path takes it from there."""
 
 
 class Run:
@@ -101,7 +102,7 @@ class Run:
             if value.__class__ is float and step is not None:
                 self._log.write_metric(_pack(_now(), step, value, self._keys[key]))
                 return
-        except _NOT_FAST:
+        except NOT_FAST:
             pass
         self._log_metric(key, value, step)
 

@@ -23,6 +23,7 @@ class XGBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 def train(call: Call) -> Generator[None, Any, None]:
     """Around `xgboost.train`."""
+    call.name = "xgboost.train"
     run = call.run
     callbacks, evals = _listed(call, "callbacks"), _listed(call, "evals")
     observer = observer_class()(run, call.prefix)
