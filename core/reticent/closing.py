@@ -14,9 +14,9 @@ from typing import IO, Any
 
 from reticent.files import make_directory, open_private
 from reticent.guard import logger
+from reticent.outcome import status_of
 from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
-from reticent.run import status_of
 from reticent.session import Session
 
 _ending: BaseException | None = None

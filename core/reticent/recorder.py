@@ -86,11 +86,11 @@ class Recorder:
         with self._lock:
             self._losses[what] = self._losses.get(what, (0, ""))[0] + count, error.strerror or type(error).__name__
             self.session.losing[self._run_id] = self
-        warn_once(
-            "lost records",
+        message = (
             f"the run log under {self.session.root} cannot be written ({error.strerror}); training goes on, and what is "
-            "logged is lost until it can be written again",
+            "logged is lost until it can be written again"
         )
+        warn_once("lost records", self.seal("warning", message))
 
     def losses(self) -> Counter[str]:
         """What could not be appended, nor told in the log until now: how many of what."""

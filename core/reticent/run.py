@@ -10,7 +10,6 @@ import stat
 import struct
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import artifacts, recovery, resume, values
+from reticent import artifacts, outcome, recovery, resume, values
 from reticent.files import safe_relative
 from reticent.guard import swallowed
 from reticent.recorder import Recorder
@@ -212,7 +211,7 @@ class Run:
             ended = RunEnded(
                 time=_now(),
                 status=final,
-                error=None if error is None else self._recorder.seal("traceback", _traceback(error)),
+                error=None if error is None else self._recorder.seal("traceback", outcome.traceback_text(error)),
                 counts={**self._recorder.captured, "metrics": self._log.metric_count()},
             )
             self._recorder.append(ended)
@@ -230,7 +229,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end(status_of(error), error)
+        self.end(outcome.status_of(error), error)
 
     def __repr__(self) -> str:
         return f"<Run {self.name} {self.run_id} {self.status.value}>"
@@ -341,18 +340,3 @@ class Run:
         sealed = self._recorder.seal("artifact name", path)
         safe_relative(sealed)
         return sealed
-
-
-def status_of(error: BaseException | None) -> RunStatus:
-    """The status of a run that this exception ended; None: it came to its end."""
-    if error is None or isinstance(error, GeneratorExit):
-        return RunStatus.FINISHED
-    if isinstance(error, KeyboardInterrupt):
-        return RunStatus.KILLED
-    if isinstance(error, SystemExit):
-        return RunStatus.FINISHED if error.code in (None, 0) else RunStatus.KILLED
-    return RunStatus.FAILED
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=50))

@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reticent.api import active_run, start_run
+from reticent.outcome import status_of
 from reticent.patching.context import fit, inside
-from reticent.run import Run, status_of
+from reticent.run import Run
 
 if TYPE_CHECKING:
     from reticent.patching.integration import Integration, Options
