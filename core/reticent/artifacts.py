@@ -7,6 +7,7 @@ scanned and sealed into `artifacts/`; if a rule hits in a file that cannot be ma
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -82,6 +83,20 @@ def publish(directory: Path, staged: Staged, redactor: Redactor, report: Report)
     """Seal a staged file to its place and say what became of it; None if another process has done it."""
     source = directory / STAGING / check_token(staged.token)
     return seal_to(directory, source, staged.path, redactor, report, staged.token)
+
+
+UNKNOWN_RULE = "secrets-unknown"
+"""The rule by which a snapshot is withheld whose process knew secrets that the one that seals it may not know."""
+
+
+def withhold(directory: Path, staged: Staged) -> Withheld:
+    """Move a snapshot to quarantine as it is."""
+    entry = directory / STAGING / check_token(staged.token).partition("/")[0]
+    kept = directory / QUARANTINE / safe_relative(staged.path) / entry.name
+    make_directory(kept.parent)
+    with contextlib.suppress(FileNotFoundError):  # another process has done it
+        os.replace(entry, kept)
+    return Withheld(time=time.time(), path=staged.path, rule=UNKNOWN_RULE, staged=staged.token)
 
 
 def discard(directory: Path, token: str) -> None:

@@ -96,6 +96,8 @@ class Staged(Record, tag="staged", frozen=True, kw_only=True):
     token: str
     path: SealedText
     kind: Literal["file", "model"] = "file"
+    known: str = ""
+    """A keyed digest of the values that the process knew to be secret: one that knows others must not publish this."""
 
 
 class Artifact(Record, tag="artifact", frozen=True, kw_only=True):
@@ -149,6 +151,8 @@ class Redaction(Record, tag="redaction", frozen=True, kw_only=True):
     channel: str
     rule: str
     action: str
+    confidence: str = "high"
+    """How sure the rule is of what it finds: high, medium or low."""
     count: int
 
 

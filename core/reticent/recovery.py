@@ -56,8 +56,10 @@ def recover(session: Session, run_id: str) -> None:
     artifacts.check_run(directory)
     writer = LogWriter(directory, session.host)
     try:
+        known = session.known_secrets()
         for item in staged.values():
-            for record in publish(session, directory, item):
+            unsure = item.known not in ("", known)  # what its process knew to be secret, this one may not know
+            for record in [artifacts.withhold(directory, item)] if unsure else publish(session, directory, item):
                 writer.append(record)
         for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
             entry = directory / STAGING / left
@@ -108,10 +110,7 @@ def publish(session: Session, directory: Path, staged: Staged) -> list[SealedRec
 
 def redactions(report: Report) -> list[SealedRecord]:
     """What a report has counted since it was last asked, as records."""
-    return [
-        Redaction(time=time.time(), channel=channel, rule=rule, action=action, count=count)
-        for (channel, rule, action), count in report.drain().items()
-    ]
+    return [Redaction(time=time.time(), **hidden._asdict(), count=count) for hidden, count in report.drain().items()]
 
 
 def sigterm_mark(root: Path, process: ProcessIdentity) -> Path:

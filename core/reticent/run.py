@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -35,7 +35,7 @@ from reticent.records import (
     Tag,
     Warned,
 )
-from reticent_redact import SealedText
+from reticent_redact import LEFT_OUT, SealedText
 
 if TYPE_CHECKING:
     from reticent.session import Session
@@ -118,7 +118,7 @@ class Run:
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; the newest value of a key holds."""
         with self._recorder.guard("set_tags"):
-            self._recorder.append(*[self._tag(key, value) for key, value in tags.items()])
+            self._recorder.append(*self._tags(tags))
 
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log a file, or a directory with all in it, as it is now, under `artifact_path`. It may be deleted afterwards."""
@@ -280,6 +280,8 @@ class Run:
         known, self._params[sealed_key] = self._params.get(sealed_key), hash(sealed)
         if known == hash(sealed):
             return []
+        if sealed == LEFT_OUT:
+            return []
         record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
         if known is None:
             return [record]
@@ -288,9 +290,12 @@ class Run:
         )
         return [record, Warned(time=_now(), kind="param changed", message=message)]
 
-    def _tag(self, key: str, value: object) -> Tag:
-        key = values.text(values.plain(key))
-        return Tag(time=_now(), key=self._recorder.seal("tag name", key), value=self._recorder.seal("tag", value, key))
+    def _tags(self, tags: Mapping[str, object]) -> Iterator[Tag]:
+        for name, value in tags.items():
+            key = values.text(values.plain(name))
+            sealed = self._recorder.seal("tag", value, key)
+            if sealed != LEFT_OUT:
+                yield Tag(time=_now(), key=self._recorder.seal("tag name", key), value=sealed)
 
     def _log_text(self, text: str, artifact_file: str) -> None:
         path = self._path(artifact_file)
@@ -323,16 +328,13 @@ class Run:
 
     def _publish(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> None:
         """Note the snapshot in the log, where it now survives us, and have it sealed in the background."""
-        staged = Staged(time=_now(), token=token, path=path, kind=kind)
         session, directory = self._session, self.directory
+        staged = Staged(time=_now(), token=token, path=path, kind=kind, known=session.known_secrets())
 
         def seal() -> None:
             self._recorder.append(*recovery.publish(session, directory, staged))
             artifacts.discard(directory, token)
 
-        if session.redactor.knows_values:
-            seal()  # at once: another process, after a crash, would not know the values that this one must not let pass
-            return
         self._recorder.append(staged)
         self.in_background(f"sealing a {kind}", seal)
 

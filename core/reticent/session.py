@@ -36,6 +36,7 @@ class Session:
         self.settings = settings
         self.root = settings_module.root(settings)
         self.redactor = Redactor(Policy(keep=settings.redact.keep, deny=settings.redact.deny))
+        self.redactor.know_process()
         self.host = self.seal("host", socket.gethostname())
         self.runs: dict[str, Run] = {}
         """The runs of this process that have not ended."""
@@ -46,9 +47,20 @@ class Session:
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
         self._senders: dict[str, Sender] = {}
         self._prepared = False
+        self._key: bytes | None = None
 
     def seal(self, channel: str, value: object, key: str = "", report: Report | None = None) -> SealedText:
         return self.redactor.seal(value, channel=channel, key=key, report=report)
+
+    def known_secrets(self) -> str:
+        """A keyed digest of what is known to be secret in this process; the key stays under the root and leaves it with
+        no run."""
+        if self._key is None:
+            self.prepare_root()
+            if not (self.root / "key").exists():
+                write_private(self.root / "key", os.urandom(32))
+            self._key = (self.root / "key").read_bytes()
+        return self.redactor.known.digest(self._key)
 
     def prepare_root(self) -> None:
         """Make the root directory, hidden from git. OSError if that cannot be done."""

@@ -1,8 +1,23 @@
 """Keep secrets out of what is written: keyed values, free text and files go in and come out without their secrets."""
 
 from reticent_redact.files import SealedFile, Withheld
-from reticent_redact.policy import Policy
-from reticent_redact.redactor import UNSCANNED, Redactor, SealedText
-from reticent_redact.report import Report
+from reticent_redact.patterns import PatternError, UserRule
+from reticent_redact.policy import Action, Match, Policy
+from reticent_redact.redactor import LEFT_OUT, UNSCANNED, Redactor, SealedText
+from reticent_redact.report import Hidden, Report
 
-__all__ = ["UNSCANNED", "Policy", "Redactor", "Report", "SealedFile", "SealedText", "Withheld"]
+__all__ = [
+    "LEFT_OUT",
+    "UNSCANNED",
+    "Action",
+    "Hidden",
+    "Match",
+    "PatternError",
+    "Policy",
+    "Redactor",
+    "Report",
+    "SealedFile",
+    "SealedText",
+    "UserRule",
+    "Withheld",
+]

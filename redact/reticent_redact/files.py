@@ -12,13 +12,16 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from reticent_redact.text import CONTEXT, REACH, Scanner, Span, mask
+from reticent_redact import binary
+from reticent_redact.text import CONTEXT, REACH, Scanner, Span, replace
+
+if TYPE_CHECKING:
+    from reticent_redact.redactor import Found
 
 CHUNK = 1024 * 1024
 HELD = 4 * 1024 * 1024
@@ -51,9 +54,9 @@ class _NotTextError(Exception):
 
 
 def seal(
-    source: Path, target: Path, scanner: Scanner, workspace: Path | None = None
-) -> tuple[SealedFile | Withheld, Counter[str]]:
-    """Write what of `source` may be seen to `target`, and count by which rules something was masked.
+    source: Path, target: Path, scanner: Scanner, found: Found, workspace: Path | None = None
+) -> SealedFile | Withheld:
+    """Write what of `source` may be seen to `target`; `found` says what stands for each secret, and counts them.
 
     The copy that is scanned lies in `workspace`, on the same file system as `target`; without one, beside `target`.
     """
@@ -64,57 +67,62 @@ def seal(
             _copy(original, file)
         digest = hashlib.sha256()
         try:
-            rules = _redact(file, scanner, digest.update)
+            clean = all(_is_clean(piece, digest) for piece in _pieces(file, scanner, found.channel))
         except _NotTextError:
-            return _seal_binary(path, file, target, scanner), Counter()
-        if not rules:
+            return _seal_binary(path, file, target, scanner, found)
+        if clean:
             size = file.tell()
             path.replace(target)
-            return SealedFile(size, digest.hexdigest(), text=True, redactions=0), rules
+            return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
         with _private_file(workspace, target.name) as (redacted_path, redacted):
-            digest = hashlib.sha256()
-
-            def write(content: bytes) -> None:
+            digest, redactions = hashlib.sha256(), 0
+            for piece in _pieces(file, scanner, found.channel):
+                spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
+                content = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end).encode()
+                redactions += len(spans)
                 digest.update(content)
                 redacted.write(content)
-
-            rules = _redact(file, scanner, write)
             redacted.flush()
             size = redacted.tell()
             redacted_path.replace(target)
-        return SealedFile(size, digest.hexdigest(), text=True, redactions=rules.total()), rules
+        return SealedFile(size, digest.hexdigest(), text=True, redactions=redactions)
 
 
-def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner) -> SealedFile | Withheld:
-    digest, size, before = hashlib.sha256(), 0, b""
+def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found) -> SealedFile | Withheld:
+    digest, size = hashlib.sha256(), 0
     file.seek(0)
     while chunk := file.read(CHUNK):
         digest.update(chunk)
         size += len(chunk)
-        for spans in _spans_in_binary(before + chunk, scanner):
-            if spans:
-                return Withheld(spans[0].rule)
-        before = (before + chunk)[-REACH:]
+    for rule, secret in binary.secrets(file, scanner, found.channel):
+        if found.is_hidden(rule, secret):
+            return Withheld(rule)
     path.replace(target)
     return SealedFile(size, digest.hexdigest(), text=False, redactions=0)
 
 
-def _spans_in_binary(content: bytes, scanner: Scanner) -> Iterator[list[Span]]:
-    yield scanner.spans_in_bytes(content)
-    if b"\0" in content:
-        yield scanner.spans_in_bytes(content.replace(b"\0", b""))  # text of two or four bytes a character
-    else:
-        yield scanner.spans(content.decode("latin-1"))  # text in some other encoding than UTF-8
+@dataclass(frozen=True)
+class _Piece:
+    """A part of a text file, `text[start:end]`, and the secrets in the text around it."""
+
+    text: str
+    start: int
+    end: int
+    spans: list[Span]
 
 
-def _redact(file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object]) -> Counter[str]:
-    """Pass the text of a file, redacted, to `write`, piece by piece.
+def _is_clean(piece: _Piece, digest: hashlib._Hash) -> bool:
+    digest.update(piece.text[piece.start : piece.end].encode())
+    return not piece.spans
+
+
+def _pieces(file: BinaryIO, scanner: Scanner, channel: str) -> Iterator[_Piece]:
+    """The text of a file, piece by piece.
 
     A piece is passed on when everything that could make a secret of it has been seen: `REACH` characters after it. The
     last `CONTEXT` characters passed on are looked at again with the next piece, for what stands before a secret.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    rules: Counter[str] = Counter()
     context = held = ""
     file.seek(0)
     last = False
@@ -128,14 +136,12 @@ def _redact(file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object]) 
         if "\0" in arrived:
             raise _NotTextError
         text = context + held + arrived
-        spans = scanner.spans(text)
+        spans = scanner.spans(text, channel)
         done = len(text) if last else _decided(text, spans, len(context))
-        write(mask(text, spans, len(context), done).encode())
-        rules.update(span.rule for span in spans if len(context) < span.end <= done)
+        yield _Piece(text, len(context), done, spans)
         context, held = text[_beginning_of_word(text, done - CONTEXT) : done], text[done:]
         if len(held) > HELD:
             raise SecretTooLongError
-    return rules
 
 
 def _decided(text: str, spans: list[Span], start: int) -> int:

@@ -12,9 +12,12 @@ import fnmatch
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import NamedTuple
 
-from reticent_redact.policy import MARKER, Policy
+from reticent_redact import plausible
+from reticent_redact.markers import MARKER
+from reticent_redact.policy import Policy, matcher
 
 
 class Verdict(NamedTuple):
@@ -31,12 +34,15 @@ SECRET_FILE = "secret-file"  # noqa: S105 - the rule by that name
 
 DENIED = Verdict("key-denied", True)
 
+NOT_LISTED = "not-listed"
+"""The rule by which a param is left out that the policy's list does not have."""
+
 
 def _set_of(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_SECRET = {
+SECRET = {
     tuple(sequence.split())
     for sequence in (
         "password",
@@ -87,8 +93,24 @@ _SECRET = {
 }
 """Word sequences that name a secret wherever they stand in a key. Written as one word (`apikey`) they count as well."""
 
-_MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pass pin")
+MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pass pin cred psw")
 """Last words of keys whose value decides."""
+
+_WHOLE = {
+    *(
+        f"{of} {kind}"
+        for of, kind in product(
+            _set_of("webhook database db jdbc mongo mongodb postgres redis amqp broker"), ("url", "uri")
+        )
+    ),
+    "webhook",
+    "dsn",
+    "connection string",
+    "connection str",
+    "conn string",
+    "conn str",
+}
+"""Last words of keys whose whole value is a secret: an address that lets in whoever knows it."""
 
 _DESCRIBING = _set_of(
     "id ids name names path paths file filename files dir directory folder count counts issuer length len size "
@@ -103,7 +125,7 @@ _ML_TOKEN = _set_of(
     "pad eos bos unk sep cls mask special additional num n max min new image video audio speech text start end "
     "begin first last next prev previous decoder encoder forced suppress stop word sub subword bpe prompt "
     "completion input output total per by use skip return add strip vocab placeholder boundary separator query "
-    "label target content object box patch time register row newline whitespace suffix prefix middle"
+    "label target content object box public patch time register row newline whitespace suffix prefix middle"
 )
 _ML_KEY = _set_of(
     "primary foreign sort sorting group groupby partition public cache dict state metric score monitor label "
@@ -112,13 +134,15 @@ _ML_KEY = _set_of(
     "bias loss layer model module task class prefix"
 )
 _ML_PASS = _set_of("forward backward first second low high band one multi single")
+_PLAIN_VARIABLE = _set_of("public pad eos bos unk sep cls mask num max min primary foreign sort partition host known")
+"""Of those, the words that say the same in the name of an environment variable, where secrets are more usual."""
 _ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": _ML_PASS}
-"""Words that, standing before a word of `_MAYBE`, make it machine learning's own."""
+"""Words that, standing before a word of `MAYBE`, make it machine learning's own."""
 
-_JOINED = {"".join(sequence): "-".join(sequence) for sequence in _SECRET if len(sequence) > 1}
+_JOINED = {"".join(sequence): "-".join(sequence) for sequence in SECRET if len(sequence) > 1}
 _JOINED_ENDINGS = ("password", "passwd", "passphrase", "apikey", *(joined for joined in _JOINED if len(joined) >= 9))
-_SINGULAR = {f"{word}s": word for sequence in _SECRET for word in sequence}
-_LONGEST = max(map(len, _SECRET))
+_SINGULAR = {f"{word}s": word for sequence in SECRET for word in sequence}
+_LONGEST = max(map(len, SECRET))
 
 _SECRET_FILES = _set_of(
     ".netrc _netrc .pgpass .git-credentials .pypirc .my.cnf .s3cfg .htpasswd .dockercfg id_rsa id_dsa id_ecdsa "
@@ -129,8 +153,19 @@ _SECRET_FILES = _set_of(
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEY_LIMIT = 256
 
-RULES = {f"key-{'-'.join(sequence)}" for sequence in _SECRET} | {f"key-{word}" for word in _MAYBE} | {DENIED.rule}
+_IN_VARIABLES = MAYBE - {"session", "signature", "pin"}
+"""Last words of environment variables that hold a secret, whatever it looks like."""
+
+RULES = (
+    {f"key-{'-'.join(sequence)}" for sequence in SECRET}
+    | {f"key-{word}" for word in MAYBE}
+    | {f"key-{words.replace(' ', '-')}" for words in _WHOLE}
+    | {DENIED.rule}
+)
 """Every rule that a key can be redacted by."""
+
+DOUBTFUL_RULES = frozenset(f"key-{word}" for word in MAYBE)
+"""Those by which the value had to look like a credential as well."""
 
 
 def words(key: str) -> list[str]:
@@ -142,25 +177,49 @@ def words(key: str) -> list[str]:
 def judge(key: str) -> Verdict | None:
     """The verdict by the words of a key; None for a plain one."""
     parts = words(key)
-    if not parts or parts[-1] in _DESCRIBING:
+    if not parts:
+        return None
+    for whole in (" ".join(parts[-2:]), parts[-1]):
+        if whole in _WHOLE:
+            return Verdict(f"key-{whole.replace(' ', '-')}", True)
+    if parts[-1] in _DESCRIBING:
         return None
     named = _secret_sequence(parts)
     if named is not None:
         return Verdict(f"key-{named}", True)
-    last = parts[-1]
-    if last in _MAYBE and not _ORDINARY.get(last, frozenset()).intersection(parts[:-1]):
+    last = parts[-1].removesuffix("s") if parts[-1] == "creds" else parts[-1]
+    ordinary = _PLAIN_VARIABLE if _is_variable(key) else _ORDINARY.get(last, frozenset())
+    if last in MAYBE and not ordinary.intersection(parts[:-1]):
         return Verdict(f"key-{last}", False)
     return None
 
 
-def judge_by(policy: Policy) -> Callable[[str], Verdict | None]:
-    """`judge`, with the policy's keep and deny before it."""
-    denied, kept = _matcher(policy.deny), _matcher(policy.keep)
+def judge_variable(name: str) -> Verdict | None:
+    """The verdict for the name of an environment variable: stricter, as what it holds is rarely a hyperparameter."""
+    verdict = judge(name)
+    if verdict is None or verdict.certain:
+        return verdict
+    return Verdict(verdict.rule, verdict.rule.removeprefix("key-") in _IN_VARIABLES)
 
-    def decide(key: str) -> Verdict | None:
-        if denied(key):
-            return DENIED
-        return KEPT if kept(key) else judge(key)
+
+def names_secret_variable(name: str, value: str) -> bool:
+    """Whether an environment variable holds a secret: by its name, unless its value is the place of one, or a word."""
+    verdict = judge_variable(name)
+    if verdict is None or plausible.says_nothing(value) or value.startswith(("/", "./", "~")) or value.isdigit():
+        return False
+    return verdict.certain or plausible.looks_like_credential(value)
+
+
+def judge_by(policy: Policy) -> Callable[[str, str], Verdict | None]:
+    """The verdict for a key and the dotted path that it ends: `judge`, with the policy's keep and deny before it."""
+    kept = matcher(entry for entry in policy.keep if ":" not in entry)
+    denied = matcher(policy.deny)
+
+    def decide(key: str, path: str) -> Verdict | None:
+        spellings = {key, path, "_".join(words(key))}
+        if any(map(kept, spellings)):
+            return KEPT
+        return DENIED if any(map(denied, spellings)) else judge(key)
 
     return decide
 
@@ -181,7 +240,7 @@ def _secret_sequence(parts: list[str]) -> str | None:
         for length in range(min(_LONGEST, len(parts) - start), 0, -1):
             sequence = parts[start : start + length]
             singular = (*sequence[:-1], _SINGULAR.get(sequence[-1], sequence[-1]))
-            if singular in _SECRET:
+            if singular in SECRET:
                 return "-".join(singular)
         word = _SINGULAR.get(part, part.removesuffix("s"))
         if word.endswith(_JOINED_ENDINGS):
@@ -189,6 +248,5 @@ def _secret_sequence(parts: list[str]) -> str | None:
     return None
 
 
-def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    matches = re.compile("|".join(fnmatch.translate(pattern.lower()) for pattern in patterns) or r"(?!)").match
-    return lambda key: bool(matches(key.lower()) or matches("_".join(words(key))))
+def _is_variable(key: str) -> bool:
+    return key.isupper() and "_" in key

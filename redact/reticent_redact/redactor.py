@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NewType
 
-from reticent_redact import files, names, values
+from reticent_redact import files, known, names, plausible
 from reticent_redact.files import SealedFile, Withheld
-from reticent_redact.policy import Policy, marker
+from reticent_redact.markers import Hasher, marker
+from reticent_redact.patterns import Patterns
+from reticent_redact.policy import ACTIONS, Action, Match, Policy, matcher
 from reticent_redact.report import Report
-from reticent_redact.text import SHORTEST_REGISTERED, UNSCANNED_RULE, Scanner, Span, mask
+from reticent_redact.rules.rule import Confidence
+from reticent_redact.structure import DROPPED, NEVER_SECRET, SECRET_TYPE, Walk
+from reticent_redact.text import CONFIDENCE, KNOWN_RULE, UNSCANNED_RULE, Scanner, Span, replace
 
 SealedText = NewType("SealedText", str)
 """Text that has passed `Redactor.seal`; nothing else makes one."""
@@ -23,8 +27,14 @@ SealedText = NewType("SealedText", str)
 UNSCANNED = marker(UNSCANNED_RULE)
 """Stands for what was withheld because it could not be looked at completely."""
 
-_NEVER_SECRET = frozenset({int, float, bool, complex, type(None)})
-_VERDICTS = 4096
+LEFT_OUT = SealedText("[REDACTED:left-out]")
+"""What `seal` gives for a value that the policy has left out: there is nothing to write."""
+
+_OF_THEIR_OWN = frozenset({"text", "artifact", "example", "console", "environment"})
+"""Channels that more is hidden in than in the others."""
+
+_CACHED = 4096
+_LONGEST_CACHED = 256
 
 
 def to_text(value: Any) -> str:
@@ -41,25 +51,47 @@ def _to_json(value: Any) -> Any:
 
 
 class Redactor:
-    """Redacts by the names of keys, by the formats of credentials and by the values registered."""
+    """Redacts by the names of keys, the formats of credentials, the values known to be secret and a policy's own rules.
+
+    Raises PatternError for a rule in the policy that cannot be used.
+    """
 
     def __init__(self, policy: Policy = Policy()) -> None:  # noqa: B008 - a frozen value
-        self._policy = policy
+        self.policy = policy
+        self.known = known.Known()
         self._judge_key = names.judge_by(policy)
+        self._by_path = any("." in glob for glob in (*policy.keep, *policy.deny))
+        self._remembers = not (self._by_path or any(rule.only_in for rule in policy.rules))
+        """Whether what was clean once, under a key and in a channel, is clean under it in any place and channel."""
         self._verdicts: dict[str, names.Verdict | None] = {}
-        self._scanner = Scanner(self._judge, names.literals(policy.deny))
+        self._clean: dict[str, None] = {}
+        """Short values without a secret that were looked at before, and `_clean_at`, what was known then."""
+        self._clean_at = 0
+        patterns = Patterns(policy.rules) if policy.rules else None
+        self._scanner = Scanner(self.judge, names.literals(policy.deny), self.known, patterns)
+        self._hasher = Hasher(policy.hash_key)
+        self._keeps = _keeps(policy.keep)
+        self._actions = [(matcher((glob,)), action) for glob, action in policy.actions.items()]
+        self._actions += [(matcher((rule.id,)), rule.action) for rule in policy.rules if rule.action is not None]
+        self._listed = None if policy.only is None else matcher(policy.only)
+        self._masks_all = not (self._actions or self._keeps or policy.decide)
 
     def redact(self, key: str, value: Any, report: Report | None = None) -> Any:
-        """A copy of `value` without secrets, given the key it is known by.
+        """A copy of `value` without secrets, given the key it is known by; None if the policy leaves it out.
 
-        Mappings come out as dicts, as do named tuples and dataclasses; what is not plain data comes out as text. What
-        exceeds a bound of the policy is withheld.
+        Mappings come out as dicts, as do named tuples and objects with fields; what is not plain data comes out as text.
+        What exceeds a bound of the policy is withheld.
         """
-        return self._redacted(key, value, "value", report)
+        kind = type(value)
+        if kind in NEVER_SECRET or (kind is str and self.passes(key, value)):
+            return value
+        plain = self._plain(key, value, Found(self, "value", report))
+        return None if plain is DROPPED else plain
 
     def redact_text(self, text: str, report: Report | None = None) -> str:
         """The text without secrets."""
-        return self._text(text, "text", report)
+        found = Found(self, "text", report)
+        return self._masked(text, "", found) if len(text) <= self.policy.max_text else found.withhold()
 
     def seal(
         self,
@@ -72,21 +104,28 @@ class Redactor:
     ) -> SealedText:
         """`value` as text that may be written: redacted, then rendered (a string stays as it is). Never raises.
 
-        What cannot be redacted, for whatever reason, is withheld, and the report says so.
+        What cannot be redacted, for whatever reason, is withheld, and the report says so. `LEFT_OUT` stands for a value
+        that the policy does not let pass at all.
         """
+        found = Found(self, channel, report)
         try:
-            if render is to_text and type(value) in _NEVER_SECRET:
+            if channel == "param" and self._listed is not None and not self._listed(key):
+                found.count(names.NOT_LISTED, "drop", "high")
+                return LEFT_OUT
+            if type(value) in NEVER_SECRET and render is to_text:
                 return SealedText(str(value))
-            plain = self._redacted(key, value, channel, report)
+            if type(value) is str and channel not in _OF_THEIR_OWN and self.passes(key, value):
+                return SealedText(value)
+            plain = self._plain(key, value, found)
+            if plain is DROPPED:
+                return LEFT_OUT
             if type(plain) is str:
                 return SealedText(plain)
             text = render(plain)
             # Rendering must not bring back what was not seen.
-            return SealedText(self._masked(text, self._scanner.spans_by_value, channel, report))
+            return SealedText(self._masked(text, key, found, keys=False))
         except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
-            if report is not None:
-                report.add(channel, UNSCANNED_RULE, "withhold")
-            return SealedText(UNSCANNED)
+            return SealedText(found.withhold())
 
     def seal_file(
         self,
@@ -104,167 +143,178 @@ class Redactor:
         the directory `workspace`, on the file system of `target`, else beside `target`. Errors of the file system are
         raised; any other withholds the file. What is withheld is not written.
         """
+        found = Found(self, channel, report)
         try:
             if self._is_secret_file(name):
                 result: SealedFile | Withheld = Withheld(names.SECRET_FILE)
-                rules: Mapping[str, int] = {}
             else:
-                result, rules = files.seal(source, target, self._scanner, workspace)
+                result = files.seal(source, target, self._scanner, found, workspace)
         except OSError:
             raise
         except Exception:  # noqa: BLE001 - fail closed, as in seal
-            result, rules = Withheld(UNSCANNED_RULE), {}
-        if report is not None:
-            for rule, count in rules.items():
-                report.add(channel, rule, "mask", count)
-            if isinstance(result, Withheld):
-                report.add(channel, result.rule, "withhold")
+            result = Withheld(UNSCANNED_RULE)
+        if isinstance(result, Withheld):
+            found.count(result.rule, "withhold", self.confidence(result.rule))
         return result
 
     def register(self, secret: str) -> None:
-        """Mask this value wherever it appears from now on; one of fewer than 8 characters is ignored."""
-        if len(secret) >= SHORTEST_REGISTERED:
-            self._scanner.register(secret)
+        """Hide this value wherever it appears from now on, however it is written; one of fewer than 8 characters is
+        ignored."""
+        self.known.add((secret,))
+
+    def know_process(self, environment: Mapping[str, str] = os.environ) -> None:
+        """Register what is secret in this process: environment variables with secret names, and `.netrc`."""
+        self.known.add(
+            [
+                *(value for name, value in environment.items() if names.names_secret_variable(name, value)),
+                *known.of_netrc(),
+            ]
+        )
 
     def inherit(self, other: Redactor) -> None:
-        """Know the values that were registered with another redactor."""
-        self._scanner.inherit(other._scanner)
+        """Know the values that another redactor knows."""
+        self.known.inherit(other.known)
 
-    @property
-    def knows_values(self) -> bool:
-        """Whether values are registered: what another process would not find."""
-        return self._scanner.knows_values
+    def is_clean(self, text: str) -> bool:
+        """Whether it is known, without looking again, that a text has nothing in it to hide."""
+        return self._remembers and text in self._clean and self._clean_at == self.known.generation
 
-    def _judge(self, key: str) -> names.Verdict | None:
+    def passes(self, key: str, value: str) -> bool:
+        """The same of a value under a key."""
         try:
-            return self._verdicts[key]
+            return self._verdicts[key] is None and self.is_clean(value)
         except KeyError:
-            verdict = self._judge_key(key)
-            if len(self._verdicts) >= _VERDICTS:
+            return False
+
+    def judge(self, key: str, path: str = "") -> names.Verdict | None:
+        """The verdict for a key, or for the dotted path that ends in it."""
+        name = path if self._by_path and path else key
+        try:
+            return self._verdicts[name]
+        except KeyError:
+            verdict = self._judge_key(key, name)
+            if len(self._verdicts) >= _CACHED:
                 self._verdicts.clear()
-            self._verdicts[key] = verdict
+            self._verdicts[name] = verdict
             return verdict
 
+    def confidence(self, rule: str) -> Confidence:
+        """How sure a rule is of what it finds."""
+        return "medium" if rule in names.DOUBTFUL_RULES else CONFIDENCE.get(rule, "high")
+
+    def action(self, rule: str, channel: str, path: str, secret: str) -> Action:
+        """What the policy has done with a secret. ValueError if its callback gives no action."""
+        if self._masks_all:
+            return "mask"
+        if any(path_matches(path) and rule_matches(rule) for path_matches, rule_matches in self._keeps):
+            return "keep"
+        if self.policy.decide is not None:
+            decided = self.policy.decide(Match(rule, self.confidence(rule), channel, path, secret))
+            if decided is not None and decided not in ACTIONS:
+                raise ValueError("a policy's callback gave what is no action")
+            if decided is not None:
+                return decided
+        return next((action for matches, action in self._actions if matches(rule)), "mask")
+
+    def string(self, value: str, verdict: names.Verdict | None, path: str, found: Found) -> Any:
+        """A string without its secrets, under a key with this verdict; `DROPPED` if nothing is left of it."""
+        if verdict is None or verdict is names.KEPT:
+            return self._text(value, path, found)
+        secret = not plausible.says_nothing(value) if verdict.certain else plausible.looks_like_credential(value)
+        if not secret or self._scanner.is_marker(value):
+            return self._text(value, path, found)
+        hidden = found.hide(verdict.rule, path, value)
+        if hidden is not value:
+            self.known.learn(value)
+        return hidden
+
+    def _judge_variable(self, name: str) -> names.Verdict | None:
+        verdict = self._judge_key(name, name)
+        return verdict if verdict in (names.KEPT, names.DENIED) else names.judge_variable(name)
+
     def _is_secret_file(self, name: str) -> bool:
-        verdict = self._judge_key(name)
+        verdict = self._judge_key(name, name)
         return verdict is names.DENIED or (verdict is not names.KEPT and names.is_secret_file(name))
 
-    def _redacted(self, key: str, value: Any, channel: str, report: Report | None) -> Any:
-        kind = type(value)
-        if kind in _NEVER_SECRET:
-            return value
-        verdict = self._judge(key if type(key) is str else str(key))
-        if kind is str:
-            return self._string(value, verdict, channel, report)
-        return _Walk(self, channel, report).plain(value, verdict)
+    def _plain(self, key: str, value: Any, found: Found) -> Any:
+        key = key if type(key) is str else str(key)
+        verdict = self._judge_variable(key) if found.channel == "environment" else self.judge(key)
+        if type(value) is str and value[:1] not in ("{", "["):
+            return self.string(value, verdict, key, found)
+        return Walk(self, found).plain(value, verdict, key)
 
-    def _string(self, value: str, verdict: names.Verdict | None, channel: str, report: Report | None) -> str:
-        if verdict is None or verdict is names.KEPT:
-            return self._text(value, channel, report)
-        secret = not values.says_nothing(value) if verdict.certain else values.looks_like_credential(value)
-        if not secret or self._scanner.is_marker(value):
-            return self._text(value, channel, report)
-        if report is not None:
-            report.add(channel, verdict.rule, "mask")
-        return marker(verdict.rule)
-
-    def _text(self, text: str, channel: str, report: Report | None) -> str:
-        # Most values are short words. Without these characters and below this length, no rule can match.
-        if len(text) < self._scanner.shortest and ":" not in text and "=" not in text and "--" not in text:
+    def _text(self, text: str, path: str, found: Found) -> Any:
+        if len(text) > self.policy.max_text:
+            return found.withhold()
+        if len(text) > _LONGEST_CACHED or found.channel in _OF_THEIR_OWN:
+            return self._masked(text, path, found)
+        if self._clean_at != self.known.generation:
+            self._clean.clear()
+            self._clean_at = self.known.generation
+        if text in self._clean:
             return text
-        return self._masked(text, self._scanner.spans, channel, report)
+        is_short = len(text) < known.SHORTEST and not self._scanner.may_hold(text)
+        masked = text if is_short else self._masked(text, path, found)
+        if masked is text:
+            if len(self._clean) >= _CACHED:
+                self._clean.clear()
+            self._clean[text] = None
+        return masked
 
-    def _masked(self, text: str, find: Callable[[str], list[Span]], channel: str, report: Report | None) -> str:
-        if len(text) > self._policy.max_text:
-            return self._withhold(channel, report)
-        spans = find(text)
-        if report is not None:
-            for span in spans:
-                report.add(channel, span.rule, "mask")
-        return mask(text, spans, 0, len(text)) if spans else text
-
-    def _withhold(self, channel: str, report: Report | None) -> str:
-        if report is not None:
-            report.add(channel, UNSCANNED_RULE, "withhold")
-        return UNSCANNED
+    def _masked(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:
+        spans = self._scanner.spans(text, found.channel, keys=keys)
+        return replace(text, found.hidden(text, spans, path), 0, len(text)) if spans else text
 
 
-class _Walk:
-    """One walk through a structure, with its bounds."""
+class Found:
+    """What is found in one value or file of one channel: each secret gets what stands in its place, and is counted."""
 
     def __init__(self, redactor: Redactor, channel: str, report: Report | None) -> None:
         self._redactor = redactor
-        self._channel = channel
+        self.channel = channel
         self._report = report
-        self._nodes = redactor._policy.max_nodes
-        self._around: list[int] = []
 
-    def plain(self, value: Any, verdict: names.Verdict | None) -> Any:
-        """A copy of `value` as plain data without secrets; `verdict` is that of the keys it is under."""
-        kind = type(value)
-        if kind in _NEVER_SECRET or isinstance(value, (int, float, complex)):
-            return value
-        if isinstance(value, str):
-            return self._string(str.__str__(value), verdict)
-        if isinstance(value, (bytes, bytearray)):
-            text = bytes(value).decode("utf-8", "surrogateescape")
-            return self._string(text, verdict).encode("utf-8", "surrogateescape")
-        if isinstance(value, Mapping):
-            return self._inside(value, value, lambda: self._mapping(dict(value), verdict))
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            named = zip(value._fields, value, strict=False)
-            return self._inside(value, value, lambda: self._mapping(dict(named), verdict))
-        if isinstance(value, (list, tuple)):
-            return self._inside(value, value, lambda: self._sequence(value, verdict))
-        if isinstance(value, (set, frozenset)):
-            make = frozenset if isinstance(value, frozenset) else set
-            return self._inside(value, value, lambda: make(self._hashable(item, verdict) for item in value))
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = dataclasses.fields(value)
-            attributes = ((field.name, getattr(value, field.name)) for field in fields)
-            return self._inside(value, fields, lambda: self._mapping(dict(attributes), verdict))
-        return self._string(str(value), verdict)
+    def hide(self, rule: str, path: str, secret: str) -> Any:
+        """What stands for a secret that is a whole value: `DROPPED` for nothing; the secret itself if it is kept."""
+        action = self._redactor.action(rule, self.channel, path, secret)
+        self.count(rule, action, self._redactor.confidence(rule))
+        return DROPPED if action == "drop" else self._instead(action, rule, secret)
 
-    def _inside(self, container: Any, items: Any, copy: Callable[[], Any]) -> Any:
-        self._nodes -= len(items)
-        if self._nodes < 0 or len(self._around) >= self._redactor._policy.max_depth or id(container) in self._around:
-            return self._redactor._withhold(self._channel, self._report)
-        self._around.append(id(container))
-        try:
-            return copy()
-        finally:
-            self._around.pop()
+    def is_hidden(self, rule: str, secret: str) -> bool:
+        """Whether a secret that cannot be replaced must not be seen."""
+        return self._redactor.action(rule, self.channel, "", secret) != "keep"
 
-    def _mapping(self, items: dict[Any, Any], verdict: names.Verdict | None) -> dict[Any, Any]:
-        result: dict[Any, Any] = {}
-        for key, item in items.items():
-            is_text = type(key) is str
-            name = base = self._string(key, None) if is_text else self._hashable(key, None)
-            count = 1
-            while name in result:  # two secret keys with one marker: neither entry is lost
-                count += 1
-                name = f"{base}#{count}"
-            if type(item) not in _NEVER_SECRET:
-                item = self.plain(item, _stronger(verdict, self._redactor._judge(key if is_text else str(key))))
-            result[name] = item
+    def hidden(self, text: str, spans: list[Span], path: str) -> list[tuple[Span, str]]:
+        """What stands for each secret in a text."""
+        result = []
+        for span in spans:
+            secret = text[span.start : span.end]
+            action = self._redactor.action(span.rule, self.channel, span.key or path, secret)
+            self.count(span.rule, action, self._redactor.confidence(span.rule))
+            if span.key and action != "keep" and plausible.is_mixed(secret):
+                self._redactor.known.learn(secret)
+            result.append((span, "" if action == "drop" else self._instead(action, span.rule, secret)))
         return result
 
-    def _sequence(self, items: Iterable[Any], verdict: names.Verdict | None) -> list[Any] | tuple[Any, ...]:
-        result, flag = [], None  # of ["--password", "hunter2"], as in sys.argv, the second is the first one's value
-        for item in items:
-            is_flag = isinstance(item, str) and item.startswith("--")
-            result.append(self.plain(item, verdict if is_flag else _stronger(verdict, flag)))
-            flag = self._redactor._judge(item.lstrip("-")) if is_flag and "=" not in item else None
-        return tuple(result) if isinstance(items, tuple) else result
+    def count(self, rule: str, action: str, confidence: Confidence) -> None:
+        if self._report is not None:
+            self._report.add(self.channel, rule, action, confidence)
 
-    def _hashable(self, item: Any, verdict: names.Verdict | None) -> Any:
-        return self.plain(item if isinstance(item, (int, float, complex, bytes, type(None))) else str(item), verdict)
+    def withhold(self) -> str:
+        """Count that something could not be looked at; what stands in its place."""
+        self.count(UNSCANNED_RULE, "withhold", "high")
+        return UNSCANNED
 
-    def _string(self, value: str, verdict: names.Verdict | None) -> str:
-        return self._redactor._string(value, verdict, self._channel, self._report)
+    def _instead(self, action: Action, rule: str, secret: str) -> str:
+        if action == "keep":
+            return secret
+        return self._redactor._hasher.marker(rule, secret) if action == "hash" else marker(rule)
 
 
-def _stronger(around: names.Verdict | None, own: names.Verdict | None) -> names.Verdict | None:
-    if own is names.KEPT or around is None or around is names.KEPT:
-        return own
-    return own if own is not None and own.certain and not around.certain else around
+def _keeps(entries: tuple[str, ...]) -> list[tuple[Callable[[str], bool], Callable[[str], bool]]]:
+    """Of the `name:rule` entries: whether a path and a rule match."""
+    pairs = [entry.partition(":") for entry in entries if ":" in entry]
+    return [(matcher((path,)), matcher((rule,))) for path, _, rule in pairs]
+
+
+__all__ = ["KNOWN_RULE", "LEFT_OUT", "SECRET_TYPE", "UNSCANNED", "Found", "Redactor", "SealedText", "to_text"]

@@ -165,10 +165,10 @@ def redactions(out: Console, run: StoredRun) -> None:
     """What was hidden and why: rule, place, count. The run holds no more than that."""
     hidden = run.redactions()
     if hidden:
-        table = render.table("where", "rule", "done", "times", right=(3,))
+        table = render.table("where", "rule", "done", "sure", "times", right=(4,))
         for one in hidden:
             rule = Text(one.rule, style=render.REDACTED)
-            table.add_row(render.literal(one.channel), rule, one.action, str(one.count))
+            table.add_row(render.literal(one.channel), rule, one.action, one.confidence, str(one.count))
         render.section(out, "Redacted", table, "hidden before anything was written")
     withheld = run.withheld()
     if withheld:

@@ -240,7 +240,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
     Model: ("model", ("path", "flavor", "mlmodel", "size")),
     Delivery: ("delivery", ("backend", "state", "delivered", "rejected", "error")),
-    Redaction: ("redaction", ("channel", "rule", "action", "count")),
+    Redaction: ("redaction", ("channel", "rule", "action", "confidence", "count")),
     Warned: ("warning", ("kind", "message")),
     Lost: ("loss", ("what", "count", "reason")),
 }

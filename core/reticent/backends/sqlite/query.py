@@ -146,10 +146,10 @@ class StoredRun:
         return self._records(Delivery, "backend")
 
     def redactions(self) -> list[Redaction]:
-        """How often what was hidden, summed by channel, rule and action; `time` is the last one's."""
+        """How often what was hidden, summed by all that is said of it; `time` is the last one's."""
         rows = self._select(
-            "max(time) AS time, channel, rule, action, sum(count) AS count FROM redaction WHERE run = ?"
-            " GROUP BY channel, rule, action ORDER BY channel, rule, action"
+            "max(time) AS time, channel, rule, action, confidence, sum(count) AS count FROM redaction WHERE run = ?"
+            " GROUP BY channel, rule, action, confidence ORDER BY channel, rule, action, confidence"
         )
         return [Redaction(**_dict(row)) for row in rows]
 

@@ -117,6 +117,7 @@ MIGRATIONS = (
         PRIMARY KEY (run, writer, place)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE redaction ADD COLUMN confidence TEXT NOT NULL DEFAULT 'high';",
 )
 """Script n brings a database from version n to n + 1 (`PRAGMA user_version`)."""
 

@@ -1,0 +1,158 @@
+"""Where any of many fixed texts stands in a long one: the first pass over everything that is scanned.
+
+Three passes behind one function, the fastest that is installed: Aho-Corasick (`ahocorasick_rs`), two bytes at a time with
+numpy, and the standard library. All find the same. A text is looked at as Latin-1, so that a byte's place is a
+character's place (literals are ASCII), and with every digit read as `0`, so that `000-00-0000` stands for any digits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+Hit: TypeAlias = tuple[int, int]
+"""Where a literal begins in the text, and which one it is."""
+
+Pass: TypeAlias = Callable[[bytes], Iterable[Hit]]
+
+WINDOW = 64 * 1024
+"""Characters looked at together: what is made of them on the way stays in the processor's cache."""
+
+_FOLD = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
+
+
+def fold(text: str) -> bytes:
+    """The text as the literals are looked for in it; one byte for each character."""
+    return text.encode("latin-1", "replace").translate(_FOLD)
+
+
+class Literals:
+    """Finds `literals`, each by its number. `make_pass` makes what finds them in bytes, `prepare` the bytes of a text:
+    one for each character."""
+
+    def __init__(
+        self,
+        literals: Iterable[str],
+        make_pass: Callable[[Sequence[bytes]], Pass] | None = None,
+        prepare: Callable[[str], bytes] = fold,
+    ) -> None:
+        self._prepare = prepare
+        self._literals = [prepare(literal) for literal in literals]
+        self._overlap = max(map(len, self._literals), default=1) - 1
+        self._make_pass = make_pass
+        self._find = (make_pass or _quickly_made)(self._literals)
+        self._is_small = make_pass is None
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """Every place where a literal stands, in order of the places; also where they overlap."""
+        if len(text) <= WINDOW:
+            return iter(sorted(self._find(self._prepare(text))))
+        if self._is_small:  # the pass that is fastest takes a few ms to make
+            self._find, self._is_small = (self._make_pass or fastest)(self._literals), False
+        return self._in_windows(text)
+
+    def _in_windows(self, text: str) -> Iterator[Hit]:
+        for start in range(0, len(text), WINDOW):
+            for at, number in sorted(self._find(self._prepare(text[start : start + WINDOW + self._overlap]))):
+                if at < WINDOW:
+                    yield start + at, number
+
+
+def fastest(literals: Sequence[bytes]) -> Pass:
+    """The fastest pass over long texts that is installed."""
+    for make in (aho_corasick, bigrams):
+        try:
+            return make(literals)
+        except ImportError:
+            continue
+    return plain(literals)
+
+
+def _quickly_made(literals: Sequence[bytes]) -> Pass:
+    """A pass for short texts, made in less than a millisecond."""
+    try:
+        from ahocorasick_rs import BytesAhoCorasick
+    except ImportError:
+        return plain(literals)
+    return _by_automaton(BytesAhoCorasick(list(literals)))
+
+
+def aho_corasick(literals: Sequence[bytes]) -> Pass:
+    """One automaton for all literals. ImportError if `ahocorasick_rs` is not installed."""
+    from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+    return _by_automaton(BytesAhoCorasick(list(literals), implementation=Implementation.DFA))
+
+
+def _by_automaton(automaton: object) -> Pass:
+    find = automaton.find_matches_as_indexes  # type: ignore[attr-defined]  # a compiled class without annotations
+    return lambda text: [(start, number) for number, start, _ in find(text, overlapping=True)]
+
+
+def bigrams(literals: Sequence[bytes]) -> Pass:
+    """A table of the rarest pair of bytes in each literal, looked up for the whole text at once. ImportError without
+    numpy."""
+    import numpy
+
+    by_pair = _by_rarest_pair(literals)
+    stands = numpy.zeros(1 << 16, dtype=bool)
+    for first, second in by_pair:
+        stands[first << 8 | second] = True
+
+    def find(text: bytes) -> list[Hit]:
+        text += b"\0"  # the last character is one of a pair as well
+        codes = numpy.frombuffer(text, dtype=numpy.uint8).astype(numpy.uint16)
+        places = numpy.flatnonzero(stands[codes[:-1] << 8 | codes[1:]]).tolist()
+        return _confirmed(text, places, by_pair)
+
+    return find
+
+
+def plain(literals: Sequence[bytes]) -> Pass:
+    """One regular expression for the rarest pair of bytes in each literal."""
+    by_pair = _by_rarest_pair(literals)
+    seconds: dict[int, list[int]] = {}
+    for first, second in by_pair:
+        seconds.setdefault(first, []).append(second)
+    pattern = b"|".join(
+        re.escape(bytes([first])) + b"(?=[" + b"".join(b"\\x%02x" % second for second in sorted(following)) + b"])"
+        for first, following in sorted(seconds.items())
+    )
+    pairs = re.compile(pattern, re.DOTALL)
+
+    def find(text: bytes) -> list[Hit]:
+        text += b"\0"
+        return _confirmed(text, (match.start() for match in pairs.finditer(text)), by_pair)
+
+    return find
+
+
+_COMMON = b" etaoinsrhld0cumfpgwybv_-./,:\"'=kxjqz"
+"""The characters of ordinary text, the most common first; all others are rarer."""
+
+_COST = [len(_COMMON) - _COMMON.index(byte) if byte in _COMMON else 0 for byte in range(256)]
+
+_ByPair: TypeAlias = dict[tuple[int, int], list[tuple[int, int, bytes]]]
+"""For a pair of bytes: the literals that are looked for by it, each with its number and where in it the pair stands."""
+
+
+def _by_rarest_pair(literals: Sequence[bytes]) -> _ByPair:
+    by_pair: _ByPair = {}
+    for number, literal in enumerate(literals):
+        if len(literal) == 1:
+            for second in range(256):
+                by_pair.setdefault((literal[0], second), []).append((number, 0, literal))
+            continue
+        place = min(range(len(literal) - 1), key=lambda at: _COST[literal[at]] + _COST[literal[at + 1]])
+        by_pair.setdefault((literal[place], literal[place + 1]), []).append((number, place, literal))
+    return by_pair
+
+
+def _confirmed(text: bytes, places: Iterable[int], by_pair: _ByPair) -> list[Hit]:
+    return [
+        (at - offset, number)
+        for at in places
+        for number, offset, literal in by_pair[text[at], text[at + 1]]
+        if at >= offset and text.startswith(literal, at - offset)
+    ]
