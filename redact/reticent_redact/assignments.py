@@ -124,12 +124,15 @@ class Assignments:
             return None
         in_query = head["assigns"] == "=" and front in ("?", "&")
         place = _place_in_query(text, head.end(), verdict) if in_query else _place(text, head, verdict)
-        if place is None:
+        if place is None or text[place[0] - 1] == "`":  # a shell's command, whose output is the value
             return None
         value = text[slice(*place)]
-        if plausible.says_nothing(value) or plausible.is_code(value):
+        if plausible.says_nothing(value) or plausible.is_code(value) or plausible.is_filler(value[:_PEEK]):
             return None
-        if not (verdict.certain or in_query or plausible.looks_like_credential(value)):
+        if verdict.rule.endswith(("-key", "-token")) and plausible.is_word(value):
+            return None  # `secretKey: api-key` in a manifest: no key and no token is a word
+        certain = verdict.certain and not names.is_plural(key)  # `secrets:` begins a list of names as well
+        if not (certain or in_query or plausible.looks_like_credential(value)):
             return None
         return Assigned(*place, key, verdict)
 

@@ -5,6 +5,7 @@ Nothing in it is executed, and nothing is unpacked beyond a bound: an archive th
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import pickletools
@@ -24,6 +25,8 @@ MOST_OPCODES = 2_000_000
 _PICKLE = b"\x80"
 _GZIP = b"\x1f\x8b"
 _LONGEST = 4096
+_CONTINUATION = bytes(range(0x80, 0xC0))
+"""The bytes that a character of UTF-8 does not begin with."""
 
 Secret = tuple[str, str]
 """The rule that found it, and the secret."""
@@ -88,16 +91,29 @@ def _in_bytes(file: BinaryIO | _Bounded, scanner: Scanner, channel: str) -> Iter
     before = b""
     file.seek(0)
     while chunk := file.read(CHUNK):
-        for text in _readings(before + chunk):
-            for span in scanner.spans(text, channel, keys=False):
-                yield span.rule, text[span.start : span.end]
-        before = (before + chunk)[-REACH:]
+        content = before + chunk
+        text = _text(content)
+        if text is not None:
+            yield from _in_text(text, scanner, channel, keys=True)
+        else:
+            yield from _in_text(content.decode("latin-1"), scanner, channel, keys=False)
+        if b"\0" in content:  # text of two or four bytes a character
+            yield from _in_text(content.replace(b"\0", b"").decode("latin-1"), scanner, channel, keys=False)
+        before = content[-REACH:]
 
 
-def _readings(content: bytes) -> Iterator[str]:
-    yield content.decode("latin-1")
-    if b"\0" in content:
-        yield content.replace(b"\0", b"").decode("latin-1")  # text of two or four bytes a character
+def _text(content: bytes) -> str | None:
+    """A part of a UTF-8 text, cut anywhere; None for anything else."""
+    whole = content.lstrip(_CONTINUATION) if content[:1] in _CONTINUATION else content
+    with contextlib.suppress(UnicodeDecodeError):
+        text = codecs.getincrementaldecoder("utf-8")().decode(whole)
+        return None if "\0" in text else text
+    return None
+
+
+def _in_text(text: str, scanner: Scanner, channel: str, *, keys: bool) -> Iterator[Secret]:
+    for span in scanner.spans(text, channel, keys=keys):
+        yield span.rule, text[span.start : span.end]
 
 
 def _in_pickle(file: BinaryIO, scanner: Scanner) -> Iterator[Secret]:

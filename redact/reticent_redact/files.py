@@ -65,27 +65,31 @@ def seal(
     with _private_file(workspace, target.name) as (path, file):
         with open(source, "rb", buffering=0) as original:
             _copy(original, file)
-        digest = hashlib.sha256()
         try:
-            clean = all(_is_clean(piece, digest) for piece in _pieces(file, scanner, found.channel))
+            return _seal_text(path, file, target, scanner, found, workspace)
         except _NotTextError:
+            found.counts.clear()
             return _seal_binary(path, file, target, scanner, found)
-        if clean:
-            size = file.tell()
-            path.replace(target)
-            return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
-        with _private_file(workspace, target.name) as (redacted_path, redacted):
-            digest, redactions = hashlib.sha256(), 0
-            for piece in _pieces(file, scanner, found.channel):
-                spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
-                content = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end).encode()
-                redactions += len(spans)
-                digest.update(content)
-                redacted.write(content)
-            redacted.flush()
-            size = redacted.tell()
-            redacted_path.replace(target)
-        return SealedFile(size, digest.hexdigest(), text=True, redactions=redactions)
+
+
+def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found, workspace: Path) -> SealedFile:
+    digest = hashlib.sha256()
+    if all(_is_clean(piece, digest) for piece in _pieces(file, scanner, found.channel)):
+        size = file.tell()
+        path.replace(target)
+        return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
+    with _private_file(workspace, target.name) as (redacted_path, redacted):
+        digest, redactions = hashlib.sha256(), 0
+        for piece in _pieces(file, scanner, found.channel):
+            spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
+            content = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end).encode()
+            redactions += len(spans)
+            digest.update(content)
+            redacted.write(content)
+        redacted.flush()
+        size = redacted.tell()
+        redacted_path.replace(target)
+    return SealedFile(size, digest.hexdigest(), text=True, redactions=redactions)
 
 
 def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found) -> SealedFile | Withheld:

@@ -125,7 +125,7 @@ _ML_TOKEN = _set_of(
     "pad eos bos unk sep cls mask special additional num n max min new image video audio speech text start end "
     "begin first last next prev previous decoder encoder forced suppress stop word sub subword bpe prompt "
     "completion input output total per by use skip return add strip vocab placeholder boundary separator query "
-    "label target content object box public patch time register row newline whitespace suffix prefix middle"
+    "label target content object box public csrf xsrf patch time register row newline whitespace suffix prefix middle"
 )
 _ML_KEY = _set_of(
     "primary foreign sort sorting group groupby partition public cache dict state metric score monitor label "
@@ -216,12 +216,18 @@ def judge_by(policy: Policy) -> Callable[[str, str], Verdict | None]:
     denied = matcher(policy.deny)
 
     def decide(key: str, path: str) -> Verdict | None:
-        spellings = {key, path, "_".join(words(key))}
+        parts = path.split(".")
+        spellings = {key, "_".join(words(key)), *(".".join(parts[start:]) for start in range(len(parts)))}
         if any(map(kept, spellings)):
             return KEPT
         return DENIED if any(map(denied, spellings)) else judge(key)
 
     return decide
+
+
+def is_plural(key: str) -> bool:
+    """Whether a key names several secrets: `credentials`, `api_keys`."""
+    return words(key)[-1:] != [] and words(key)[-1] in _SINGULAR
 
 
 def is_secret_file(name: str) -> bool:

@@ -10,10 +10,14 @@ import re
 _EMPTY = {"", "none", "null", "nil", "true", "false", "undefined", "n/a"}
 
 _PLACEHOLDER = re.compile(
-    r"\$\{[^{}\n]{1,100}\}|\$[A-Z][A-Z0-9]{0,32}_[A-Z0-9_]{1,64}|\$\(.{0,100}|\{\{.{1,100}\}\}|<[A-Za-z][\w .-]{0,64}>"
-    r"|[*]{3,128}|[xX]{4,128}|\.{3}|%\(?\w{0,32}\)?s|\{\w{0,64}\}",
+    r"\$\{[^{}\n]{1,100}\}?|\$[A-Z][A-Z0-9]{0,32}_[A-Z0-9_]{1,64}|\$\(.{0,100}|\{\{.{1,100}\}\}|\{\w{0,64}\}?"
+    r"|<[A-Za-z][\w .-]{0,64}>|ENC\[AES256_GCM.{0,100}|[*]{3,128}|[xX]{4,128}|\.{3}|%\(?\w{0,32}\)?s",
     re.ASCII,
 )
+
+_WORD = re.compile(r"[a-z]+(?:[-_.][a-z]+)*", re.ASCII)
+
+_FILLER = re.compile(r"x{8}|X{8}|0{12}|[*]{6}|[.]{6}|#{6}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
 
 _CODE = re.compile(
     r"(?:os\.environ|os\.getenv|environ|getenv|getpass|input|prompt|process\.env|self\.|args\.|cfg\.|config\.|settings\.|opts?\.|var\.|local\.|module\.|data\.|secrets\.|env\.)"
@@ -27,6 +31,16 @@ _TYPES = frozenset("str string int bool bytes any object optional optional[str] 
 def says_nothing(value: str) -> bool:
     """Whether a secret's key has no secret for a value: an empty one, `null`, a reference such as `${NAME}`."""
     return len(value) <= 128 and (value.strip().lower() in _EMPTY or _PLACEHOLDER.fullmatch(value.strip()) is not None)
+
+
+def is_word(value: str) -> bool:
+    """Whether a value is a short word or a few of them in small letters: `foo`, `api-key`."""
+    return len(value) < 16 and _WORD.fullmatch(value) is not None
+
+
+def is_filler(value: str) -> bool:
+    """Whether a value only shows what a secret looks like: `ghp_xxxxxxxx`, `AKIAIOSFODNN7EXAMPLE`, `0000000000`."""
+    return _FILLER.search(value) is not None
 
 
 def is_code(value: str) -> bool:

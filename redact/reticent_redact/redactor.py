@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NewType
@@ -30,11 +31,12 @@ UNSCANNED = marker(UNSCANNED_RULE)
 LEFT_OUT = SealedText("[REDACTED:left-out]")
 """What `seal` gives for a value that the policy has left out: there is nothing to write."""
 
-_OF_THEIR_OWN = frozenset({"text", "artifact", "example", "console", "environment"})
+_OF_THEIR_OWN = frozenset({"artifact", "example", "console", "environment"})
 """Channels that more is hidden in than in the others."""
 
 _CACHED = 4096
 _LONGEST_CACHED = 256
+_AGAIN = 3
 
 
 def to_text(value: Any) -> str:
@@ -69,7 +71,7 @@ class Redactor:
         self._clean_at = 0
         patterns = Patterns(policy.rules) if policy.rules else None
         self._scanner = Scanner(self.judge, names.literals(policy.deny), self.known, patterns)
-        self._hasher = Hasher(policy.hash_key)
+        self.hasher = Hasher(policy.hash_key)
         self._keeps = _keeps(policy.keep)
         self._actions = [(matcher((glob,)), action) for glob, action in policy.actions.items()]
         self._actions += [(matcher((rule.id,)), rule.action) for rule in policy.rules if rule.action is not None]
@@ -85,13 +87,14 @@ class Redactor:
         kind = type(value)
         if kind in NEVER_SECRET or (kind is str and self.passes(key, value)):
             return value
-        plain = self._plain(key, value, Found(self, "value", report))
+        with Found(self, "value", report) as found:
+            plain = self._plain(key, value, found)
         return None if plain is DROPPED else plain
 
     def redact_text(self, text: str, report: Report | None = None) -> str:
         """The text without secrets."""
-        found = Found(self, "text", report)
-        return self._masked(text, "", found) if len(text) <= self.policy.max_text else found.withhold()
+        with Found(self, "text", report) as found:
+            return self._masked(text, "", found) if len(text) <= self.policy.max_text else found.withhold()
 
     def seal(
         self,
@@ -107,25 +110,11 @@ class Redactor:
         What cannot be redacted, for whatever reason, is withheld, and the report says so. `LEFT_OUT` stands for a value
         that the policy does not let pass at all.
         """
-        found = Found(self, channel, report)
-        try:
-            if channel == "param" and self._listed is not None and not self._listed(key):
-                found.count(names.NOT_LISTED, "drop", "high")
-                return LEFT_OUT
-            if type(value) in NEVER_SECRET and render is to_text:
-                return SealedText(str(value))
-            if type(value) is str and channel not in _OF_THEIR_OWN and self.passes(key, value):
-                return SealedText(value)
-            plain = self._plain(key, value, found)
-            if plain is DROPPED:
-                return LEFT_OUT
-            if type(plain) is str:
-                return SealedText(plain)
-            text = render(plain)
-            # Rendering must not bring back what was not seen.
-            return SealedText(self._masked(text, key, found, keys=False))
-        except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
-            return SealedText(found.withhold())
+        with Found(self, channel, report) as found:
+            try:
+                return self._sealed(value, key, render, found)
+            except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
+                return SealedText(found.withhold())
 
     def seal_file(
         self,
@@ -143,19 +132,19 @@ class Redactor:
         the directory `workspace`, on the file system of `target`, else beside `target`. Errors of the file system are
         raised; any other withholds the file. What is withheld is not written.
         """
-        found = Found(self, channel, report)
-        try:
-            if self._is_secret_file(name):
-                result: SealedFile | Withheld = Withheld(names.SECRET_FILE)
-            else:
-                result = files.seal(source, target, self._scanner, found, workspace)
-        except OSError:
-            raise
-        except Exception:  # noqa: BLE001 - fail closed, as in seal
-            result = Withheld(UNSCANNED_RULE)
-        if isinstance(result, Withheld):
-            found.count(result.rule, "withhold", self.confidence(result.rule))
-        return result
+        with Found(self, channel, report) as found:
+            try:
+                if self._is_secret_file(name):
+                    result: SealedFile | Withheld = Withheld(names.SECRET_FILE)
+                else:
+                    result = files.seal(source, target, self._scanner, found, workspace)
+            except OSError:
+                raise
+            except Exception:  # noqa: BLE001 - fail closed, as in seal
+                result = Withheld(UNSCANNED_RULE)
+            if isinstance(result, Withheld):
+                found.count(result.rule, "withhold")
+            return result
 
     def register(self, secret: str) -> None:
         """Hide this value wherever it appears from now on, however it is written; one of fewer than 8 characters is
@@ -236,12 +225,33 @@ class Redactor:
         verdict = self._judge_key(name, name)
         return verdict is names.DENIED or (verdict is not names.KEPT and names.is_secret_file(name))
 
+    def _sealed(self, value: object, key: str, render: Callable[[Any], str], found: Found) -> SealedText:
+        if found.channel == "param" and self._listed is not None and not self._listed(key):
+            found.count(names.NOT_LISTED, "drop")
+            return LEFT_OUT
+        if type(value) in NEVER_SECRET and render is to_text:
+            return SealedText(str(value))
+        if type(value) is str and found.channel not in _OF_THEIR_OWN and self.passes(key, value):
+            return SealedText(value)
+        plain = self._plain(key, value, found)
+        if plain is DROPPED:
+            return LEFT_OUT
+        if type(plain) is str:
+            return SealedText(plain)
+        # Rendering must not bring back what was not seen.
+        return SealedText(self._masked(render(plain), key, found, keys=False))
+
     def _plain(self, key: str, value: Any, found: Found) -> Any:
         key = key if type(key) is str else str(key)
         verdict = self._judge_variable(key) if found.channel == "environment" else self.judge(key)
         if type(value) is str and value[:1] not in ("{", "["):
             return self.string(value, verdict, key, found)
-        return Walk(self, found).plain(value, verdict, key)
+        for _ in range(_AGAIN):
+            known, found.counts = self.known.generation, Counter()
+            plain = Walk(self, found).plain(value, verdict, key)
+            if self.known.generation == known:  # else a value may stand in what was passed before it was known
+                break
+        return plain
 
     def _text(self, text: str, path: str, found: Found) -> Any:
         if len(text) > self.policy.max_text:
@@ -263,21 +273,52 @@ class Redactor:
 
     def _masked(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:
         spans = self._scanner.spans(text, found.channel, keys=keys)
+        if spans and self._learn(text, spans, found.channel):
+            spans = self._scanner.spans(text, found.channel, keys=keys)  # it may stand in the text without its key, too
         return replace(text, found.hidden(text, spans, path), 0, len(text)) if spans else text
+
+    def _learn(self, text: str, spans: list[Span], channel: str) -> bool:
+        """Know the values of secret keys in a text from now on; whether there are new ones."""
+        if self.policy.decide is not None:
+            return False
+        before = self.known.generation
+        for span in spans:
+            secret = text[span.start : span.end]
+            # A word after `password:` in prose is not worth to be hidden everywhere.
+            is_learned = span.key and plausible.is_mixed(secret)
+            if is_learned and self.action(span.rule, channel, span.key, secret) != "keep":
+                self.known.learn(secret)
+        return self.known.generation != before
 
 
 class Found:
-    """What is found in one value or file of one channel: each secret gets what stands in its place, and is counted."""
+    """What is found in one value or file of one channel: each secret gets what stands in its place, and is counted.
+
+    As a context: what was counted goes to the report at its end.
+    """
 
     def __init__(self, redactor: Redactor, channel: str, report: Report | None) -> None:
         self._redactor = redactor
         self.channel = channel
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """How often a rule hit and an action was taken."""
         self._report = report
+
+    def __enter__(self) -> Found:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._report is not None:
+            for (rule, action), count in self.counts.items():
+                self._report.add(self.channel, rule, action, self._redactor.confidence(rule), count)
+
+    def count(self, rule: str, action: str) -> None:
+        self.counts[rule, action] += 1
 
     def hide(self, rule: str, path: str, secret: str) -> Any:
         """What stands for a secret that is a whole value: `DROPPED` for nothing; the secret itself if it is kept."""
         action = self._redactor.action(rule, self.channel, path, secret)
-        self.count(rule, action, self._redactor.confidence(rule))
+        self.count(rule, action)
         return DROPPED if action == "drop" else self._instead(action, rule, secret)
 
     def is_hidden(self, rule: str, secret: str) -> bool:
@@ -290,25 +331,19 @@ class Found:
         for span in spans:
             secret = text[span.start : span.end]
             action = self._redactor.action(span.rule, self.channel, span.key or path, secret)
-            self.count(span.rule, action, self._redactor.confidence(span.rule))
-            if span.key and action != "keep" and plausible.is_mixed(secret):
-                self._redactor.known.learn(secret)
+            self.count(span.rule, action)
             result.append((span, "" if action == "drop" else self._instead(action, span.rule, secret)))
         return result
 
-    def count(self, rule: str, action: str, confidence: Confidence) -> None:
-        if self._report is not None:
-            self._report.add(self.channel, rule, action, confidence)
-
     def withhold(self) -> str:
         """Count that something could not be looked at; what stands in its place."""
-        self.count(UNSCANNED_RULE, "withhold", "high")
+        self.count(UNSCANNED_RULE, "withhold")
         return UNSCANNED
 
     def _instead(self, action: Action, rule: str, secret: str) -> str:
         if action == "keep":
             return secret
-        return self._redactor._hasher.marker(rule, secret) if action == "hash" else marker(rule)
+        return self._redactor.hasher.marker(rule, secret) if action == "hash" else marker(rule)
 
 
 def _keeps(entries: tuple[str, ...]) -> list[tuple[Callable[[str], bool], Callable[[str], bool]]]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from reticent_redact import names
+from reticent_redact import names, plausible
 from reticent_redact.assignments import Assignments
 from reticent_redact.known import Known
 from reticent_redact.literals import Literals
@@ -31,6 +31,9 @@ CONTEXT = 1024
 
 SHORTEST = 12
 """No rule matches in fewer characters, unless one of them is in `_TELLING`. A test holds every example to it."""
+
+_SHOWN = 256
+"""Characters of what was found that tell whether it only shows what a secret looks like."""
 
 _TELLING = re.compile(r"[:=@>]|--")
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
@@ -89,10 +92,11 @@ class Scanner:
         """
         if "[REDACTED:" in text:
             text = MARKER.sub(self._wall, text)
-        found = [Span(start, end, KNOWN_RULE) for start, end in self.known.find(text)] if self.known else []
-        found += self._by_literal(text, channel, keys)
+        found = list(self._by_literal(text, channel, keys))
         if self._patterns is not None:
             found += [Span(*place) for place in self._patterns.find(text, channel)]
+        if self.known:
+            found += [Span(start, end, KNOWN_RULE) for start, end in self.known.find(text)]
         return _merged(found)
 
     def _by_literal(self, text: str, channel: str, keys: bool) -> Iterator[Span]:
@@ -104,7 +108,7 @@ class Scanner:
                 if at < done.get(index, 0) or (rule.only_in and channel not in rule.only_in):
                     continue
                 place = rule.find(text, at)
-                if place is not None:
+                if place is not None and not plausible.is_filler(text[slice(*place)][:_SHOWN]):
                     start, end = place
                     # The rest of the word goes too: what follows a marker must not look like a beginning.
                     end = done[index] = _end_of_token(text, end)
@@ -136,13 +140,13 @@ def _end_of_token(text: str, at: int) -> int:
 
 
 def _merged(found: list[Span]) -> list[Span]:
-    found.sort(key=lambda span: (span.start, -span.end))
+    # Of those that begin together, the one that says most gives its name: a format, a key, that the value is known.
+    found.sort(key=lambda span: (span.start, span.rule == KNOWN_RULE, span.key != ""))
     merged: list[Span] = []
     for span in found:
         if merged and span.start < merged[-1].end:
             last = merged[-1]
-            if span.end > last.end:
-                merged[-1] = last._replace(end=span.end)
+            merged[-1] = last._replace(end=max(last.end, span.end), key=last.key or span.key)
         else:
             merged.append(span)
     return merged

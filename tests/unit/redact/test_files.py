@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reticent_redact import Policy, Redactor, Report, SealedFile, Withheld, files
-from reticent_redact.values import RULES
+from reticent_redact.rules import RULES
 
 GITHUB = "ghp_" + "a1B2" * 9
 PEM = "-----BEGIN " + "RSA PRIVATE KEY-----\n" + ("MIIEow" * 10 + "\n") * 60 + "-----END " + "RSA PRIVATE KEY-----"
@@ -56,7 +56,10 @@ def test_text_is_redacted_and_counted(tmp_path: Path) -> None:
     assert written == b"a [REDACTED:github-token]\r\npassword: [REDACTED:key-password]\n[REDACTED:github-token]"
     assert isinstance(result, SealedFile)
     assert (result.text, result.redactions) == (True, 3)
-    assert report.counts() == {("artifact", "github-token", "mask"): 2, ("artifact", "key-password", "mask"): 1}
+    assert report.counts() == {
+        ("artifact", "github-token", "mask", "high"): 2,
+        ("artifact", "key-password", "mask", "high"): 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_a_binary_file_with_a_secret_is_withheld(tmp_path: Path, before: bytes) 
     report = Report()
     result, _ = seal(tmp_path, before + b" " + GITHUB.encode() + b"\0 rest", report=report)
     assert result == Withheld("github-token")
-    assert report.counts() == {("artifact", "github-token", "withhold"): 1}
+    assert report.counts() == {("artifact", "github-token", "withhold", "high"): 1}
 
 
 def test_text_that_turns_out_to_be_binary_is_withheld_if_a_secret_was_in_it(tmp_path: Path) -> None:
@@ -85,8 +88,8 @@ def test_text_that_turns_out_to_be_binary_is_withheld_if_a_secret_was_in_it(tmp_
 def test_registered_values_are_found_in_any_file(tmp_path: Path) -> None:
     redactor = Redactor()
     redactor.register("swördfish")
-    assert seal(tmp_path, "it is swördfish\n".encode(), redactor)[1] == b"it is [REDACTED:registered]\n"
-    assert seal(tmp_path, b"\xff " + "it is swördfish\n".encode(), redactor)[0] == Withheld("registered")
+    assert seal(tmp_path, "it is swördfish\n".encode(), redactor)[1] == b"it is [REDACTED:known-secret]\n"
+    assert seal(tmp_path, b"\xff " + "it is swördfish\n".encode(), redactor)[0] == Withheld("known-secret")
 
 
 def test_files_that_are_credentials_by_their_name(tmp_path: Path) -> None:
@@ -137,7 +140,7 @@ def test_a_secret_without_end_withholds_the_file(tmp_path: Path) -> None:
     report = Report()
     result, _ = seal(tmp_path, b"password=" + b"x" * (files.HELD + 3 * files.CHUNK), report=report)
     assert result == Withheld("unscanned")
-    assert report.counts() == {("artifact", "unscanned", "withhold"): 1}
+    assert report.counts() == {("artifact", "unscanned", "withhold", "high"): 1}
 
 
 def test_a_broken_rule_withholds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reticent_redact import Policy
-from reticent_redact.names import DENIED, KEPT, is_secret_file, judge, judge_by, words
+from reticent_redact.names import DENIED, KEPT, is_secret_file, judge, judge_by, names_secret_variable, words
 
 CERTAIN = """
 password passwd pwd db_pwd db_password dbPassword DB-PASSWORD mypassword user_passwords passphrase secret client_secret
@@ -64,15 +64,45 @@ def test_plain_names(key: str) -> None:
     assert judge(key) is None
 
 
-def test_the_policy_keeps_and_denies_names_and_globs_and_deny_wins() -> None:
+def test_the_policy_keeps_and_denies_names_and_globs_and_keep_wins() -> None:
     decide = judge_by(Policy(keep=("hub_token", "public_*"), deny=("internal_*", "public_secret")))
-    assert decide("hub_token") is KEPT
-    assert decide("HUB-TOKEN") is KEPT
-    assert decide("public_key_password") is KEPT
-    assert decide("public_secret") is DENIED
-    assert decide("internalName") is DENIED
-    assert decide("password") not in (KEPT, DENIED, None)
-    assert decide("solver") is None
+    assert decide("hub_token", "hub_token") is KEPT
+    assert decide("HUB-TOKEN", "a.HUB-TOKEN") is KEPT
+    assert decide("public_secret", "public_secret") is KEPT
+    assert decide("internalName", "internalName") is DENIED
+    assert decide("password", "password") not in (KEPT, DENIED, None)
+    assert decide("solver", "solver") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["DB_PASS", "MY_TOKEN", "SIGNING_KEY", "SENTRY_DSN", "DATABASE_URL", "SLACK_WEBHOOK_URL"]
+)
+def test_variables_are_judged_more_strictly(name: str) -> None:
+    assert names_secret_variable(name, "abc")
+    assert not names_secret_variable(name, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_KEY", "/etc/key.pem"),
+        ("PUBLIC_KEY", "abc"),
+        ("PAD_TOKEN", "abc"),
+        ("TOKEN_COUNT", "abc"),
+        ("PATH", "abc"),
+        ("API_TOKEN", "7"),
+        ("DB_PASS", "${SECRET}"),
+    ],
+)
+def test_variables_that_hold_no_secret(name: str, value: str) -> None:
+    assert not names_secret_variable(name, value)
+
+
+@pytest.mark.parametrize("key", ["webhook_url", "databaseUrl", "DB_URI", "sentry_dsn", "connection_string", "webhook"])
+def test_addresses_that_let_in_whoever_knows_them_are_secret_as_a_whole(key: str) -> None:
+    verdict = judge(key)
+    assert verdict is not None
+    assert verdict.certain
 
 
 @pytest.mark.parametrize("name", [".netrc", "home/.netrc", "keys/ID_RSA", "C:\\keys\\server.pfx"])

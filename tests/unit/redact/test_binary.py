@@ -1,0 +1,116 @@
+"""Files that are no text: pickles, archives, other encodings. Withheld if a secret is in them, else unchanged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reticent_redact import Policy, Redactor, SealedFile, Withheld, binary
+
+GITHUB = "ghp_" + "a1B2" * 9
+
+
+def sealed(directory: Path, content: bytes, redactor: Redactor | None = None) -> SealedFile | Withheld:
+    (directory / "source").write_bytes(content)
+    return (redactor or Redactor()).seal_file(directory / "source", directory / "target", name="model.bin")
+
+
+class Estimator:
+    def __init__(self, **params: Any) -> None:
+        self.__dict__.update(params)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_secret_param_in_a_pickle(tmp_path: Path, protocol: int) -> None:
+    def dump(**params: Any) -> bytes:
+        return pickle.dumps({"steps": [("fit", params), b"\xff\0" * 50]}, protocol=protocol)
+
+    assert sealed(tmp_path, dump(alpha=0.5, api_key="hunter2")) == Withheld("key-api-key")
+    assert isinstance(sealed(tmp_path, dump(alpha=0.5, api_key=None, solver="lbfgs")), SealedFile)
+    assert isinstance(sealed(tmp_path, dump(pad_token="[PAD]", token="mean")), SealedFile)
+    assert (tmp_path / "target").read_bytes() == dump(pad_token="[PAD]", token="mean")
+
+
+def test_a_secret_attribute_in_a_pickled_object(tmp_path: Path) -> None:
+    assert sealed(tmp_path, pickle.dumps(Estimator(depth=3, password="hunter2"))) == Withheld("key-password")
+
+
+def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
+    place = tmp_path / "executed"
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return open, (str(place), "w")
+
+    assert isinstance(sealed(tmp_path, pickle.dumps(Evil())), SealedFile)
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("cut", [1, 7, 20])
+def test_a_damaged_pickle_is_looked_at_as_far_as_it_goes(tmp_path: Path, cut: int) -> None:
+    whole = pickle.dumps({"password": "hunter2", "list": [b"\xff"] * 5})
+    assert sealed(tmp_path, whole[:-cut]) == Withheld("key-password")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_secret_in_an_archive(tmp_path: Path, method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("weights", b"\0" * 10_000)
+        archive.writestr("config.json", '{"note": "' + GITHUB + '"}')
+    assert sealed(tmp_path, buffer.getvalue()) == Withheld("github-token")
+
+
+def test_a_key_in_the_text_of_an_archive(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", '{"password": "hunter2"}')
+        archive.writestr("data.pkl", pickle.dumps({"alpha": 1}))
+    assert sealed(tmp_path, buffer.getvalue()) == Withheld("key-password")
+
+
+def test_a_pickle_in_an_archive(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/data.pkl", pickle.dumps({"password": "hunter2"}))
+    assert sealed(tmp_path, buffer.getvalue()) == Withheld("key-password")
+
+
+def test_a_clean_archive_is_unchanged(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weights", struct.pack("1000d", *range(1000)))
+    assert isinstance(sealed(tmp_path, buffer.getvalue()), SealedFile)
+    assert (tmp_path / "target").read_bytes() == buffer.getvalue()
+
+
+def test_an_archive_that_would_be_too_large_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary, "MOST_UNPACKED", 1 << 20)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", b"\0" * (3 << 20))
+    assert sealed(tmp_path, buffer.getvalue()) == Withheld("unscanned")
+    assert sealed(tmp_path, gzip.compress(b"\0" * (3 << 20))) == Withheld("unscanned")
+
+
+def test_a_secret_in_a_compressed_file(tmp_path: Path) -> None:
+    assert sealed(tmp_path, gzip.compress(f"a\n{GITHUB}\n".encode())) == Withheld("github-token")
+    assert isinstance(sealed(tmp_path, gzip.compress(b"clean")[:-6]), SealedFile)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "latin-1"])
+def test_text_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    assert sealed(tmp_path, f"\u00fc {GITHUB} \u00fc".encode(encoding)) == Withheld("github-token")
+
+
+def test_a_policy_may_let_a_binary_file_pass(tmp_path: Path) -> None:
+    content = b"\xff " + GITHUB.encode()
+    assert isinstance(sealed(tmp_path, content, Redactor(Policy(keep=("*:github-token",)))), SealedFile)
+    assert sealed(tmp_path, content, Redactor(Policy(actions={"*": "drop"}))) == Withheld("github-token")

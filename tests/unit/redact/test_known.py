@@ -1,0 +1,127 @@
+"""Values known to be secret: found however they are written, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reticent_redact import Policy, Redactor
+from reticent_redact.known import MOST, Known, of_netrc
+
+SECRET = 'correct/horse+battery "staple" ü&'
+MARKER = "[REDACTED:known-secret]"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECRET,
+        json.dumps(SECRET),
+        json.dumps(SECRET, ensure_ascii=False),
+        repr([SECRET]),
+        urllib.parse.quote(SECRET),
+        urllib.parse.quote(SECRET, safe=""),
+        urllib.parse.quote_plus(SECRET).lower(),
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
+        base64.b64encode(f"user:{SECRET}".encode()).decode(),
+        base64.b64encode(f"root:{SECRET}\n".encode()).decode(),
+        base64.b64encode(f"u:{SECRET}!!".encode()).decode(),
+    ],
+)
+def test_a_registered_value_is_found_however_it_is_written(written: str) -> None:
+    redactor = Redactor()
+    redactor.register(SECRET)
+    assert MARKER in redactor.redact_text(f"a {written} b")
+    assert MARKER in redactor.redact_text("word " * 10_000 + written + " word" * 10_000)
+
+
+def test_short_values_are_not_known_and_words_only_as_words() -> None:
+    redactor = Redactor()
+    redactor.register("short")
+    redactor.register("training")
+    assert redactor.redact_text("a short note, training_score and trainings") == (
+        "a short note, [REDACTED:known-secret]_score and trainings"
+    )
+
+
+def test_the_value_of_a_secret_key_is_known_from_then_on() -> None:
+    redactor = Redactor()
+    assert redactor.redact("note", "hunter2-and-3") == "hunter2-and-3"
+    redactor.redact("config", {"db": {"password": "hunter2-and-3"}})
+    assert redactor.redact("note", "hunter2-and-3") == MARKER
+    assert redactor.redact("note", "it is hunter2-and-3!") == f"it is {MARKER}!"
+
+
+def test_a_value_is_hidden_in_what_stands_before_its_key() -> None:
+    redactor = Redactor()
+    sealed = redactor.seal({"note": "use hunter2-and-3", "password": "hunter2-and-3"}, channel="param")
+    assert "hunter2-and-3" not in sealed
+    assert "hunter2-and-4" not in Redactor().redact_text("hunter2-and-4 is it\npassword=hunter2-and-4\n")
+
+
+def test_a_value_that_the_policy_keeps_is_not_known() -> None:
+    redactor = Redactor(Policy(keep=("licence_key",)))
+    redactor.redact("licence_key", "abcd-1234-efgh")
+    assert redactor.redact("note", "abcd-1234-efgh") == "abcd-1234-efgh"
+
+
+def test_what_is_secret_in_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine h login u password n3trc-passw0rd\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    redactor = Redactor()
+    redactor.know_process({"MY_TOKEN": "t0ken-of-mine", "HOME": "/home/somebody", "SSL_KEY": "/etc/ssl/key.pem"})
+    assert redactor.redact("note", ["t0ken-of-mine", "n3trc-passw0rd", "/home/somebody", "/etc/ssl/key.pem"]) == [
+        MARKER,
+        MARKER,
+        "/home/somebody",
+        "/etc/ssl/key.pem",
+    ]
+
+
+@pytest.mark.parametrize("content", ["machine", "\xff\xfe", "default"])
+def test_an_odd_netrc_is_no_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "netrc").write_bytes(content.encode("latin-1"))
+    assert of_netrc(tmp_path / "netrc") == []
+    assert of_netrc(tmp_path / "none") == []
+
+
+def test_values_learned_are_bounded_and_registered_ones_are_not() -> None:
+    known = Known()
+    for number in range(MOST + 5):
+        known.learn(f"value-number-{number:06d}")
+    assert f"value-number-{MOST + 1:06d}" not in known
+    known.add(["registered by hand"])
+    assert list(known.find("so it is registered by hand.")) == [(9, 27)]
+
+
+def test_the_digest_tells_which_values_are_known_under_one_key_only() -> None:
+    one, other = Known(), Known()
+    assert one.digest(b"k") == ""
+    one.add(["first value", "second value"])
+    other.add(["second value", "first value"])
+    assert one.digest(b"k") == other.digest(b"k") != ""
+    assert one.digest(b"k") != one.digest(b"l")
+    other.add(["third value"])
+    assert one.digest(b"k") != other.digest(b"k")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(min_size=8, max_size=30), st.text(max_size=30), st.text(max_size=30), st.integers(0, 60))
+def test_no_known_value_survives(secret: str, before: str, after: str, others: int) -> None:
+    redactor = Redactor()
+    for number in range(others):
+        redactor.register(f"other value {number}")
+    redactor.register(secret)
+    if secret.isalpha():
+        before, after = f"{before} ", f" {after}"
+    text = redactor.redact_text(before + secret + after)
+    assert secret not in text or secret in MARKER
+    assert redactor.redact_text(text) == text

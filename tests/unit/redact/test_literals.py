@@ -1,0 +1,58 @@
+"""The first pass over a text: three ways that find the same."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reticent_redact.assignments import Assignments
+from reticent_redact.literals import WINDOW, Literals, aho_corasick, bigrams, fold, plain
+from reticent_redact.names import judge
+from reticent_redact.rules import RULES
+
+LITERALS = sorted({*(literal for rule in RULES for literal in rule.literals), *Assignments(judge).literals})
+PASSES = (aho_corasick, bigrams, plain)
+EXAMPLES = [example for rule in RULES for example in (*rule.hits, *rule.misses)]
+
+
+def naive(literals: list[str], text: str) -> list[tuple[int, int]]:
+    folded = fold(text)
+    return sorted(
+        (at, number)
+        for number, literal in enumerate(literals)
+        for at in range(len(text))
+        if folded.startswith(fold(literal), at)
+    )
+
+
+@pytest.mark.parametrize("make", PASSES)
+def test_every_pass_finds_the_same_in_the_examples_of_all_rules(make: object) -> None:
+    shuffled = random.Random(3).sample(EXAMPLES, len(EXAMPLES))
+    text = " é ".join(EXAMPLES + shuffled)
+    found = list(Literals(LITERALS, make).find(text))  # type: ignore[arg-type]  # parametrized
+    assert len(text) > WINDOW / 4
+    assert found
+    assert found == list(Literals(LITERALS).find(text))
+
+
+@pytest.mark.parametrize("make", PASSES)
+@given(st.text(alphabet="ab0é✓\0-", max_size=40))
+def test_every_pass_finds_what_stands_there(make: object, text: str) -> None:
+    literals = ["a", "ab", "b0", "0-0", "aba", "-", "00"]
+    assert list(Literals(literals, make).find(text)) == naive(literals, text)  # type: ignore[arg-type]  # parametrized
+
+
+@pytest.mark.parametrize("make", [None, *PASSES])
+def test_a_literal_at_the_border_of_two_windows_is_found_once(make: object) -> None:
+    literals = ["needle", "dl"]
+    for start in range(WINDOW - 8, WINDOW + 2):
+        text = "x" * start + "needle" + "é" * WINDOW
+        found = list(Literals(literals, make).find(text))  # type: ignore[arg-type]  # parametrized
+        assert found == [(start, 0), (start + 3, 1)]
+
+
+def test_digits_stand_for_each_other_and_places_are_those_of_characters() -> None:
+    assert list(Literals(["00-0"]).find("✓é 12-3 \u0663\u0664-\u0665")) == [(3, 0)]
