@@ -74,7 +74,7 @@ _MANIFESTS: tuple[Rule, ...] = (
         has_value,
         hits=(
             "apiVersion: v1\ndata:\n  password: " + _base64("hunter2") + "\nkind: Secret\n",
-            "data:\n  # of the database\n  password: " + _base64("hunter2") + "\nkind: Secret\n",
+            "---\ndata:\n  # of the database\n  password: " + _base64("hunter2") + "\nkind: Secret\n",
         ),
         misses=("apiVersion: v1\ndata:\n  password: x\nkind: ConfigMap\n",),
     ),

@@ -146,7 +146,7 @@ _URLS: tuple[Rule, ...] = (
     Rule(
         "url-query-secret",
         tuple(f"{name}=" for name in _QUERY),
-        rf"(?:(?<=[?&])|(?<=&amp;))(?:{'|'.join(_QUERY)})=(?P<secret>[^\s&?#\"'<>`\\]{{8,4096}})",
+        rf"(?:(?<=[?&])|(?<=&amp;))(?:{'|'.join(_QUERY)})=(?P<secret>[^\s&?#\"'<>`\\()\[\]{{}}]{{8,4096}})",
         lambda secret: is_mixed(secret) and is_password(secret),
         hits=(
             "https://example.org/a?access_token=" + mixed(24),

@@ -254,6 +254,7 @@ def test_only_the_secret_goes() -> None:
     assert found("telegram-bot-token", "/bot12345678:AA" + "k7Qz2LmX9rT" * 3 + "/x") == [
         "12345678:AA" + "k7Qz2LmX9rT" * 3
     ]
+    assert found("kubernetes-secret-data-first", "data:\n  a: c2VjcmV0\nkind: Secret\n") == ["  a: c2VjcmV0"]
     assert found("curl-password", "curl -s -u me:hunter2 https://h") == ["hunter2"]
 
 
