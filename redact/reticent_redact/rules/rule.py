@@ -21,7 +21,8 @@ class Rule:
     `literals` say where to try the rule: fixed text, case kept, each long or odd enough to be rare in ordinary text. The
     `pattern` is matched from a literal's first character and from nowhere else; so it must begin with the literal (or a
     look behind), and every repetition in it has an upper bound. With `before`, a set of characters, the match begins as
-    many of those earlier as stand in front of the literal, at most `reach` of them.
+    many of those earlier as stand in front of the literal, at most `reach` of them. Literals are sought as if a newline
+    stood before the text, so `at` may be -1: a literal that begins with one also stands at the text's beginning.
 
     The group `secret`, or all of the match without one, is what is hidden, if `valid` agrees with it. `only_in` names the
     channels that the rule is for; empty: all. `hits` and `misses` are examples, and run as tests.

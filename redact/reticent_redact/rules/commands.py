@@ -1,0 +1,102 @@
+"""Rules for command lines, and for the manifests that commands apply."""
+
+from __future__ import annotations
+
+import base64
+
+from reticent_redact.rules.checks import has_value, is_mixed, is_password
+from reticent_redact.rules.forms import mixed
+from reticent_redact.rules.rule import Rule
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+# As far as the command's end, over continued lines, and not into another one.
+_CURL = (
+    r"curl (?:(?!curl )(?:[^\n\\]|\\[^\n]|\\\n)){0,1000}?(?<=[ \t\n])"
+    r"(?:-u|-U|--user(?=[ =])|--proxy-user(?=[ =]))[ =]{0,2}(?:\\?[\"'])?"
+)
+
+_COMMANDS: tuple[Rule, ...] = (
+    Rule(
+        "curl-password",
+        ("curl ",),
+        _CURL + r"[^\s:<\"'\\]{0,128}:(?P<secret>[^\s\"'\\]{1,256})",
+        lambda secret: is_password(secret) and not secret.isdigit(),
+        hits=("curl -s -u user:hunter2 https://example.org", 'curl --user "me:' + mixed(20) + '" -X POST u'),
+        misses=(
+            "curl -u $USER:$PASS https://example.org",
+            "curl https://example.org",
+            "curl -u user https://example.org",
+        ),
+    ),
+    Rule(
+        "curl-user-key",
+        ("curl ",),
+        _CURL + r"(?P<secret>[^\s:\"'\\$<{@/]{12,256}):?(?=[\s\"',;)]|\Z)",
+        is_mixed,
+        hits=("curl https://api.example.org -u " + mixed(24) + ":", "curl -u '" + mixed(24) + ":' x"),
+        misses=("curl -u username https://example.org", "curl -u ${API_KEY_12345}: x", "curl -u short1: x"),
+    ),
+)
+
+# Taken whole by a look ahead: what does not fit is not tried again with less of it.
+_BLOCK = r"(?=(?P<secret>[ \t]{1,24}[^\s][^\n]{1,16384}(?:\n[ \t]{1,24}[^\s][^\n]{0,16384}){0,64}))(?P=secret)"
+_K8S_DATA = r"(?:\\?\"[\w./-]{1,128}\\?\"\s{0,4}:\s{0,4}\\?\"[A-Za-z0-9+/=]{0,16384}\\?\",?\s{0,64}){1,64}"
+
+_MANIFESTS: tuple[Rule, ...] = (
+    Rule(
+        "kubernetes-secret",
+        ("kind: Secret", "kind: 'Secret'", 'kind: "Secret"'),
+        r"kind: [\"']?Secret[\"']?[ \t\r]{0,8}\n(?:(?!---|kind:)[^\n]{0,512}\n){0,40}?"
+        r"[ ]{0,16}(?:data|stringData):[ \t\r]{0,8}\n" + _BLOCK,
+        has_value,
+        hits=(
+            "kind: Secret\nmetadata:\n  name: a\ntype: Opaque\ndata:\n  password: "
+            + _base64("hunter2")
+            + "\n  user: YWRt\n",
+        ),
+        misses=(
+            "kind: SecretStore\ndata:\n  a: b\n",
+            "kind: Secret\nmetadata:\n  name: a\n",
+            "kind: Secret\ndata:\n  password: ${PASSWORD}\n",
+            "kind: ConfigMap\ndata:\n  a: b\n",
+        ),
+    ),
+    Rule(
+        "kubernetes-secret-data-first",
+        ("\ndata:", "\nstringData:"),
+        r"(?:\n|\A)(?:data|stringData):[ \t\r]{0,8}\n"
+        + _BLOCK
+        + r"\n(?:(?!---)[^\n]{0,512}\n){0,40}?[ \t]{0,16}kind: [\"']?Secret\b",
+        has_value,
+        hits=(
+            "apiVersion: v1\ndata:\n  password: " + _base64("hunter2") + "\nkind: Secret\n",
+            "---\ndata:\n  # of the database\n  password: " + _base64("hunter2") + "\nkind: Secret\n",
+        ),
+        misses=("apiVersion: v1\ndata:\n  password: x\nkind: ConfigMap\n",),
+    ),
+    Rule(
+        "kubernetes-secret-json",
+        ('"data"', '\\"data\\"', '"stringData"'),
+        r'\\?"(?:data|stringData)\\?"\s{0,4}:\s{0,4}\{\s{0,64}(?P<secret>'
+        + _K8S_DATA
+        + r')\}(?:(?!"data)[^\0]){0,1500}?"kind\\?"\s{0,4}:\s{0,4}\\?"Secret\\?"',
+        has_value,
+        hits=('{"apiVersion":"v1","data":{"password":"' + _base64("hunter2") + '"},"kind":"Secret"}',),
+        misses=('{"data":{"a":"b"},"kind":"ConfigMap"}', '{"data":[1,2],"kind":"Secret"}'),
+    ),
+    Rule(
+        "kubernetes-secret-json-kind-first",
+        ('"kind":"Secret"', '"kind": "Secret"', '\\"kind\\":\\"Secret\\"'),
+        r'\\?"kind\\?":[ ]?\\?"Secret\\?"(?:(?!"kind)[^\0]){0,1500}?'
+        r'\\?"(?:data|stringData)\\?"\s{0,4}:\s{0,4}\{\s{0,64}(?P<secret>' + _K8S_DATA + r")\}",
+        has_value,
+        hits=('{"kind":"Secret","metadata":{"name":"a"},"data":{"password":"' + _base64("hunter2") + '"}}',),
+        misses=('{"kind":"ConfigMap","data":{"a":"b"}}', '{"kind":"Secret","metadata":{}}'),
+    ),
+)
+
+RULES: tuple[Rule, ...] = (*_COMMANDS, *_MANIFESTS)
