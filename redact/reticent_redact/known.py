@@ -41,7 +41,8 @@ class Known:
         self._forms: dict[str, bool] = {}
         """Each form, and whether it counts only as a word of its own."""
         self._recent: tuple[str, ...] = ()
-        self._settled: tuple[str, ...] = ()
+        self._settled: tuple[tuple[str, ...], ...] = ()
+        """The forms that begin alike, for each of the beginnings that `_literals` finds."""
         self._literals: Literals | None = None
         self._digest = (b"", -1, "")
         self.generation = 0
@@ -102,14 +103,18 @@ class Known:
         if self._literals is not None:
             done = 0
             for at, number in self._literals.find(text):
-                form = self._settled[number]
-                if at + len(form) > done and text.startswith(form, at) and self._counts(text, at, form):
-                    yield at, at + len(form)
-                    done = at + len(form)
+                for form in self._settled[number]:
+                    end = at + len(form)
+                    if at >= 0 and end > done and text.startswith(form, at) and self._counts(text, at, form):
+                        yield at, end
+                        done = end
 
     def _settle(self) -> None:
-        self._settled, self._recent = tuple(self._forms), ()
-        self._literals = Literals(self._settled, prepare=_latin)
+        alike: dict[str, list[str]] = {}
+        for form in self._forms:
+            alike.setdefault(form[:SHORTEST], []).append(form)
+        self._settled, self._recent = tuple(map(tuple, alike.values())), ()
+        self._literals = Literals(alike, prepare=_latin)
 
     def _counts(self, text: str, at: int, form: str) -> bool:
         if not self._forms[form]:

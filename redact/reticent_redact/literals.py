@@ -45,16 +45,21 @@ class Literals:
         self._is_small = make_pass is None
 
     def find(self, text: str) -> Iterator[Hit]:
-        """Every place where a literal stands, in order of the places; also where they overlap."""
-        if len(text) <= WINDOW:
-            return iter(sorted(self._find(self._prepare(text))))
+        """Every place where a literal stands, in order of the places; also where they overlap.
+
+        As if a newline stood before the text: a literal that begins with one also stands at -1.
+        """
+        if len(text) < WINDOW:
+            return iter([(at - 1, number) for at, number in sorted(self._find(self._prepare(f"\n{text}")))])
         if self._is_small:  # the pass that is fastest takes a few ms to make
             self._find, self._is_small = (self._make_pass or fastest)(self._literals), False
         return self._in_windows(text)
 
     def _in_windows(self, text: str) -> Iterator[Hit]:
-        for start in range(0, len(text), WINDOW):
-            for at, number in sorted(self._find(self._prepare(text[start : start + WINDOW + self._overlap]))):
+        for start in range(-1, len(text), WINDOW):
+            end = start + WINDOW + self._overlap
+            window = text[start:end] if start >= 0 else f"\n{text[:end]}"
+            for at, number in sorted(self._find(self._prepare(window))):
                 if at < WINDOW:
                     yield start + at, number
 

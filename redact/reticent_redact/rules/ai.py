@@ -7,7 +7,13 @@ from reticent_redact.rules.forms import ALONE, AN_UUID, END, END_URLSAFE, HEX_DI
 from reticent_redact.rules.rule import Rule
 
 _LANGUAGE_MODELS: tuple[Rule, ...] = (
-    token("anthropic-key", "sk-ant-", "[A-Za-z0-9_-]{20,300}", "api03-" + mixed(20), has_digit),
+    token(
+        "anthropic-key",
+        "sk-ant-",
+        "[a-z0-9]{3,12}-[A-Za-z0-9_-]{78,300}AA" + END_URLSAFE,
+        "api03-" + mixed(93) + "AA",
+        has_digit,
+    ),
     token("openrouter-key", "sk-or-", "(?:v1-)?[a-f0-9]{64}", "v1-" + hexes(64)),
     token("langfuse-key", ("sk-lf-", "pk-lf-"), UUID, AN_UUID),
     token(
@@ -50,7 +56,7 @@ _LANGUAGE_MODELS: tuple[Rule, ...] = (
 )
 
 _HUBS_AND_TRACKERS: tuple[Rule, ...] = (
-    token("huggingface-token", ("hf_", "api_org_"), "[A-Za-z0-9]{34,40}" + END, mixed(34)),
+    token("huggingface-token", ("hf_", "api_org_"), "[A-Za-z0-9]{34,40}" + END, mixed(34), has_both_cases),
     token(
         "huggingface-oauth-secret", ("hf_oauth_", "oauth_app_secret_"), "[A-Za-z0-9_.-]{34,400}", mixed(40), is_varied
     ),

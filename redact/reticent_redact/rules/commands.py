@@ -24,7 +24,7 @@ _COMMANDS: tuple[Rule, ...] = (
         "curl-password",
         ("curl ",),
         _CURL + r"[^\s:<\"'\\]{0,128}:(?P<secret>[^\s\"'\\]{1,256})",
-        lambda secret: is_password(secret) and not secret.isdigit(),
+        lambda secret: is_password(secret) and not secret.isdigit() and secret not in ("test", "yyy"),
         hits=("curl -s -u user:hunter2 https://example.org", 'curl --user "me:' + mixed(20) + '" -X POST u'),
         misses=(
             "curl -u $USER:$PASS https://example.org",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 from reticent_redact.rules.checks import is_mixed, is_private_key, is_real
 from reticent_redact.rules.forms import ALONE, mixed
@@ -11,6 +12,11 @@ from reticent_redact.rules.rule import Rule
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def _has_body(block: str) -> bool:
+    """Whether there is more between the lines of a block than a word about it."""
+    return re.search(r"[A-Za-z0-9+/]{16}", block.partition("KEY")[2]) is not None
 
 
 _BEGIN, _END = "-----BEGIN ", "-----END "
@@ -25,13 +31,22 @@ RULES: tuple[Rule, ...] = (
         r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----"
         # To its END, whatever stands between (it may be lines of source code); without one, to the end of a quotation.
         rf"(?:{_PEM_BODY}-----END [A-Z0-9 ]{{1,80}}-----|{_PEM_QUOTED})",
+        _has_body,
         hits=(
-            _BEGIN + "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEow" + "IB\n" + _END + "RSA PRIVATE KEY-----",
-            _BEGIN + "OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1r" + "ZXk\\n",
-            _BEGIN + "PGP PRIVATE KEY BLOCK-----\n\nlQOY" + "BF\n" + _END + "PGP PRIVATE KEY BLOCK-----",
-            _BEGIN + "ENCRYPTED PRIVATE KEY-----\\nMIIE\\n" + _END + "ENCRYPTED PRIVATE KEY-----",
+            _BEGIN
+            + "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEow"
+            + "IBAAKCAQEAvT7x\n"
+            + _END
+            + "RSA PRIVATE KEY-----",
+            _BEGIN + "OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1r" + "ZXktdjEAAAAA\\n",
+            _BEGIN + "PGP PRIVATE KEY BLOCK-----\n\nlQOY" + "BF4bQ0cAbCdEfG\n" + _END + "PGP PRIVATE KEY BLOCK-----",
+            _BEGIN + "ENCRYPTED PRIVATE KEY-----\\nMIIE" + "ow1BAAKCAQEA\\n" + _END + "ENCRYPTED PRIVATE KEY-----",
         ),
-        misses=(_BEGIN + "PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----", _BEGIN + "CERTIFICATE-----\nMIIB"),
+        misses=(
+            _BEGIN + "PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
+            _BEGIN + "CERTIFICATE-----\nMIIB",
+            _BEGIN + "PRIVATE KEY-----\nanything\n" + _END + "PRIVATE KEY-----",
+        ),
     ),
     Rule(
         "ssh2-private-key",

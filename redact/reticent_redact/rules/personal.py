@@ -10,7 +10,7 @@ from reticent_redact.rules.checks import IBAN_LENGTHS, is_card, is_iban
 from reticent_redact.rules.forms import LED, led
 from reticent_redact.rules.rule import Rule
 
-_TEXTS = frozenset({"text", "artifact", "example", "console"})
+_TEXTS = frozenset({"artifact", "example", "console"})
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _CARDS: tuple[Rule, ...] = (

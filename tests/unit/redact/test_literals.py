@@ -19,11 +19,11 @@ EXAMPLES = [example for rule in RULES for example in (*rule.hits, *rule.misses)]
 
 
 def naive(literals: list[str], text: str) -> list[tuple[int, int]]:
-    folded = fold(text)
+    folded = fold(f"\n{text}")
     return sorted(
-        (at, number)
+        (at - 1, number)
         for number, literal in enumerate(literals)
-        for at in range(len(text))
+        for at in range(len(folded))
         if folded.startswith(fold(literal), at)
     )
 
@@ -41,7 +41,7 @@ def test_every_pass_finds_the_same_in_the_examples_of_all_rules(make: object) ->
 @pytest.mark.parametrize("make", PASSES)
 @given(st.text(alphabet="ab0é✓\0-", max_size=40))
 def test_every_pass_finds_what_stands_there(make: object, text: str) -> None:
-    literals = ["a", "ab", "b0", "0-0", "aba", "-", "00"]
+    literals = ["a", "ab", "b0", "0-0", "aba", "-", "00", "\na"]
     assert list(Literals(literals, make).find(text)) == naive(literals, text)  # type: ignore[arg-type]  # parametrized
 
 

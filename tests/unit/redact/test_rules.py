@@ -261,9 +261,9 @@ def test_only_the_secret_goes() -> None:
 def test_a_private_key_goes_to_its_end_and_no_further() -> None:
     (rule,) = (rule for rule in RULES if rule.id == "pem-private-key")
     begin, end = "-----BEGIN " + "EC PRIVATE KEY-----", "-----END " + "EC PRIVATE KEY-----"
-    text = f"a\n{begin}\nMHcCAQ\n{end}\nb"
-    assert [text[slice(*span)] for span in spans(rule, text)] == [f"{begin}\nMHcCAQ\n{end}"]
-    text = f'"{begin}\\n"\n"MHcCAQ\\n"\n"{end}" and'
+    text = f"a\n{begin}\nMHcCAQEEIKtLnQ0cAbCd\n{end}\nb"
+    assert [text[slice(*span)] for span in spans(rule, text)] == [f"{begin}\nMHcCAQEEIKtLnQ0cAbCd\n{end}"]
+    text = f'"{begin}\\n"\n"MHcCAQEEIKtLnQ0cAbCd\\n"\n"{end}" and'
     assert [text[slice(*span)] for span in spans(rule, text)] == [text[1:-5]]
-    text = f"{begin}\nMHcCAQ\n{end}{begin}\nMHcCAQ\n{end}"  # nothing between the two
+    text = f"{begin}\nMHcCAQEEIKtLnQ0cAbCd\n{end}{begin}\nMHcCAQEEIKtLnQ0cAbCd\n{end}"  # nothing between the two
     assert len(list(spans(rule, text))) == 2
