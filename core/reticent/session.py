@@ -19,7 +19,7 @@ from reticent.background import Background
 from reticent.delivery import Sender
 from reticent.files import make_directory, write_private
 from reticent.guard import swallowed
-from reticent.process import after_fork_in_child, at_exit
+from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.runlog import LogWriter
@@ -127,6 +127,8 @@ class Session:
         for writer in list(self.writers.values()):
             with suppress(OSError):  # a disk that refuses now is met again by the next record
                 writer.sync()
+        with suppress(OSError):
+            renew_sigterm_mark()
         self.close_ended()
 
 

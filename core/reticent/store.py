@@ -196,7 +196,7 @@ def _reader(path: Path) -> sqlite3.Connection:
 def _as_it_is(session: Session, path: Path, why: Exception) -> sqlite3.Connection:
     try:
         connection = _reader(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnavailableError) as error:
         raise unusable(path, error) from error
     told = session.seal("store", f"{type(why).__name__}: {why}")
     warn_once("stale store", f"{path} cannot be brought up to date now ({told}); what it has is read")

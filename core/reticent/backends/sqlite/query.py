@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from reticent.backends import UnavailableError
 from reticent.backends.sqlite.backend import TABLES, blob_path
 from reticent.backends.sqlite.filters import compile_filter, compile_order
 from reticent.backends.sqlite.health import TROUBLES, Health
 from reticent.backends.sqlite.plain import finite, iso, parsed, plain
-from reticent.backends.sqlite.schema import unusable
+from reticent.backends.sqlite.schema import check_held, unusable
 from reticent.records import (
     Artifact,
     Dataset,
@@ -311,8 +312,9 @@ def _named_rows(connection: sqlite3.Connection, sql: str, values: Sequence[objec
 
 def _fetch(cursor: sqlite3.Cursor, sql: str, values: Sequence[object]) -> list[Any]:
     try:
+        check_held()
         return cursor.execute(sql, values).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnavailableError) as error:
         raise unusable(_database(cursor.connection), error) from error
 
 
