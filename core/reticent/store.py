@@ -210,7 +210,12 @@ def _deliver(session: Session, sender: Sender, advance: Advance) -> int:
     """
     for attempt in (1, 2, 3):
         try:
-            return sum([_deliver_run(session, sender, run_id, advance) for run_id in sender.outstanding()])
+            outstanding = sender.outstanding()
+            delivered = 0
+            for number, run_id in enumerate(outstanding):
+                session.working("reading run logs", number, len(outstanding))
+                delivered += _deliver_run(session, sender, run_id, advance)
+            return delivered
         except UnavailableError:  # the database was replaced meanwhile: begin again with the new one
             sender.close()
             if attempt == 3:
@@ -241,7 +246,9 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
         advance(count)
 
     try:
-        for run_id in sender.outstanding() if run_ids is None else run_ids:
+        wanted = sender.outstanding() if run_ids is None else run_ids
+        for number, run_id in enumerate(wanted):
+            session.working("delivering", number, len(wanted))
             before = records
             sender.deliver([run_id], arrived)
             runs += records > before

@@ -51,11 +51,16 @@ class _NotTextError(Exception):
 
 
 def seal(
-    source: Path, target: Path, scanner: Scanner, workspace: Path | None = None
+    source: Path,
+    target: Path,
+    scanner: Scanner,
+    workspace: Path | None = None,
+    scanned: Callable[[int], object] = lambda _: None,
 ) -> tuple[SealedFile | Withheld, Counter[str]]:
     """Write what of `source` may be seen to `target`, and count by which rules something was masked.
 
     The copy that is scanned lies in `workspace`, on the same file system as `target`; without one, beside `target`.
+    `scanned(n)` is called when another n bytes were looked at.
     """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     workspace = workspace or target.parent
@@ -64,9 +69,9 @@ def seal(
             _copy(original, file)
         digest = hashlib.sha256()
         try:
-            rules = _redact(file, scanner, digest.update)
+            rules = _redact(file, scanner, digest.update, scanned)
         except _NotTextError:
-            return _seal_binary(path, file, target, scanner), Counter()
+            return _seal_binary(path, file, target, scanner, scanned), Counter()
         if not rules:
             size = file.tell()
             path.replace(target)
@@ -78,14 +83,16 @@ def seal(
                 digest.update(content)
                 redacted.write(content)
 
-            rules = _redact(file, scanner, write)
+            rules = _redact(file, scanner, write, scanned)
             redacted.flush()
             size = redacted.tell()
             redacted_path.replace(target)
         return SealedFile(size, digest.hexdigest(), text=True, redactions=rules.total()), rules
 
 
-def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner) -> SealedFile | Withheld:
+def _seal_binary(
+    path: Path, file: BinaryIO, target: Path, scanner: Scanner, scanned: Callable[[int], object]
+) -> SealedFile | Withheld:
     digest, size, before = hashlib.sha256(), 0, b""
     file.seek(0)
     while chunk := file.read(CHUNK):
@@ -94,6 +101,7 @@ def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner) -> 
         for spans in _spans_in_binary(before + chunk, scanner):
             if spans:
                 return Withheld(spans[0].rule)
+        scanned(len(chunk))
         before = (before + chunk)[-REACH:]
     path.replace(target)
     return SealedFile(size, digest.hexdigest(), text=False, redactions=0)
@@ -107,7 +115,9 @@ def _spans_in_binary(content: bytes, scanner: Scanner) -> Iterator[list[Span]]:
         yield scanner.spans(content.decode("latin-1"))  # text in some other encoding than UTF-8
 
 
-def _redact(file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object]) -> Counter[str]:
+def _redact(
+    file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object], scanned: Callable[[int], object]
+) -> Counter[str]:
     """Pass the text of a file, redacted, to `write`, piece by piece.
 
     A piece is passed on when everything that could make a secret of it has been seen: `REACH` characters after it. The
@@ -132,6 +142,7 @@ def _redact(file: BinaryIO, scanner: Scanner, write: Callable[[bytes], object]) 
         done = len(text) if last else _decided(text, spans, len(context))
         write(mask(text, spans, len(context), done).encode())
         rules.update(span.rule for span in spans if len(context) < span.end <= done)
+        scanned(len(chunk))
         context, held = text[_beginning_of_word(text, done - CONTEXT) : done], text[done:]
         if len(held) > HELD:
             raise SecretTooLongError

@@ -48,6 +48,8 @@ class Redactor:
         self._judge_key = names.judge_by(policy)
         self._verdicts: dict[str, names.Verdict | None] = {}
         self._scanner = Scanner(self._judge, names.literals(policy.deny))
+        self.scanned: Callable[[int], object] = lambda _: None
+        """Called with a number of bytes whenever so many more of a file were scanned."""
 
     def redact(self, key: str, value: Any, report: Report | None = None) -> Any:
         """A copy of `value` without secrets, given the key it is known by.
@@ -109,7 +111,7 @@ class Redactor:
                 result: SealedFile | Withheld = Withheld(names.SECRET_FILE)
                 rules: Mapping[str, int] = {}
             else:
-                result, rules = files.seal(source, target, self._scanner, workspace)
+                result, rules = files.seal(source, target, self._scanner, workspace, self.scanned)
         except OSError:
             raise
         except Exception:  # noqa: BLE001 - fail closed, as in seal

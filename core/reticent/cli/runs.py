@@ -13,6 +13,7 @@ from rich.text import Text
 
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
+from reticent.cli.waiting import progress_shown
 
 METRICS, PARAMS = 4, 3
 """The most columns of each."""
@@ -68,7 +69,8 @@ def list_runs(
 ) -> None:
     from reticent.store import search_runs
 
-    runs = search_runs(filter, order_by=list(sort), max_results=max_results, experiments=list(experiments) or None)
+    with progress_shown():
+        runs = search_runs(filter, order_by=list(sort), max_results=max_results, experiments=list(experiments) or None)
     if as_json:
         render.dump([summary(run) for run in runs])
         return

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
+from reticent.cli.waiting import progress_shown
 
 DEFAULTS = 6
 """Of more defaulted params than this the rest is counted, on a terminal; so with the other limits."""
@@ -24,7 +25,8 @@ CURVE = 24
 def show_run(run_id: str, everything: bool, as_json: bool) -> None:
     from reticent.store import get_run
 
-    run = get_run(run_id)
+    with progress_shown():
+        run = get_run(run_id)
     if as_json:
         render.dump(run.to_dict())
         return
