@@ -25,6 +25,7 @@ from reticent.backends.sqlite.schema import (
 from reticent.delivery import Sender
 from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
 from reticent.guard import warn_once
+from reticent.runlog import RUN_ID
 from reticent.session import Session, current
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def sync(
     urls = session.settings.backends if to is None else [to] if isinstance(to, str) else to
     wanted = None if run_ids is None else list(run_ids)
     for run_id in wanted or ():
-        if run_id in ("", ".", "..") or Path(run_id).name != run_id or not session.run_directory(run_id).is_dir():
+        if not RUN_ID.fullmatch(run_id) or not session.run_directory(run_id).is_dir():
             raise RunNotFoundError(f"no run under {session.root} has the id {run_id!r}")
     return {session.seal("backend", url): _sync(session, url, wanted, advance) for url in dict.fromkeys(urls)}
 

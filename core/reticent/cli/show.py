@@ -59,7 +59,7 @@ def header(run: StoredRun) -> Panel:
     started = Text(render.clock(run.start_time)).append(f"  {render.ago(run.start_time)}", style=render.DIM)
     facts.add_row("started", started)
     if run.parent_id:
-        facts.add_row("parent", run.parent_id)
+        facts.add_row("parent", render.literal(run.parent_id))
     for key, value in sorted(run.tags.items()):
         facts.add_row(render.literal(key, limit=24), render.literal(value, limit=200))
     title = render.literal(run.name, render.HEAD, limit=60)
@@ -115,7 +115,7 @@ def inputs_and_models(out: Console, run: StoredRun) -> None:
     if datasets:
         table = render.table("name", "role", "source", "digest")
         for data in datasets:
-            digest = Text(data.digest[:12], style=render.DIM)
+            digest = render.literal(data.digest, render.DIM, limit=12)
             table.add_row(render.literal(data.name), render.literal(data.context), render.literal(data.source), digest)
         render.section(out, "Datasets", table, str(len(datasets)))
     models = run.models()
@@ -169,14 +169,14 @@ def redactions(out: Console, run: StoredRun) -> None:
     if hidden:
         table = render.table("where", "rule", "done", "times", right=(3,))
         for one in hidden:
-            rule = Text(one.rule, style=render.REDACTED)
-            table.add_row(render.literal(one.channel), rule, one.action, str(one.count))
+            rule = render.literal(one.rule, render.REDACTED)
+            table.add_row(render.literal(one.channel), rule, render.literal(one.action), str(one.count))
         render.section(out, "Redacted", table, "hidden before anything was written")
     withheld = run.withheld()
     if withheld:
         table = render.table("file", "rule")
         for file in withheld:
-            table.add_row(render.literal(file.path), Text(file.rule, style=render.REDACTED))
+            table.add_row(render.literal(file.path), render.literal(file.rule, render.REDACTED))
         render.section(out, "Withheld files", table, "kept in the run's quarantine, given to no backend")
 
 
