@@ -115,7 +115,7 @@ def inputs_and_models(out: Console, run: StoredRun) -> None:
     if datasets:
         table = render.table("name", "role", "source", "digest")
         for data in datasets:
-            digest = render.literal(data.digest, render.DIM, limit=12)
+            digest = render.literal(data.digest[:12], render.DIM)
             table.add_row(render.literal(data.name), render.literal(data.context), render.literal(data.source), digest)
         render.section(out, "Datasets", table, str(len(datasets)))
     models = run.models()
