@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import sys
 import time
 import uuid
@@ -16,11 +15,11 @@ from reticent.guard import swallowed, warn_once
 from reticent.records import METRIC, RunStarted, RunStatus
 from reticent.resume import read_back
 from reticent.run import NOT_FAST, Run, active
+from reticent.runlog import RUN_ID
 from reticent.session import Session, current
 
 _now = time.time
 _pack = METRIC.pack
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
 _ADJECTIVES = [
@@ -184,7 +183,7 @@ def _new_run(
 
 def _is_id(session: Session, text: object) -> bool:
     """Whether a text can be the id of a run; a secret can not."""
-    return bool(_RUN_ID.fullmatch(str(text))) and session.seal("run id", str(text)) == text
+    return bool(RUN_ID.fullmatch(str(text))) and session.seal("run id", str(text)) == text
 
 
 def _random_name() -> str:

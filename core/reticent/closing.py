@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
-from reticent.files import make_directory, open_private
+from reticent.files import make_directory
 from reticent.guard import logger
 from reticent.outcome import status_of
 from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
@@ -22,7 +22,7 @@ from reticent.session import Session
 _ending: BaseException | None = None
 """What ends this process: an uncaught exception, or `sys.exit` with another code than 0."""
 _watching_pid: int | None = None
-_mark: tuple[Path, IO[bytes]] | None = None
+_mark: Path | None = None
 
 
 def watch(root: Path) -> None:
@@ -36,8 +36,8 @@ def watch(root: Path) -> None:
     path = sigterm_mark(root, this_process())
     with suppress(OSError):  # a disk that refuses now is told by the run's first record
         make_directory(path.parent)
-        _mark = path, os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "wb", buffering=0)
-        mark_sigterm(_mark[1])
+        mark_sigterm(path)
+        _mark = path
 
 
 def close(sessions: list[Session]) -> None:
@@ -81,7 +81,10 @@ def _wait(sessions: list[Session], deadline: float) -> None:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=deadline - start)
         while time.monotonic() < deadline and not _flush(sessions, min(deadline, time.monotonic() + 0.1)):
-            names = {sender.name for session in sessions for sender in session.senders() if sender.pending()}
+            senders = [sender for session in sessions for sender in session.senders() if sender.pending()]
+            if all(sender.gone for sender in senders) and not any(one.background.pending() for one in sessions):
+                return
+            names = {sender.name for sender in senders}
             left = max(0.0, deadline - time.monotonic())
             text = f"{', '.join(sorted(names)) or 'work in the background'}, {left:.0f} s at most"
             progress.update(task, completed=time.monotonic() - start, description=text)
@@ -89,12 +92,10 @@ def _wait(sessions: list[Session], deadline: float) -> None:
 
 def _unwatch() -> None:
     global _mark
+    unmark_sigterm()
     if _mark is not None:
-        unmark_sigterm()
-        path, file = _mark
+        _mark.unlink(missing_ok=True)
         _mark = None
-        file.close()
-        path.unlink(missing_ok=True)
 
 
 def _excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,10 +119,8 @@ def _exit(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _forked() -> None:
     global _mark, _ending
-    if _mark is not None:
-        unmark_sigterm()
-        _mark[1].close()
-        _mark = None
+    unmark_sigterm()
+    _mark = None
     _ending = None
 
 

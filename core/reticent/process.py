@@ -13,14 +13,19 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+
+from reticent.files import open_private
+from reticent.ownfile import OwnDescriptor
 
 _NOT_MARKED = object()
 _handler: object = _NOT_MARKED
 """What Python had as the handler of SIGTERM when it was marked."""
+_mark: tuple[Path, OwnDescriptor] | None = None
+"""The file in which SIGTERM leaves its mark."""
 
 HEARTBEAT_S = 10.0
 """A writer touches its event file this often; one silent for three times as long, on another machine, is gone."""
@@ -90,24 +95,52 @@ def at_exit(action: Callable[[], None]) -> None:
         atexit.register(action)
 
 
-def mark_sigterm(file: IO[bytes]) -> None:
-    """Have SIGTERM leave a mark in `file` (a stack trace) and then do what it did before.
+def mark_sigterm(path: Path) -> None:
+    """Have SIGTERM leave a mark in a file (a stack trace) and then do what it did before. OSError if it cannot be made.
 
     By faulthandler: its handler is C, so it acts at once also while the main thread is inside a long native call, it
     leaves `signal.getsignal` as it was, and the default action still ends the process with its usual exit status.
     """
-    global _handler
+    global _handler, _mark
     if hasattr(faulthandler, "register") and not _has_native_handler():
+        _mark = path, _open_mark(path)
         _handler = signal.getsignal(signal.SIGTERM)
-        faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
+        faulthandler.register(signal.SIGTERM, file=_mark[1].number, all_threads=False, chain=True)
+
+
+def renew_sigterm_mark() -> None:
+    """Open the mark's file again if the program has closed it."""
+    global _mark
+    if _mark is not None and _mark[1].lost() and signal.getsignal(signal.SIGTERM) is _handler:
+        _mark = _mark[0], _open_mark(_mark[0])
+        faulthandler.register(signal.SIGTERM, file=_mark[1].number, all_threads=False, chain=True)
 
 
 def unmark_sigterm() -> None:
     """Have SIGTERM do what it did before `mark_sigterm`, unless somebody has set another handler since."""
-    global _handler
+    global _handler, _mark
     if _handler is not _NOT_MARKED and signal.getsignal(signal.SIGTERM) is _handler:
         faulthandler.unregister(signal.SIGTERM)
     _handler = _NOT_MARKED
+    if _mark is not None:
+        _mark[1].close()
+        _mark = None
+
+
+def _open_mark(path: Path) -> OwnDescriptor:
+    """The file by a high number: faulthandler cannot look whose file it writes to, and the files that a program opens
+    after it has closed ours get low ones."""
+    number = open_private(path, os.O_WRONLY | os.O_APPEND)
+    if sys.platform != "win32":
+        import fcntl
+        import resource
+
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        high = 1024 if allowed == resource.RLIM_INFINITY else min(allowed, 1024)
+        with suppress(OSError):
+            low, number = number, fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, max(high - 32, 0))
+            os.close(low)
+    return OwnDescriptor(number)
 
 
 def _has_native_handler() -> bool:

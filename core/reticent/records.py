@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from struct import Struct
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,13 @@ METRIC = Struct("@dqdQ")
 
 The key is last and never 0, and the time never 0, so a record cut by the death of its process is told from a whole one.
 """
+
+LATEST = 2.0**33
+"""No record is later than this (in 2242): what says so was forged or damaged, and no calendar need know such times."""
+
+Time = Annotated[float, msgspec.Meta(ge=0, lt=LATEST)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 44)]
+"""Bytes or records; any store can add up what a log holds of them."""
 
 
 class RunStatus(str, Enum):
@@ -34,7 +41,7 @@ class RunStatus(str, Enum):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
-    time: float
+    time: Time
 
 
 class WriterStarted(Record, tag="writer", frozen=True, kw_only=True):
@@ -43,7 +50,7 @@ class WriterStarted(Record, tag="writer", frozen=True, kw_only=True):
     host: SealedText
     machine: str
     """Equal for two processes that can see each other's pids (host, boot and pid namespace)."""
-    pid: int
+    pid: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
     process_started: float
     byteorder: Literal["little", "big"]
 
@@ -51,7 +58,7 @@ class WriterStarted(Record, tag="writer", frozen=True, kw_only=True):
 class WriterClosed(Record, tag="writer-closed", frozen=True, kw_only=True):
     """Nothing follows from this writer unless it is opened again; `metrics` is how many points it holds."""
 
-    metrics: int
+    metrics: Count
 
 
 class RunStarted(Record, tag="run", frozen=True, kw_only=True):
@@ -67,7 +74,7 @@ class RunEnded(Record, tag="end", frozen=True, kw_only=True):
 
     status: RunStatus
     error: SealedText | None = None
-    counts: dict[str, int] = {}
+    counts: dict[str, Count] = {}
 
 
 class Param(Record, tag="param", frozen=True, kw_only=True):
@@ -86,7 +93,7 @@ class Tag(Record, tag="tag", frozen=True, kw_only=True):
 class MetricKey(Record, tag="metric-key", frozen=True, kw_only=True):
     """The name behind the `key` number of this writer's metric records."""
 
-    number: int
+    number: Count
     key: SealedText
 
 
@@ -104,7 +111,7 @@ class Artifact(Record, tag="artifact", frozen=True, kw_only=True):
     """A sealed file under `artifacts/<path>`; `staged` is the token of the snapshot that it came from."""
 
     path: SealedText
-    size: int
+    size: Count
     sha256: str
     staged: str | None = None
 
@@ -114,7 +121,7 @@ class Reference(Record, tag="reference", frozen=True, kw_only=True):
 
     path: SealedText
     location: SealedText
-    size: int
+    size: Count
 
 
 class Withheld(Record, tag="withheld", frozen=True, kw_only=True):
@@ -142,7 +149,7 @@ class Model(Record, tag="model", frozen=True, kw_only=True):
     path: SealedText
     flavor: str
     mlmodel: SealedText
-    size: int
+    size: Count
 
 
 class Redaction(Record, tag="redaction", frozen=True, kw_only=True):
@@ -153,7 +160,7 @@ class Redaction(Record, tag="redaction", frozen=True, kw_only=True):
     action: str
     confidence: str = "high"
     """How sure the rule is of what it finds: high, medium or low."""
-    count: int
+    count: Count
 
 
 class Warned(Record, tag="warning", frozen=True, kw_only=True):
@@ -167,7 +174,7 @@ class Lost(Record, tag="lost", frozen=True, kw_only=True):
     """Records that could not be appended (a full disk, say) since the last such record."""
 
     what: str
-    count: int
+    count: Count
     reason: SealedText
 
 
@@ -176,8 +183,8 @@ class Delivery(Record, tag="delivery", frozen=True, kw_only=True):
 
     backend: str
     state: Literal["complete", "pending"]
-    delivered: int
-    rejected: int = 0
+    delivered: Count
+    rejected: Count = 0
     error: SealedText | None = None
 
 

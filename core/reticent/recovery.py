@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +61,9 @@ def recover(session: Session, run_id: str) -> None:
         known = session.known_secrets()
         for item in staged.values():
             unsure = item.known not in ("", known)  # what its process knew to be secret, this one may not know
-            for record in [artifacts.withhold(directory, item)] if unsure else publish(session, directory, item):
+            with _shown(session, directory, item):
+                records = [artifacts.withhold(directory, item)] if unsure else publish(session, directory, item)
+            for record in records:
                 writer.append(record)
         for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
             entry = directory / STAGING / left
@@ -70,6 +74,27 @@ def recover(session: Session, run_id: str) -> None:
             writer.append(RunEnded(time=max(last, open_since.time), status=status))
     finally:
         writer.close()
+
+
+@contextmanager
+def _shown(session: Session, directory: Path, staged: Staged) -> Iterator[None]:
+    """While a snapshot is sealed, tell how far it is: a large one takes minutes."""
+    source = directory / STAGING / artifacts.check_token(staged.token)
+    files = source.rglob("*") if source.is_dir() else [source]
+    total = sum(file.stat().st_size for file in files if file.is_file())
+    done = 0
+
+    def scanned(count: int) -> None:
+        nonlocal done
+        done = min(done + count, total)  # a text with secrets is scanned twice
+        session.working(f"sealing {staged.path}", done, total)
+
+    before, session.redactor.scanned = session.redactor.scanned, scanned
+    try:
+        scanned(0)
+        yield
+    finally:
+        session.redactor.scanned = before
 
 
 def _entries(directory: Path) -> list[str]:

@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import artifacts, outcome, recovery, resume, values
+from reticent import artifacts, deferred, outcome, recovery, resume, values
 from reticent.files import safe_relative
 from reticent.guard import swallowed
 from reticent.recorder import Recorder
@@ -75,6 +76,7 @@ class Run:
         self._recorder = Recorder(session, started.run_id)
         self._log = self._recorder.log
         self._keys = self._log.keys
+        self._deferred = self._new_deferred()
         session.runs[self.run_id] = self
         with self._recorder.guard("start_run"):
             with suppress(OSError):  # told and counted when the record below cannot be appended
@@ -96,7 +98,11 @@ class Run:
             self._recorder.append(*records)
 
     def log_metric(self, key: str, value: float, step: int | None = None) -> None:
-        """Log one point of a metric. Without `step` the points of a key are numbered from 0."""
+        """Log one point of a metric. Without `step` the points of a key are numbered from 0.
+
+        For a CUDA tensor nothing waits: its value is written when the device has it, and is lost if the process is killed
+        before.
+        """
         try:
             if value.__class__ is float and step is not None:
                 self._log.write_metric(_pack(_now(), step, value, self._keys[key]))
@@ -207,6 +213,8 @@ class Run:
         if self.status is not RunStatus.RUNNING or self._owner != os.getpid():
             return
         final = RunStatus(status)
+        with self._recorder.guard("a metric on a device"):
+            self._deferred.settle(time.monotonic() + deferred.END_S)
         with self._recorder.guard("end_run"):
             ended = RunEnded(
                 time=_now(),
@@ -250,19 +258,33 @@ class Run:
         self._session = session
         self._lock = threading.RLock()
         self._recorder.forked(session)
+        self._deferred = self._new_deferred()
 
     def _log_metric(self, key: str, value: Any, step: int | None) -> None:
         with self._recorder.guard("log_metric"):
             if not isinstance(key, str):
                 key = values.text(values.plain(key))
             try:
-                converted = values.number(value)
+                read = deferred.begin_copy(value) if deferred.on_device(value) else values.number(value)
                 whole = self._next_step(key) if step is None else values.step(step)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"metric {key!r}: {error}") from None
             try:
                 number = self._recorder.metric_key(key)
-                self._recorder.append_metric(_pack(_now(), whole, converted, number))
+                if isinstance(read, deferred.Copy):
+                    self._deferred.put(deferred.Point(number, whole, _now(), read))
+                else:
+                    self._recorder.append_metric(_pack(_now(), whole, read, number))
+            except OSError as error:
+                self._recorder.lose("metrics", 1, error)
+
+    def _new_deferred(self) -> deferred.Deferred:
+        return deferred.Deferred(self._write_deferred, partial(self.in_background, "a metric on a device"))
+
+    def _write_deferred(self, point: deferred.Point) -> None:
+        with self._recorder.guard("log_metric"):
+            try:
+                self._recorder.append_metric(_pack(point.time, point.step, values.number(point.copy.host), point.key))
             except OSError as error:
                 self._recorder.lose("metrics", 1, error)
 

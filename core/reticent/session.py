@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from reticent.background import Background
 from reticent.delivery import Sender
 from reticent.files import make_directory, write_private
 from reticent.guard import swallowed
-from reticent.process import after_fork_in_child, at_exit
+from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.runlog import LogWriter
@@ -45,6 +46,8 @@ class Session:
         self.losing: dict[str, Recorder] = {}
         """The runs that have lost records and could not say so in their logs."""
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
+        self.working: Callable[[str, int, int], object] = lambda *_: None
+        """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
         self._senders: dict[str, Sender] = {}
         self._prepared = False
         self._key: bytes | None = None
@@ -139,6 +142,8 @@ class Session:
         for writer in list(self.writers.values()):
             with suppress(OSError):  # a disk that refuses now is met again by the next record
                 writer.sync()
+        with suppress(OSError):
+            renew_sigterm_mark()
         self.close_ended()
 
 

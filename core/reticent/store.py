@@ -25,6 +25,7 @@ from reticent.backends.sqlite.schema import (
 from reticent.delivery import Sender
 from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
 from reticent.guard import warn_once
+from reticent.runlog import RUN_ID
 from reticent.session import Session, current
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def sync(
     urls = session.settings.backends if to is None else [to] if isinstance(to, str) else to
     wanted = None if run_ids is None else list(run_ids)
     for run_id in wanted or ():
-        if run_id in ("", ".", "..") or Path(run_id).name != run_id or not session.run_directory(run_id).is_dir():
+        if not RUN_ID.fullmatch(run_id) or not session.run_directory(run_id).is_dir():
             raise RunNotFoundError(f"no run under {session.root} has the id {run_id!r}")
     return {session.seal("backend", url): _sync(session, url, wanted, advance) for url in dict.fromkeys(urls)}
 
@@ -196,7 +197,7 @@ def _reader(path: Path) -> sqlite3.Connection:
 def _as_it_is(session: Session, path: Path, why: Exception) -> sqlite3.Connection:
     try:
         connection = _reader(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnavailableError) as error:
         raise unusable(path, error) from error
     told = session.seal("store", f"{type(why).__name__}: {why}")
     warn_once("stale store", f"{path} cannot be brought up to date now ({told}); what it has is read")
@@ -210,7 +211,12 @@ def _deliver(session: Session, sender: Sender, advance: Advance) -> int:
     """
     for attempt in (1, 2, 3):
         try:
-            return sum([_deliver_run(session, sender, run_id, advance) for run_id in sender.outstanding()])
+            outstanding = sender.outstanding()
+            delivered = 0
+            for number, run_id in enumerate(outstanding):
+                session.working("reading run logs", number, len(outstanding))
+                delivered += _deliver_run(session, sender, run_id, advance)
+            return delivered
         except UnavailableError:  # the database was replaced meanwhile: begin again with the new one
             sender.close()
             if attempt == 3:
@@ -241,7 +247,9 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
         advance(count)
 
     try:
-        for run_id in sender.outstanding() if run_ids is None else run_ids:
+        wanted = sender.outstanding() if run_ids is None else run_ids
+        for number, run_id in enumerate(wanted):
+            session.working("delivering", number, len(wanted))
             before = records
             sender.deliver([run_id], arrived)
             runs += records > before

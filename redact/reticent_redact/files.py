@@ -74,13 +74,13 @@ def seal(
 
 def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found, workspace: Path) -> SealedFile:
     digest = hashlib.sha256()
-    if all(_is_clean(piece, digest) for piece in _pieces(file, scanner, found.channel)):
+    if all(_is_clean(piece, digest) for piece in _pieces(file, scanner, found)):
         size = file.tell()
         path.replace(target)
         return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
     with _private_file(workspace, target.name) as (redacted_path, redacted):
         digest, redactions = hashlib.sha256(), 0
-        for piece in _pieces(file, scanner, found.channel):
+        for piece in _pieces(file, scanner, found):
             spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
             content = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end).encode()
             redactions += len(spans)
@@ -98,6 +98,7 @@ def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, fou
     while chunk := file.read(CHUNK):
         digest.update(chunk)
         size += len(chunk)
+        found.scanned(len(chunk))
     for rule, secret in binary.secrets(file, scanner, found.channel):
         if found.is_hidden(rule, secret):
             return Withheld(rule)
@@ -120,7 +121,7 @@ def _is_clean(piece: _Piece, digest: hashlib._Hash) -> bool:
     return not piece.spans
 
 
-def _pieces(file: BinaryIO, scanner: Scanner, channel: str) -> Iterator[_Piece]:
+def _pieces(file: BinaryIO, scanner: Scanner, found: Found) -> Iterator[_Piece]:
     """The text of a file, piece by piece.
 
     A piece is passed on when everything that could make a secret of it has been seen: `REACH` characters after it. The
@@ -140,8 +141,9 @@ def _pieces(file: BinaryIO, scanner: Scanner, channel: str) -> Iterator[_Piece]:
         if "\0" in arrived:
             raise _NotTextError
         text = context + held + arrived
-        spans = scanner.spans(text, channel)
+        spans = scanner.spans(text, found.channel)
         done = len(text) if last else _decided(text, spans, len(context))
+        found.scanned(len(chunk))
         yield _Piece(text, len(context), done, spans)
         context, held = text[_beginning_of_word(text, done - CONTEXT) : done], text[done:]
         if len(held) > HELD:

@@ -61,6 +61,8 @@ class Redactor:
     def __init__(self, policy: Policy = Policy()) -> None:  # noqa: B008 - a frozen value
         self.policy = policy
         self.known = known.Known()
+        self.scanned: Callable[[int], object] = lambda _: None
+        """Called with a number of bytes whenever so many more of a file were scanned."""
         self._judge_key = names.judge_by(policy)
         self._by_path = any("." in glob for glob in (*policy.keep, *policy.deny))
         self._remembers = not (self._by_path or any(rule.only_in for rule in policy.rules))
@@ -334,6 +336,10 @@ class Found:
             self.count(span.rule, action)
             result.append((span, "" if action == "drop" else self._instead(action, span.rule, secret)))
         return result
+
+    def scanned(self, size: int) -> None:
+        """Tell whoever watches that so many more bytes of a file were looked at."""
+        self._redactor.scanned(size)
 
     def withhold(self) -> str:
         """Count that something could not be looked at; what stands in its place."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -65,7 +67,7 @@ def toy(tmp_path: Path) -> dict[str, str]:
     (metadata / "entry_points.txt").write_text("[reticent.backends]\ntoy = toybackend:Toy\n")
     (tmp_path / "toybackend.py").write_text(BACKEND)
     return {
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)]),
         "TOY_FILE": str(tmp_path / "received"),
         "RETICENT_BACKENDS": "toy,sqlite",
         "RETICENT_EXIT_TIMEOUT_S": "3",

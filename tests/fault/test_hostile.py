@@ -3,17 +3,22 @@ secret gets out, and the process's signals stay the user's."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
 from tests.fault.conftest import Start
 
 import reticent
-from reticent.records import RunStarted, SealedRecord, Staged, WriterStarted
+from reticent import cli
+from reticent.records import METRIC, RunStarted, SealedRecord, Staged, WriterStarted
 from reticent.runlog.events import frame
+from reticent.runlog.metrics import header
 from reticent_redact import Redactor, SealedText
 
 TOKEN = "ghp_" + "a1B2" * 9
@@ -78,6 +83,82 @@ def test_pipes_hang_nobody(root: Path, tmp_path: Path, monkeypatch: pytest.Monke
     os.mkfifo(directory / "zz.events")
     found = {one.run_id: one for one in reticent.search_runs()}
     assert "no pipes" in found[run.run_id].warnings()[0].message
+
+
+def absurd(root: Path, run_id: str, moment: float = 1e9, end: float = 1e9, count: int = 1, metric: float = 1e9) -> None:
+    """A run whose log says what no clock and no disk says."""
+    directory = root / "runs" / run_id
+    directory.mkdir(parents=True)
+    said: list[dict[str, object]] = [
+        {"type": "writer", "host": "h", "machine": "m", "pid": 1, "process_started": 1.0, "byteorder": "little"},
+        {"type": "run", "run_id": run_id, "name": "n\x1b[31m", "experiment": "e", "parent_id": "\x1b[2J"},
+        {"type": "param", "key": "k", "value": "v"},
+        {"type": "metric-key", "number": 1, "key": "loss"},
+        {"type": "redaction", "channel": "c", "rule": "\x1b[2J", "action": "\x1b[2J", "count": count},
+        {"type": "redaction", "channel": "c", "rule": "\x1b[2J", "action": "\x1b[2J", "count": count},
+        {"type": "artifact", "path": "a.txt", "size": count, "sha256": "0" * 64},
+        {"type": "end", "status": "FINISHED", "counts": {"x": count}, "time": end},
+    ]
+    lines = [json.dumps({"time": moment, **record}).encode() for record in said]
+    (directory / "w.events").write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines))
+    steps = {2**63 - 1: 1e308, -(2**63): -1e308, 5: float("nan")}
+    points = [METRIC.pack(metric, step, value, 1) for step, value in steps.items()]
+    (directory / "w.000000.metrics").write_bytes(header(0) + b"".join(points))
+    os.utime(directory / "w.events", (1, 1))
+
+
+ABSURD = {
+    "late": {"moment": 1e300, "end": 1e300},
+    "early": {"moment": -1e300},
+    "negative": {"moment": -5.0, "end": -5.0},
+    "backwards": {"moment": 8e9, "end": 0.0},
+    "much": {"count": 10**30},
+    "more": {"count": 2**63 - 1},
+    "less": {"count": -(2**63)},
+    "nan": {"metric": float("nan")},
+    "far": {"metric": -1e300},
+    "steps": {},
+}
+
+
+@pytest.mark.parametrize("command", ["runs", "show", "compare"])
+def test_tables_of_absurd_records_can_be_read(
+    command: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, how in ABSURD.items():
+        absurd(root, name, **how)  # type: ignore[arg-type]
+    for arguments in ([command], [command, "--json"]):
+        for name in ABSURD if command == "show" else [""]:
+            about = {"runs": [], "show": [name], "compare": list(ABSURD)}[command]
+            monkeypatch.setattr(sys, "argv", ["reticent", *arguments, *about])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+            out, errors = capsys.readouterr()
+            assert (ended.value.code, errors) == (0, "")
+            assert "\x1b" not in out
+            if arguments == [command]:
+                assert max(map(len, out.splitlines())) < 400
+    found = {run.run_id: run for run in reticent.search_runs()}
+    assert set(found) == set(ABSURD)
+    assert len(found["steps"].metric_history("loss")) == 3
+    assert found["steps"].health.state == "ok"
+    for name in ("late", "early", "negative", "much", "more", "less", "nan", "far"):
+        assert {warning.kind for warning in found[name].warnings()} == {"damaged run log"}
+
+
+def test_directories_that_are_no_runs_are_ignored(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("x" * 200, "a b", "-dash", "new\nline", "caf\u00e9", ".hidden", "\x1b[31m", "\udcff"):
+        absurd(root, name)
+    absurd(root, "good")
+    (root / "runs" / "file").write_text("no directory")
+    for _ in range(2):
+        assert [run.run_id for run in reticent.search_runs()] == ["good"]
+        assert reticent.sync(to=["sqlite"])["sqlite"].error is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"reticent: a directory in {root}/runs has a name that no run can have; it is ignored"
+    ]
+    with pytest.raises(reticent.errors.RunNotFoundError):  # type: ignore[attr-defined]
+        reticent.sync(run_ids=["a b"])
 
 
 @pytest.mark.parametrize("how", ["kill", "configure", "by hand"])

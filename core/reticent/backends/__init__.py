@@ -57,7 +57,8 @@ class Rejection:
 
 
 class UnavailableError(Exception):
-    """The backend cannot take records now; `retry_after` is the least wait in seconds that it asked for."""
+    """The backend cannot take records now; `retry_after` is the least wait in seconds that it asked for, infinite if it
+    takes nothing more from this process."""
 
     def __init__(self, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(reason)

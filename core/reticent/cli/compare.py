@@ -9,6 +9,7 @@ from rich.text import Text
 
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
+from reticent.cli.waiting import progress_shown
 
 KEY, VALUE = 40, 40
 """The most characters of a key and of a value, on a terminal."""
@@ -17,7 +18,8 @@ KEY, VALUE = 40, 40
 def compare_runs(run_ids: Sequence[str], everything: bool, as_json: bool) -> None:
     from reticent.store import get_run
 
-    runs = [get_run(run_id) for run_id in run_ids]
+    with progress_shown():
+        runs = [get_run(run_id) for run_id in run_ids]
     params = differing_params(runs)
     metrics = sorted(set().union(*[run.metrics for run in runs]))
     if as_json:

@@ -13,6 +13,8 @@ from rich.text import Text
 from reticent import settings
 from reticent.backends import name_of
 from reticent.cli import render
+from reticent.cli.waiting import progress_shown
+from reticent.session import current
 
 
 def sync_runs(to: Sequence[str] | None, run_ids: Sequence[str] | None) -> None:
@@ -20,7 +22,8 @@ def sync_runs(to: Sequence[str] | None, run_ids: Sequence[str] | None) -> None:
     from reticent.store import get_run, sync
 
     out = render.console()
-    wanted = [get_run(run_id).run_id for run_id in run_ids] if run_ids else None
+    with progress_shown():
+        wanted = [get_run(run_id).run_id for run_id in run_ids] if run_ids else None
     urls = list(dict.fromkeys(to or settings.current().settings.backends))
     if not urls:
         out.print("No backend is configured; name one with --to.")
@@ -64,10 +67,20 @@ def _progress(out: Console, doing: str) -> Iterator[Callable[[int], None]]:
         return
     columns: tuple[ProgressColumn, ...] = (
         SpinnerColumn(style=render.DIM),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TextColumn("{task.completed:,.0f} records"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out, transient=True) as progress:
         task = progress.add_task(doing, total=None)
-        yield lambda records: progress.advance(task, records)
+
+        def working(what: str, done: int, total: int) -> None:
+            told = f"{doing}: {render.literal(what, limit=60).plain}, {done / max(total, 1):.0%}"
+            progress.update(task, description=told)
+
+        session = current()
+        before, session.working = session.working, working
+        try:
+            yield lambda records: progress.advance(task, records)
+        finally:
+            session.working = before

@@ -24,6 +24,7 @@ from reticent.backends import name_of
 from reticent.backends.sqlite.schema import database_path
 from reticent.cli import render
 from reticent.errors import SettingsError
+from reticent.runlog import RUN_ID
 
 State = Literal["good", "fair", "bad", "none"]
 
@@ -136,7 +137,7 @@ def place(root: Path) -> Iterator[Finding]:
 
 def _runs(root: Path) -> str:
     try:
-        count = sum(entry.is_dir() for entry in os.scandir(root / "runs"))
+        count = sum(entry.is_dir() and bool(RUN_ID.fullmatch(entry.name)) for entry in os.scandir(root / "runs"))
     except FileNotFoundError:
         return "made with the first run"
     except OSError as error:

@@ -143,11 +143,11 @@ def short(run_id: str) -> str:
 def ago(then: float | None, now: float | None = None) -> str:
     if then is None:
         return ""
-    seconds = max(0.0, (time.time() if now is None else now) - then)
-    if seconds < 5:
+    seconds = (time.time() if now is None else now) - then
+    if -60 < seconds < 5:
         return "just now"
     for size, limit, unit in ((1, 60, "s"), (60, 60, "min"), (3600, 24, "h"), (86400, 31, "d")):
-        if seconds < size * limit:
+        if 0 < seconds < size * limit:
             return f"{int(seconds / size)} {unit} ago"
     return time.strftime("%Y-%m-%d", time.localtime(then))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
+from reticent.cli.waiting import progress_shown
 
 METRICS, PARAMS = 4, 3
 """The most columns of each."""
@@ -20,6 +22,8 @@ COMMON = 0.4
 """A metric is a column of its own if at least this part of the runs has it."""
 LONGEST = 24
 """Of longer texts only the beginning is shown, on a terminal."""
+_ONE_SPLIT = re.compile(r"split\d+_")
+"""In the names of scores of one split of a cross-validation, which their mean stands for."""
 CHILDREN = 5
 """Of more children than this the rest is counted, on a terminal."""
 
@@ -68,7 +72,8 @@ def list_runs(
 ) -> None:
     from reticent.store import search_runs
 
-    runs = search_runs(filter, order_by=list(sort), max_results=max_results, experiments=list(experiments) or None)
+    with progress_shown():
+        runs = search_runs(filter, order_by=list(sort), max_results=max_results, experiments=list(experiments) or None)
     if as_json:
         render.dump([summary(run) for run in runs])
         return
@@ -243,13 +248,17 @@ def _common(runs: Sequence[StoredRun]) -> list[str]:
     """Metrics that a good part of the runs with metrics have: those that the most have first, then the most telling."""
     present = Counter(key for run in runs for key in run.metrics)
     enough = max(2, COMMON * sum(1 for run in runs if run.metrics)) if len(runs) > 1 else 1
-    usable = [key for key, count in present.items() if count >= enough]
+    usable = [key for key, count in present.items() if count >= enough and not _ONE_SPLIT.search(key)]
     return sorted(usable, key=lambda key: (-_weight(key) * present[key], key))[:METRICS]
 
 
 def _weight(key: str) -> float:
     name = key.lower()
+    if _ONE_SPLIT.search(name):
+        return 0.0
     weight = 1.0 if render.direction(key) else 0.3
+    if "best_cv_score" in name:  # what a search is for
+        return weight * 2
     if any(word in name for word in ("valid", "val_", "val-", "test", "eval", "best", "cv")):
         return weight * 1.5
     return weight * (0.5 if "train" in name else 1.0)

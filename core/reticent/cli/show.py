@@ -9,6 +9,7 @@ from rich.text import Text
 
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
+from reticent.cli.waiting import progress_shown
 
 DEFAULTS = 6
 """Of more defaulted params than this the rest is counted, on a terminal; so with the other limits."""
@@ -24,7 +25,8 @@ CURVE = 24
 def show_run(run_id: str, everything: bool, as_json: bool) -> None:
     from reticent.store import get_run
 
-    run = get_run(run_id)
+    with progress_shown():
+        run = get_run(run_id)
     if as_json:
         render.dump(run.to_dict())
         return
@@ -57,7 +59,7 @@ def header(run: StoredRun) -> Panel:
     started = Text(render.clock(run.start_time)).append(f"  {render.ago(run.start_time)}", style=render.DIM)
     facts.add_row("started", started)
     if run.parent_id:
-        facts.add_row("parent", run.parent_id)
+        facts.add_row("parent", render.literal(run.parent_id))
     for key, value in sorted(run.tags.items()):
         facts.add_row(render.literal(key, limit=24), render.literal(value, limit=200))
     title = render.literal(run.name, render.HEAD, limit=60)
@@ -113,7 +115,7 @@ def inputs_and_models(out: Console, run: StoredRun) -> None:
     if datasets:
         table = render.table("name", "role", "source", "digest")
         for data in datasets:
-            digest = Text(data.digest[:12], style=render.DIM)
+            digest = render.literal(data.digest[:12], render.DIM)
             table.add_row(render.literal(data.name), render.literal(data.context), render.literal(data.source), digest)
         render.section(out, "Datasets", table, str(len(datasets)))
     models = run.models()
@@ -167,14 +169,15 @@ def redactions(out: Console, run: StoredRun) -> None:
     if hidden:
         table = render.table("where", "rule", "done", "sure", "times", right=(4,))
         for one in hidden:
-            rule = Text(one.rule, style=render.REDACTED)
-            table.add_row(render.literal(one.channel), rule, one.action, one.confidence, str(one.count))
+            rule = render.literal(one.rule, render.REDACTED)
+            done = render.literal(one.action), render.literal(one.confidence)
+            table.add_row(render.literal(one.channel), rule, *done, str(one.count))
         render.section(out, "Redacted", table, "hidden before anything was written")
     withheld = run.withheld()
     if withheld:
         table = render.table("file", "rule")
         for file in withheld:
-            table.add_row(render.literal(file.path), Text(file.rule, style=render.REDACTED))
+            table.add_row(render.literal(file.path), render.literal(file.rule, render.REDACTED))
         render.section(out, "Withheld files", table, "kept in the run's quarantine, given to no backend")
 
 

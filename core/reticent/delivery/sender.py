@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -53,6 +54,8 @@ class Sender:
         self.url = url
         self.name = name_of(url)
         self.error = ""
+        self.gone = False
+        """Whether the backend takes nothing more from this process."""
         self._root = root
         self._batch_records = batch_records
         self._seal = seal
@@ -99,6 +102,8 @@ class Sender:
                     return False
             if not self.error:
                 return True
+            if self.gone:
+                return False
             if self._backoff.open() and time.monotonic() + 0.05 < deadline:
                 time.sleep(0.05)
         return True
@@ -175,12 +180,14 @@ class Sender:
     def _failed(self, error: BaseException) -> None:
         after = error.retry_after if isinstance(error, UnavailableError) else 0.0
         self._backoff.failed(after if isinstance(after, (int, float)) else 0.0)
+        self.gone = after == math.inf
         with self._delivering:
             self._reset()
         self.error = self._seal(f"{type(error).__name__}: {_text(error)}")
         warn_once(
             f"backend {self.name}",
-            f"backend {self.name} does not take records now ({self.error}); they are kept and tried again",
+            f"backend {self.name} does not take records now ({self.error}); they are kept, and "
+            + ("the next process or `reticent sync` delivers them" if self.gone else "tried again"),
         )
 
     def _reset(self) -> None:

@@ -21,7 +21,8 @@ import msgspec
 
 from reticent.backends import name_of
 from reticent.files import make_directory, write_private
-from reticent.runlog import Cursor
+from reticent.guard import warn_once
+from reticent.runlog import RUN_ID, Cursor
 
 _TICK = 1_000_000_000
 """No file system's clock is coarser (ns)."""
@@ -64,6 +65,11 @@ class ProgressFiles:
         settled = _changed(self._directory)
         for changed, run_id in sorted((changed, name) for name, changed in _changed(self._runs).items()):
             if not (self._runs / run_id).is_dir():
+                continue
+            if not RUN_ID.fullmatch(run_id):
+                warn_once(
+                    "names of runs", f"a directory in {self._runs} has a name that no run can have; it is ignored"
+                )
                 continue
             if changed > settled.get(f"{run_id}.json", 0):
                 yield run_id

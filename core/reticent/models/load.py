@@ -18,10 +18,10 @@ _CHUNK = 1 << 20
 
 
 def load_model(uri: str | os.PathLike[str], *, trust: bool = False) -> Any:
-    """The model at `runs:/<run id>/<path>` or in a local directory.
+    """The model at `runs:/<run id>/<path>` or in a local directory; of the run id the beginning will do.
 
     A model that is stored as a pickle runs code when it is loaded, so it needs `trust=True`. Raises ReticentError if it
-    was not given, if there is no such model, if a file of it was changed, or if no installed integration can load it.
+    was not given, if there is no such run or model, if a file of it was changed, or if no installed integration can load it.
     """
     directory = _directory(uri)
     try:
@@ -53,10 +53,15 @@ def _directory(uri: str | os.PathLike[str]) -> Path:
     if not run_id or not path:
         raise ReticentError(f"a model's uri must be runs:/<run id>/<path>, not {text!r}")
     try:
-        within = safe_relative(run_id) / ARTIFACTS / safe_relative(path)
+        run, within = safe_relative(run_id), safe_relative(path)
     except ValueError as error:
         raise ReticentError(f"{text!r} names no model: {error}") from None
-    return settings.root(settings.current().settings) / "runs" / within
+    runs = settings.root(settings.current().settings) / "runs"
+    if not (runs / run).is_dir():
+        from reticent.store import get_run
+
+        run = Path(get_run(run_id).run_id)
+    return runs / run / ARTIFACTS / within
 
 
 def _check(directory: Path, file: ModelFile) -> None:

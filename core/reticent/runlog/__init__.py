@@ -10,6 +10,8 @@ A line cannot hold a raw newline, so a reader that meets a damaged one goes on w
 name is made of its start, its pid and a random part, and no other process ever appends to its files.
 """
 
+import re
+
 from reticent.runlog.reader import Cursor, Position, RunReader, Skipped
 from reticent.runlog.writer import LogWriter
 
@@ -17,4 +19,7 @@ ARTIFACTS = "artifacts"
 STAGING = "staging"
 QUARANTINE = "quarantine"
 
-__all__ = ["ARTIFACTS", "QUARANTINE", "STAGING", "Cursor", "LogWriter", "Position", "RunReader", "Skipped"]
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+"""What the id of a run, and so the name of its directory, looks like."""
+
+__all__ = ["ARTIFACTS", "QUARANTINE", "RUN_ID", "STAGING", "Cursor", "LogWriter", "Position", "RunReader", "Skipped"]

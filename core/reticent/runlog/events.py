@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from reticent.files import open_private
+from reticent.ownfile import OwnFile
 from reticent.records import SealedRecord
 
 SUFFIX = ".events"
@@ -22,7 +22,7 @@ class EventWriter:
     """Appends records to one event file; safe to call from several threads of its process."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = open_private(path, os.O_WRONLY | os.O_APPEND)
+        self.file = OwnFile(path, os.O_WRONLY | os.O_APPEND)
         self._torn = False
 
     def append(self, records: tuple[SealedRecord, ...]) -> None:
@@ -33,14 +33,14 @@ class EventWriter:
         written = 0
         try:
             while written < len(data):
-                written += os.write(self.descriptor, data[written:] if written else data)
+                written += os.write(self.file.descriptor(), data[written:] if written else data)
         except OSError:
             self._torn = self._torn or written > 0
             raise
         self._torn = False
 
     def close(self) -> None:
-        os.close(self.descriptor)
+        self.file.close()
 
 
 def frame(record: SealedRecord) -> bytes:

@@ -13,7 +13,8 @@ from mmap import mmap
 from pathlib import Path
 from struct import Struct
 
-from reticent.files import open_private, reserve
+from reticent.files import reserve
+from reticent.ownfile import OwnFile, never_close
 from reticent.records import METRIC
 
 HEADER = Struct("<4sBBHQ16x")  # magic, version, byte order (0: little), record size, number of the first record
@@ -38,13 +39,13 @@ class MappedSegment:
     def __init__(self, path: Path, first: int, number: int) -> None:
         size = min(FIRST_SEGMENT << number, LARGEST_SEGMENT)
         self.first = first
-        self.descriptor = open_private(path, os.O_RDWR | os.O_EXCL)
+        self.file = OwnFile(path, os.O_RDWR | os.O_EXCL)
         try:
-            if not reserve(self.descriptor, size):
+            if not reserve(self.file.descriptor(), size):
                 raise OSError("the system cannot reserve file space")
-            self._map = mmap(self.descriptor, size)
+            self._map = mmap(self.file.descriptor(), size)
         except BaseException:
-            os.close(self.descriptor)
+            self.file.close()
             path.unlink(missing_ok=True)
             raise
         self._map.write(header(first))
@@ -56,13 +57,26 @@ class MappedSegment:
     def close(self) -> int:
         """Give back what was reserved and not used; the number of records that the segment holds."""
         used = self._map.tell()
-        self._map.close()
+        self._close_map()
         # A thread may have written between the two lines above; nothing can after them.
-        while any(os.pread(self.descriptor, METRIC.size, used)):
+        descriptor = self.file.descriptor()
+        while any(os.pread(descriptor, METRIC.size, used)):
             used += METRIC.size
-        os.ftruncate(self.descriptor, used)
-        os.close(self.descriptor)
+        os.ftruncate(descriptor, used)
+        self.file.close()
         return used // METRIC.size - 1
+
+    def leave(self) -> None:
+        """Close it as it is: the process that it is forked from goes on with it."""
+        self._close_map()
+        self.file.close()
+
+    def _close_map(self) -> None:
+        if self.file.lost():  # and with it the descriptor that the map has for itself, which it would close
+            self._map.seek(0, os.SEEK_END)
+            never_close(self._map)
+        else:
+            self._map.close()
 
 
 class AppendedSegment:
@@ -70,21 +84,26 @@ class AppendedSegment:
 
     def __init__(self, path: Path, first: int, number: int) -> None:  # noqa: ARG002 - the same call as MappedSegment's
         self.first = first
-        self.descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_EXCL)
-        os.write(self.descriptor, header(first))
+        self.file = OwnFile(path, os.O_RDWR | os.O_APPEND | os.O_EXCL)
+        os.write(self.file.descriptor(), header(first))
 
     def write(self, packed: bytes) -> None:
         """OSError when the disk is full; no part of the record is then left behind."""
-        written = os.write(self.descriptor, packed)
+        descriptor = self.file.descriptor()
+        written = os.write(descriptor, packed)
         if written != len(packed):
-            size = os.fstat(self.descriptor).st_size
-            os.ftruncate(self.descriptor, size - size % METRIC.size)
+            size = os.fstat(descriptor).st_size
+            os.ftruncate(descriptor, size - size % METRIC.size)
             raise OSError(28, "the disk took a part of a metric record")
 
     def count(self) -> int:
-        return os.fstat(self.descriptor).st_size // METRIC.size - 1
+        return os.fstat(self.file.descriptor()).st_size // METRIC.size - 1
 
     def close(self) -> int:
         count = self.count()
-        os.close(self.descriptor)
+        self.file.close()
         return count
+
+    def leave(self) -> None:
+        """Close it as it is: the process that it is forked from goes on with it."""
+        self.file.close()

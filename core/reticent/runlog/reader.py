@@ -10,16 +10,19 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from struct import Struct
 
 import msgspec
 
 from reticent.process import is_alive
-from reticent.records import METRIC, Entry, MetricBlock, MetricKey, WriterClosed, WriterStarted
+from reticent.records import LATEST, METRIC, Entry, MetricBlock, MetricKey, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, lines, unframe
 from reticent.runlog.metrics import HEADER, MAGIC, VERSION, segment_path
 from reticent_redact import SealedText
 
 _BYTE_ORDERS = {0: "little", 1: "big"}
+_LATEST = Struct("@Q").unpack(Struct("@d").pack(LATEST))[0]
+"""The bits of a time, as a whole number, are below this and above 0 exactly if it is one that can be."""
 
 
 class Position(msgspec.Struct, omit_defaults=True):
@@ -230,11 +233,11 @@ class RunReader:
         times, keys = words[0::4].tolist(), words[3::4].tolist()
         if not set(keys) <= writer.keys.keys():
             self._look_ahead(writer)
-        if set(keys) <= writer.keys.keys() and 0 not in times:
+        if set(keys) <= writer.keys.keys() and min(times) > 0 and max(times) < _LATEST:
             yield block
             return
         start = 0
-        usable = [key in writer.keys and moment != 0 for moment, key in zip(times, keys, strict=True)]
+        usable = [key in writer.keys and 0 < moment < _LATEST for moment, key in zip(times, keys, strict=True)]
         unused = METRIC.size * b"\0"
         damaged = 0
         for index, good in enumerate([*usable, False]):

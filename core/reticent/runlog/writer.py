@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reticent.files import make_directory, reserves
+from reticent.ownfile import OwnDescriptor
 from reticent.process import this_process
 from reticent.records import MetricKey, SealedRecord, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, EventWriter
@@ -52,7 +53,7 @@ class LogWriter:
         if self._events is not None:
             self._events.close()
         if self._segment is not None:
-            os.close(self._segment.descriptor)
+            self._segment.leave()
         self._reset()
 
     def append(self, *records: SealedRecord) -> None:
@@ -96,16 +97,16 @@ class LogWriter:
     def sync(self) -> None:
         """Have the disk hold what the kernel has, and show that this process lives."""
         with self._lock:
-            descriptors = [part.descriptor for part in (self._events, self._segment) if part is not None]
-            descriptors = [os.dup(descriptor) for descriptor in descriptors]
-            path = self.directory / (self.name + SUFFIX)
-        for descriptor in descriptors:
+            paths = [part.file.path for part in (self._events, self._segment) if part is not None]
+        for path in paths:
+            # Opened once more, as the writing goes on meanwhile, and may close the segment.
+            opened = OwnDescriptor(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
             try:
-                getattr(os, "fdatasync", os.fsync)(descriptor)
+                getattr(os, "fdatasync", os.fsync)(opened.number)
             finally:
-                os.close(descriptor)
-        if descriptors:
-            os.utime(path)
+                opened.close()
+        if paths:
+            os.utime(paths[0])
 
     def close(self) -> None:
         with self._lock:

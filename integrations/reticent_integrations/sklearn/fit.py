@@ -87,6 +87,8 @@ def start(call: Call, estimator: Any, features: Any, targets: Any) -> Any:
 
 def _log_metrics(run: Run, prefix: str, found: metrics.Evaluation) -> None:
     run.log_metrics({f"{prefix}training_{name}": value for name, value in found.metrics.items()})
+    if found.left_out:
+        run.warn("training metrics", f"{prefix}training metrics are left out: {found.left_out}")
     if found.sampled:
         run.set_tag(f"{prefix}training_metrics_rows", f"{found.rows} of {found.of_rows}")
 

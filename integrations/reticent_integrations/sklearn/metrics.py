@@ -14,7 +14,7 @@ from typing import Any
 
 from reticent import datasets
 from reticent_integrations.sklearn import ranking
-from reticent_integrations.sklearn.predictions import Predictions, affordable_step, predict
+from reticent_integrations.sklearn.predictions import Predictions, TooSlowError, affordable_step, predict
 
 MOST_CLASSES_FOR_PAIRS = 20
 """Of more classes, the area under the curve of every pair takes too long."""
@@ -50,6 +50,8 @@ class Evaluation:
     rows: int = 0
     of_rows: int = 0
     """How many rows the training data has, of which `rows` were used."""
+    left_out: str = ""
+    """Why there are no metrics at all, if they would have taken too long."""
 
     @property
     def sampled(self) -> bool:
@@ -78,14 +80,22 @@ class Evaluation:
 
 def evaluate(estimator: Any, features: Any, targets: Any, weight: Any, fit_s: float) -> Evaluation:
     """The metrics of an estimator that was fitted to this data within `fit_s` seconds."""
+    found = Evaluation()
+    try:
+        _evaluate(found, estimator, features, targets, weight, fit_s)
+    except TooSlowError as reason:
+        found.left_out = str(reason)
+    return found
+
+
+def _evaluate(found: Evaluation, estimator: Any, features: Any, targets: Any, weight: Any, fit_s: float) -> None:
     from sklearn.base import is_classifier, is_regressor
 
-    found = Evaluation()
     classifier = bool(is_classifier(estimator))
     if targets is None or not hasattr(estimator, "predict") or not (classifier or is_regressor(estimator)):
         if hasattr(estimator, "score"):
             _score_alone(found, estimator, features, targets, fit_s)
-        return found
+        return
     made = found.predictions = predict(estimator, classifier, features, targets, weight, fit_s)
     found.rows, found.of_rows = made.rows, made.of_rows
     if not classifier:
@@ -99,7 +109,6 @@ def evaluate(estimator: Any, features: Any, targets: Any, weight: Any, fit_s: fl
         found.metrics["score"] = equal
     elif hasattr(estimator, "score"):
         found.compute({"score": lambda: _score(estimator, made.features, made.truth, made.weight)})
-    return found
 
 
 def _score_alone(found: Evaluation, estimator: Any, features: Any, targets: Any, fit_s: float) -> None:

@@ -18,6 +18,13 @@ PROBES = (50, 500)
 """Of data much larger than this, so many rows are predicted first, to see how long the rest would take."""
 SHARE = 0.2
 LEAST_S = 0.25
+BEARABLE_SHARE = 0.1
+BEARABLE_S = 1.0
+"""Longer than this, and than this share of the fit, nothing is asked of an estimator, be its data ever so small."""
+
+
+class TooSlowError(Exception):
+    """The estimator answers so slowly that it is not asked."""
 
 
 @dataclass(slots=True)
@@ -39,7 +46,10 @@ class Predictions:
 
 
 def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight: Any, fit_s: float) -> Predictions:
-    """Predict the training data, or as much of it as is cheap compared with `fit_s`, the time of the fit."""
+    """Predict the training data, or as much of it as is cheap compared with `fit_s`, the time of the fit.
+
+    Raises TooSlowError if even a few rows take too long.
+    """
     import numpy as np
 
     truth = column(truth)
@@ -96,8 +106,14 @@ def _same_state(one: Any, other: Any) -> bool:
 
 
 def affordable_step(ask: Callable[[Any], Any], features: Any, fit_s: float) -> int:
-    """Every how many rows `ask`, a method of the estimator, may be asked about within a share of the time of the fit."""
+    """Every how many rows `ask`, a method of the estimator, may be asked about within a share of the time of the fit.
+
+    Raises TooSlowError if even a few rows take too long.
+    """
     rows = datasets.rows(features) or 0
+    limit = max(BEARABLE_S, BEARABLE_SHARE * fit_s)
+    if rows and not _bearable(ask, features, min(rows, 2 * PROBES[1]), limit):
+        raise TooSlowError(f"the estimator's answers for its training data would take longer than {limit:.3g} s")
     if rows <= 4 * PROBES[1]:
         return 1
     times = []
@@ -111,6 +127,29 @@ def affordable_step(ask: Callable[[Any], Any], features: Any, fit_s: float) -> i
     # Twice: classifiers predict labels and probabilities.
     affordable = max(LEAST_S, SHARE * fit_s) / max(2 * seconds_a_row, 1e-9)
     return math.ceil(rows / min(LARGEST, max(PROBES[1], int(affordable))))
+
+
+def _bearable(ask: Callable[[Any], Any], features: Any, rows: int, limit: float) -> bool:
+    """Whether two answers about `rows` rows take less than `limit` seconds, by asking about one, and about as many more
+    as surely take no longer than half of that."""
+    count, spent, again = 1, 0.0, False
+    while spent < limit:
+        start = time.perf_counter()
+        try:
+            ask(datasets.take(features, 1, count))
+        except Exception:  # noqa: BLE001 - what it says to all rows counts: some cannot be asked about a part of them
+            return True
+        took = time.perf_counter() - start
+        spent += took
+        if 2 * took * rows <= limit * count:
+            return True
+        more = min(rows, int(count * limit / (2 * took)))
+        if more >= 2 * count:
+            count = more
+        elif again:
+            return False
+        again = True  # the first answer may have had something to load
+    return False
 
 
 def _classes(estimator: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,7 +98,45 @@ def test_no_color_is_heeded(root: Path) -> None:
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", out)
 
 
-def on_terminal(arguments: list[str], root: Path, columns: int, **environment: str) -> str:
+LEFT = """
+import os, sys, reticent
+reticent.start_run(run_id="r")
+reticent.log_artifact(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a pseudoterminal")
+def test_a_large_file_delays_no_exit_and_whoever_publishes_it_says_so(tmp_path: Path) -> None:
+    file, root = tmp_path / "large[1].log", tmp_path / "root"
+    file.write_text("epoch=3 step=17 loss=0.25 of a run that was long\n" * 1_000_000)
+    environment = {**os.environ, "RETICENT_DIR": str(root), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT, str(file)],
+        env={**environment, "RETICENT_EXIT_TIMEOUT_S": "0.01"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "kept for the next run" in done.stderr
+    assert os.listdir(root / "runs" / "r" / "staging")  # what it had to wait for was not awaited
+    shutil.copytree(root, tmp_path / "piped")
+    shown = plain(on_terminal(["runs"], root, 100, stream="stderr"))
+    assert re.search(r"sealing large\[1\].log [━╸╺]+ +\d+%", shown), shown
+    assert os.listdir(root / "runs" / "r" / "staging") == []
+    assert (root / "runs" / "r" / "artifacts" / file.name).read_bytes() == file.read_bytes()
+    piped = subprocess.run(
+        [sys.executable, "-m", "reticent.cli", "runs"],
+        env={**environment, "RETICENT_DIR": str(tmp_path / "piped")},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert (b"finished" in piped.stdout, piped.stderr) == (True, b"")
+
+
+def on_terminal(arguments: list[str], root: Path, columns: int, stream: str = "stdout", **environment: str) -> str:
+    """What a command prints to one of its streams, where that is a terminal of so many columns."""
     import fcntl
     import pty
     import struct
@@ -111,8 +150,8 @@ def on_terminal(arguments: list[str], root: Path, columns: int, **environment: s
     child = subprocess.Popen(
         [sys.executable, "-m", "reticent.cli", *arguments],
         stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
+        stdout=theirs if stream == "stdout" else subprocess.DEVNULL,
+        stderr=theirs if stream == "stderr" else subprocess.DEVNULL,
         env={**kept, **settings, **environment},
     )
     os.close(theirs)

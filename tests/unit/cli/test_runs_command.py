@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import reticent
 from reticent.records import RunStatus
+from reticent.testing import isolated
 
 from .conftest import SECRET, Command
 
@@ -91,3 +93,16 @@ def test_a_wrong_filter_is_a_usage_error_on_stderr(command: Command) -> None:
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith("reticent: ")
     assert "Traceback" not in outcome.err
+
+
+def test_a_search_shows_its_best_score_and_its_candidates_their_means(command: Command, tmp_path: Path) -> None:
+    with isolated(tmp_path / "searched") as root, reticent.start_run("GridSearchCV") as search:
+        search.log_metrics({"GridSearchCV_score_eval": 0.9, "best_cv_score": 0.97, "training_score": 0.99})
+        for number in range(3):
+            with reticent.start_run(f"candidate_{number}") as candidate:
+                scores = {f"split{split}_test_score": 0.9 + split / 100 for split in range(5)}
+                candidate.log_metrics({**scores, "mean_test_score": 0.92, "mean_fit_time": 0.1})
+    heading, parent, *_ = command("runs", root=root).out.splitlines()
+    assert "best_cv_score 0.97" in parent
+    assert "mean_test_score" in heading
+    assert "split" not in heading

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
+import reticent
 from reticent import settings
 from reticent.errors import ReticentError
 from reticent.models import load_model
@@ -92,3 +95,21 @@ def test_a_model_that_mlflow_wrote_is_loaded_too(tmp_path, data):
     with pytest.raises(ReticentError, match="trust=True"):
         load_model(tmp_path)
     assert isinstance(load_model(tmp_path, trust=True), LogisticRegression)
+
+
+def test_by_the_beginning_of_a_run_id(root, data):
+    with reticent.start_run() as run:
+        run.log_model(LogisticRegression().fit(*data))
+    assert reticent.flush(30)
+    loaded = load_model(f"runs:/{run.run_id[:8]}/model", trust=True)
+    assert (loaded.predict(data[0]) == LogisticRegression().fit(*data).predict(data[0])).all()
+    stored = reticent.get_run(run.run_id)
+    assert (load_model(stored.artifact_path("model"), trust=True).coef_ == loaded.coef_).all()
+    assert stored.artifact_path("model/") == stored.artifact_path("model")
+    with pytest.raises(ReticentError, match="no run under"):
+        load_model("runs:/0000/model", trust=True)
+    with pytest.raises(FileNotFoundError, match="no artifact"):
+        stored.artifact_path("mod")
+    shutil.rmtree(stored.artifact_path("model"))
+    with pytest.raises(FileNotFoundError, match="is not there"):
+        stored.artifact_path("model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -271,3 +272,40 @@ def test_data_that_a_step_transforms_in_place_is_transformed_once(root: Path) ->
     plain = fitted()
     reticent.autolog()
     assert np.array_equal(fitted(), plain)
+
+
+class Slow(ClassifierMixin, BaseEstimator):
+    """Needs time for each prediction and for each row of it."""
+
+    def __init__(self, call_s: float = 0.0, row_s: float = 0.0) -> None:
+        self.call_s = call_s
+        self.row_s = row_s
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.asked_ = []
+        return self
+
+    def predict(self, X):
+        self.asked_.append(len(X))
+        time.sleep(self.call_s + self.row_s * len(X))
+        return np.zeros(len(X), dtype=int)
+
+
+@pytest.mark.parametrize("rows", [500, 5000])
+def test_an_estimator_that_is_slow_to_predict_is_asked_about_few_rows(rows, root):
+    model = Slow(row_s=0.05).fit(np.zeros((rows, 2)), np.arange(rows) % 2)
+    assert sum(model.asked_) < 50
+    (run,) = captured(root)
+    assert run.metrics == {}
+    assert [warning.message for warning in reticent.search_runs()[0].warnings()] == [
+        "training metrics are left out: the estimator's answers for its training data would take longer than 1 s"
+    ]
+    assert "model" in run.models
+
+
+def test_an_estimator_that_is_slow_to_begin_has_its_metrics(root):
+    Slow(call_s=0.03).fit(np.zeros((500, 2)), np.arange(500) % 2)
+    (run,) = captured(root)
+    assert run.metrics["training_accuracy_score"][0][1] == 0.5
+    assert reticent.search_runs()[0].warnings() == []

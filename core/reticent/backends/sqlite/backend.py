@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError
-from reticent.backends.sqlite.schema import connect, database_path, identity, inode
+from reticent.backends.sqlite.schema import check_held, connect, database_path, identity, inode
 from reticent.files import share
 from reticent.records import (
     METRIC,
@@ -55,6 +55,7 @@ class SqliteBackend:
         return identity(self._connection)
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
+        check_held()
         if inode(self._path) != self._file:
             raise UnavailableError("the database was replaced by `reticent reindex`; the new one is opened")
         malformed = [entry for entry in batch.entries if not self._store_file(batch, entry.record)]

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from reticent import settings
+from reticent.backends import UnavailableError
 from reticent.backends.sqlite.backend import TABLES, blob_path
 from reticent.backends.sqlite.filters import compile_filter, compile_order
 from reticent.backends.sqlite.health import TROUBLES, Health
 from reticent.backends.sqlite.plain import finite, iso, parsed, plain
-from reticent.backends.sqlite.schema import unusable
+from reticent.backends.sqlite.schema import check_held, unusable
+from reticent.files import safe_relative
 from reticent.records import (
     Artifact,
     Dataset,
@@ -113,8 +116,13 @@ class StoredRun:
         return self._records(Artifact, "path")
 
     def artifact_path(self, path: str) -> Path:
-        """Where the content of an artifact lies. Raises FileNotFoundError if the run has none or it is not there now."""
+        """Where the content of an artifact lies, or the run's own directory of several, such as a model's.
+
+        Raises FileNotFoundError if the run has none or it is not there now.
+        """
         rows = self._select("sha256 FROM artifact WHERE run = ? AND path = ?", path)
+        if not rows and any(file.path.startswith(f"{path.rstrip('/')}/") for file in self.artifacts()):
+            return self._artifact_directory(path)
         if not rows:
             raise FileNotFoundError(f"run {self.run_id} has no artifact {path!r}")
         blob = blob_path(Path(_database(self._connection)), rows[0]["sha256"])
@@ -123,6 +131,15 @@ class StoredRun:
                 f"the content of artifact {path!r} of run {self.run_id} is not in the store: {blob}"
             )
         return blob
+
+    def _artifact_directory(self, path: str) -> Path:
+        root = settings.root(settings.current().settings)
+        directory = root / "runs" / self.run_id / "artifacts" / safe_relative(path)
+        if not directory.is_dir():
+            raise FileNotFoundError(
+                f"the directory of artifacts {path!r} of run {self.run_id} is not there: {directory}"
+            )
+        return directory
 
     def references(self) -> list[Reference]:
         return self._records(Reference, "path")
@@ -311,8 +328,9 @@ def _named_rows(connection: sqlite3.Connection, sql: str, values: Sequence[objec
 
 def _fetch(cursor: sqlite3.Cursor, sql: str, values: Sequence[object]) -> list[Any]:
     try:
+        check_held()
         return cursor.execute(sql, values).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnavailableError) as error:
         raise unusable(_database(cursor.connection), error) from error
 
 

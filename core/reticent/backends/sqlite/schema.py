@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import sqlite3
 import time
@@ -24,8 +25,10 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
+from reticent.backends import UnavailableError
 from reticent.errors import StoreError
 from reticent.files import PRIVATE_FILE, is_network, make_directory, open_private
+from reticent.ownfile import OwnDescriptor, never_close
 from reticent.process import after_fork_in_child
 
 FILE = "reticent.db"
@@ -134,20 +137,63 @@ def database_path(root: Path) -> Path:
 class Connection(sqlite3.Connection):
     """Closed with the last object that uses it, and by the process that opened it alone.
 
-    The locks of SQLite belong to a process: in a forked child a copy is neither used nor closed.
+    The locks of SQLite belong to a process: in a forked child a copy is neither used nor closed. Nor is one whose
+    descriptors the program has closed: their numbers may be those of the program's own files by now.
     """
 
     def __init__(self, database: str, **options: Any) -> None:
-        super().__init__(database, timeout=BUSY_S, isolation_level=None, check_same_thread=False, **options)
+        check_held()
+        self._sentinels = [_sentinel()]
+        try:
+            super().__init__(database, timeout=BUSY_S, isolation_level=None, check_same_thread=False, **options)
+        except BaseException:
+            self._sentinels.pop().close()
+            raise
+        self._sentinels.append(_sentinel())
+        _watched.extend(self._sentinels)
         _open.add(self)
 
+    def close(self) -> None:
+        if any(sentinel.lost() for sentinel in self._sentinels):
+            never_close(self)
+            return
+        super().close()
+        sentinels, self._sentinels = self._sentinels, []
+        for sentinel in sentinels:
+            sentinel.close()
+            if sentinel in _watched:
+                _watched.remove(sentinel)
+
     def __del__(self) -> None:
-        with contextlib.suppress(sqlite3.ProgrammingError):  # it could not be opened
+        with contextlib.suppress(sqlite3.ProgrammingError, AttributeError):  # it could not be opened
             self.close()
 
 
 _open: WeakSet[Connection] = WeakSet()
 _inherited: list[Connection] = []
+_watched: list[OwnDescriptor] = []
+"""Of every connection a descriptor opened before and one opened behind those of SQLite, which does not tell its own."""
+
+
+def _sentinel() -> OwnDescriptor:
+    """A descriptor like no other. Not of the database: closing one of its descriptors would drop the locks on it."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    return OwnDescriptor(reading)
+
+
+def check_held() -> None:
+    """Raises UnavailableError if the program has closed SQLite's descriptors, once and for all in this process.
+
+    A new connection would not do: SQLite has one descriptor of the index of the write-ahead log for all connections of a
+    process, and goes on to lock and write whatever file has its number now.
+    """
+    if any(sentinel.lost() for sentinel in list(_watched)):
+        raise UnavailableError(
+            "the program has closed file descriptors that it had not opened, SQLite's among them, so this process cannot "
+            "use the database any longer",
+            retry_after=math.inf,
+        )
 
 
 def _forked() -> None:
@@ -246,7 +292,9 @@ def inode(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def unusable(path: object, error: sqlite3.Error) -> StoreError:
+def unusable(path: object, error: sqlite3.Error | UnavailableError) -> StoreError:
     """What a reader is told when SQLite refuses."""
+    if isinstance(error, UnavailableError):
+        return StoreError(f"the embedded store {path} cannot be read: {error}")
     why = "is locked by another process; try again later" if "locked" in str(error) else f"cannot be read ({error})"
     return StoreError(f"the embedded store {path} {why}, or have `reticent reindex` build a new one from the run logs")
