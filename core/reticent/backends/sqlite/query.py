@@ -17,6 +17,7 @@ from reticent.backends.sqlite.plain import finite, iso, parsed, plain
 from reticent.backends.sqlite.schema import unusable
 from reticent.records import (
     Artifact,
+    Console,
     Dataset,
     Delivery,
     Lost,
@@ -136,6 +137,10 @@ class StoredRun:
     def models(self) -> list[Model]:
         return self._records(Model, "time, path")
 
+    def console(self) -> list[Console]:
+        """What the process wrote to its console, if that was kept: batches of whole lines, in their order."""
+        return self._records(Console, "time, writer, place")
+
     def warnings(self) -> list[Warned]:
         return self._records(Warned, "time, writer, place")
 
@@ -180,6 +185,7 @@ class StoredRun:
                 for dataset in plain(self.datasets())
             ],
             "models": plain(self.models()),
+            "console": plain(self.console()),
             "redactions": plain(self.redactions()),
             "warnings": plain(self.warnings()),
             "losses": plain(self.losses()),
