@@ -182,7 +182,7 @@ def _new_run(
         run.set_tag("source", os.path.basename(sys.argv[0]))
     if earlier is None and run.parent_id not in session.runs:
         capture(run._recorder)
-    run.console = keep_console(run._recorder, run.run_id)
+    run.kept_console = keep_console(run._recorder, run.run_id)
     return run
 
 

@@ -71,7 +71,7 @@ class Run:
         self._outer: Run | None = None
         self.entered = False
         """Whether it is used in a `with` block."""
-        self.console: Kept | None = None
+        self.kept_console: Kept | None = None
         """What is kept of the console, if that is wanted."""
         self._fits = 0
         self._lock = threading.RLock()
@@ -221,10 +221,10 @@ class Run:
         self.status = final
         self._recorder.ended = True
         self._session.runs.pop(self.run_id, None)
-        if self.console is not None:
+        if self.kept_console is not None:
             with self._recorder.guard("console"):
-                self.console.close()
-            self.in_background("console", self.console.finish)
+                self.kept_console.close()
+            self.in_background("console", self.kept_console.finish)
         self.in_background("closing a run log", self._log.close)
         if active.get() is self:
             active.set(self._outer)

@@ -163,7 +163,7 @@ def keep(run_id: str, recorder: Recorder, limit_mb: float) -> Kept:
 def _heard(stream: Stream, text: str) -> None:
     global _thread, _in_child
     run = active.get()
-    kept = run.console if run is not None and run.status is RunStatus.RUNNING else None
+    kept = run.kept_console if run is not None and run.status is RunStatus.RUNNING else None
     if kept is None:
         kept = next(iter(list(_open.values())[-1:]), None)
     if kept is None:

@@ -29,7 +29,6 @@ _OPTIONS = (
     *("-c", "core.pager="),
     *("-c", "diff.autoRefreshIndex=false"),  # it would write the index
     *("-c", "protocol.allow=never"),  # objects that a partial clone lacks are not fetched
-    *("-c", "safe.bareRepository=explicit"),
     *("-c", "submodule.recurse=false"),
 )
 _DIFF = (

@@ -66,21 +66,22 @@ def test_it_is_off_unless_it_is_wanted(root: Path) -> None:
 def test_secrets_are_hidden_also_in_pieces_in_colour_and_over_lines(kept: None, root: Path, find: Find) -> None:
     with reticent.start_run() as run:
         sys.stdout.write(SECRET[:20])
-        run.console.flush()  # type: ignore[union-attr] # as the thread does it between two writes
+        run.kept_console.flush()  # type: ignore[union-attr] # as the thread does it between two writes
         sys.stdout.write(SECRET[20:] + "\n")
         print("api_key=\x1b[32m" + SECRET[8:] + "\x1b[0m")
         print("--password", SECRET[9:])
         for line in (BEGIN, "MIIEow" + "IBAAKC" * 10, "q9vX3" * 12, END, "after the key"):
             print(line)
-            run.console.flush()  # type: ignore[union-attr]
+            run.kept_console.flush()  # type: ignore[union-attr]
+        print("\x1b[1mbold\x1b[0m", "\x1b]0;title")
         print("password:")
-        run.console.flush()  # type: ignore[union-attr]
+        run.kept_console.flush()  # type: ignore[union-attr]
         print("  end")
     text = written(run.run_id)
     assert find(SECRET[20:]) == []
     assert find(SECRET[:20]) == []
     assert find("q9vX3" * 2) == []
-    assert "after the key\n" in text
+    assert "after the key\nbold \x1b]0;title\n" in text
     assert text.count("[REDACTED:") >= 4
     assert {one.channel for one in reticent.get_run(run.run_id).redactions()} == {"console"}
 
@@ -89,7 +90,7 @@ def test_of_a_progress_bar_the_last_state_is_kept(kept: None) -> None:
     with reticent.start_run() as run:
         for percent in range(0, 101, 10):
             sys.stderr.write(f"\r{percent}%")
-            run.console.flush()  # type: ignore[union-attr]
+            run.kept_console.flush()  # type: ignore[union-attr]
         sys.stderr.write("\n")
         sys.stderr.write("10%\r20%\r30%\r\n")
     assert written(run.run_id, "stderr") == "100%\n30%\n"
@@ -99,8 +100,8 @@ def test_a_line_without_end_is_not_kept_and_memory_is_bounded(kept: None) -> Non
     with reticent.start_run() as run:
         for _ in range(100):
             sys.stdout.write("x" * 1000)
-            run.console.flush()  # type: ignore[union-attr]
-        assert max(map(len, run.console._unfinished.values())) <= console.BATCH + 1  # type: ignore[union-attr]
+            run.kept_console.flush()  # type: ignore[union-attr]
+        assert max(map(len, run.kept_console._unfinished.values())) <= console.BATCH + 1  # type: ignore[union-attr]
         print("\nnext")
     assert written(run.run_id) == f"[a line of more than {console.BATCH} characters]\nnext\n"
 
