@@ -17,6 +17,7 @@ from reticent.resume import read_back
 from reticent.run import NOT_FAST, Run, active
 from reticent.runlog import RUN_ID
 from reticent.session import Session, current
+from reticent.surroundings import capture, keep_console
 
 _now = time.time
 _pack = METRIC.pack
@@ -178,6 +179,9 @@ def _new_run(
         _watch_process_end()
     if earlier is None and sys.argv and sys.argv[0]:
         run.set_tag("source", os.path.basename(sys.argv[0]))
+    if earlier is None and run.parent_id not in session.runs:
+        capture(run._recorder)
+    run.kept_console = keep_console(run._recorder, run.run_id)
     return run
 
 

@@ -152,6 +152,13 @@ class Model(Record, tag="model", frozen=True, kw_only=True):
     size: Count
 
 
+class Console(Record, tag="console", frozen=True, kw_only=True):
+    """Whole lines that the process wrote to its console while the run was open."""
+
+    stream: Literal["stdout", "stderr"]
+    text: SealedText
+
+
 class Redaction(Record, tag="redaction", frozen=True, kw_only=True):
     """That something was hidden: by which rule, where and how often. Never what, nor how long it was."""
 
@@ -202,6 +209,7 @@ SealedRecord: TypeAlias = (
     | Withheld
     | Dataset
     | Model
+    | Console
     | Redaction
     | Warned
     | Lost

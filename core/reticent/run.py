@@ -40,6 +40,7 @@ from reticent_redact import LEFT_OUT, SealedText
 
 if TYPE_CHECKING:
     from reticent.session import Session
+    from reticent.surroundings.console import Kept
 
 active: ContextVar[Run | None] = ContextVar("reticent_run", default=None)
 """The run that module-level functions log to in this context."""
@@ -71,6 +72,8 @@ class Run:
         self._outer: Run | None = None
         self.entered = False
         """Whether it is used in a `with` block."""
+        self.kept_console: Kept | None = None
+        """What is kept of the console, if that is wanted."""
         self._fits = 0
         self._lock = threading.RLock()
         self._recorder = Recorder(session, started.run_id)
@@ -226,6 +229,10 @@ class Run:
         self.status = final
         self._recorder.ended = True
         self._session.runs.pop(self.run_id, None)
+        if self.kept_console is not None:
+            with self._recorder.guard("console"):
+                self.kept_console.close()
+            self.in_background("console", self.kept_console.finish)
         self.in_background("closing a run log", self._log.close)
         if active.get() is self:
             active.set(self._outer)

@@ -33,6 +33,44 @@ class RedactSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Names, globs allowed, whose values are always hidden."""
 
 
+VARIABLES = (
+    "*_VISIBLE_DEVICES",
+    "*_NUM_THREADS",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "PYTHONHASHSEED",
+    "RANK",
+    "*_RANK",
+    "WORLD_SIZE",
+    "*_WORLD_SIZE",
+    "SLURM_JOB_ID",
+    "SLURM_JOB_NAME",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_PROCID",
+    "SLURM_NTASKS",
+    "PBS_JOBID",
+    "LSB_JOBID",
+    "CONDA_DEFAULT_ENV",
+)
+"""What decides how a training uses its machine, and which job it is."""
+
+
+class CaptureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    argv: bool = True
+    """The command line."""
+    git: bool = True
+    """Commit, branch, remote, and whether tracked files differ from the commit."""
+    git_diff: bool = True
+    """What differs, as the artifact git/diff.patch."""
+    machine: bool = True
+    """Host, platform, user, number of CPUs, and the versions of Python and of the frameworks that are imported."""
+    environment: tuple[Name, ...] = VARIABLES
+    """Names of environment variables, globs allowed, that are noted."""
+    console: bool = False
+    """What Python code writes to stdout and stderr while a run is open."""
+    console_mb: Positive = 16.0
+    """The most that is kept of the console, for each run."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     dir: str | None = None
     """The root that holds run logs and store; default: `.reticent` beside the nearest pyproject.toml or .git."""
@@ -51,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_artifact_mb: Positive = 5000.0
     """Larger files are referenced, not copied."""
     redact: RedactSettings = RedactSettings()
+    capture: CaptureSettings = CaptureSettings()
+    """What of a run's surroundings is kept."""
     autolog: dict[str, Any] = {}
     """Options per integration, as `reticent.autolog` takes them."""
 
@@ -64,6 +104,8 @@ class Source(msgspec.Struct, frozen=True):
 
 _configured: dict[str, Any] = {}
 _current: Source | None = None
+
+_TABLES = {"redact": RedactSettings, "capture": CaptureSettings}
 
 FIELDS = tuple(field.name for field in msgspec.structs.fields(Settings))
 
@@ -97,7 +139,9 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
     for place, layer in (*_files(start), *_environment(environment), ("configure", dict(configured))):
         for key, value in layer.items():
             _check(place, key, value)
-            values[key] = value
+            known = values.get(key)
+            # Of a table, what a later place leaves out stays as an earlier one says: git = false in a file still holds.
+            values[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
             origin[key] = place
     settings = msgspec.convert(values, Settings)
     for url in settings.backends:
@@ -157,8 +201,8 @@ def _check(place: str, key: str, value: Any) -> None:
     except msgspec.ValidationError as error:
         # msgspec names the wanted and the found type, never the value.
         message = str(error).replace(" - at `$.", " at `").replace("`$.", "`")
-        if key == "redact":
-            message += f"; it may have {', '.join(field.name for field in msgspec.structs.fields(RedactSettings))}"
+        if key in _TABLES:
+            message += f"; it may have {', '.join(_TABLES[key].__struct_fields__)}"
         raise SettingsError(f"{place}: setting {key!r}: {message}") from None
 
 

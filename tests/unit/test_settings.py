@@ -44,6 +44,9 @@ def test_the_nearest_file_counts_and_the_environment_wins(tmp_path: Path) -> Non
         ("backends = 'sqlite'", ["reticent.toml", "'backends'", "`array`"]),
         ("backends = ['sqlight']", ["reticent.toml", "'backends'", "'sqlight'", "installed backends: sqlite"]),
         ("[redact]\nkeap = []", ["reticent.toml", "'redact'", "keap", "keep, deny"]),
+        ("[capture]\ngits = true", ["reticent.toml", "'capture'", "gits", "argv, git, git_diff"]),
+        ("[capture]\nconsole_mb = 0", ["reticent.toml", "'capture'", "`float` > 0.0", "console_mb"]),
+        ("[capture]\nenvironment = 'RANK'", ["reticent.toml", "'capture'", "`array`", "environment"]),
         ("= nonsense", ["reticent.toml", "not valid TOML"]),
     ],
 )
@@ -53,6 +56,14 @@ def test_a_wrong_file_is_told(content: str, parts: list[str], tmp_path: Path) ->
         load(tmp_path)
     for part in parts:
         assert part in str(error.value)
+
+
+def test_of_a_table_what_a_later_place_leaves_out_stays(tmp_path: Path) -> None:
+    (tmp_path / "reticent.toml").write_text("[capture]\ngit = false\nconsole_mb = 2\n")
+    environment = {"RETICENT_CAPTURE": '{"console": true, "console_mb": 3}'}
+    capture = settings.load(tmp_path, environment, {"capture": {"environment": ["MY_*"]}}).settings.capture
+    assert (capture.git, capture.console, capture.console_mb) == (False, True, 3.0)
+    assert capture.environment == ("MY_*",)
 
 
 def test_a_wrong_variable_is_told_without_its_value(tmp_path: Path) -> None:

@@ -67,11 +67,19 @@ def _runs(
 
 
 @app.command("show")
-def _show(run: RunArgument, all_: AllOption = False, json: JsonOption = False) -> None:
+def _show(
+    run: RunArgument,
+    console: Annotated[bool, typer.Option("--console", help="Only what it wrote to its console.")] = False,
+    all_: AllOption = False,
+    json: JsonOption = False,
+) -> None:
     """Show all that is known of one run."""
-    from reticent.cli.show import show_run
+    from reticent.cli.show import show_console, show_run
 
-    show_run(run, everything=all_, as_json=json)
+    if console:
+        show_console(run, as_json=json)
+    else:
+        show_run(run, everything=all_, as_json=json)
 
 
 @app.command("compare")

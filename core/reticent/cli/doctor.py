@@ -30,6 +30,10 @@ State = Literal["good", "fair", "bad", "none"]
 
 LITTLE_SPACE = 1e9
 
+_NOTHING: tuple[object, ...] = (None, "", [], {}, ())
+_TABLES = ("redact", "capture")
+"""Settings that hold names and bounds, never a value of the user's."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -97,17 +101,19 @@ def settings_table(source: settings.Source) -> RenderableType:
     for name in settings.FIELDS:
         value = msgspec.to_builtins(getattr(source.settings, name))
         if isinstance(value, dict):
-            value = {key: item for key, item in value.items() if item}
+            value = {key: item for key, item in value.items() if item not in _NOTHING}
         origin = source.origin[name]
         style = render.DIM if origin == "default" else ""
-        text = _shown(value) if name == "redact" else redactor.seal(_shown(value), channel="settings", key=name)
+        text = _shown(value) if name in _TABLES else redactor.seal(_shown(value), channel="settings", key=name)
         table.add_row(render.literal(name, style), render.literal(text, style), render.literal(origin, render.DIM))
     return table
 
 
 def _shown(value: object) -> str:
-    if value is None or value in ("", [], {}, ()):
+    if value in _NOTHING:
         return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     if isinstance(value, dict):

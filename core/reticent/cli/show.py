@@ -7,6 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from reticent.backends.sqlite.plain import plain
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
@@ -32,6 +33,22 @@ def show_run(run_id: str, everything: bool, as_json: bool) -> None:
         return
     out = render.console()
     print_run(out, run, brief=render.on_terminal(out) and not everything)
+
+
+def show_console(run_id: str, as_json: bool) -> None:
+    """What the run wrote to its console, stderr in a colour of its own."""
+    from reticent.store import get_run
+
+    run = get_run(run_id)
+    written = run.console()
+    if as_json:
+        render.dump(plain(written))
+        return
+    out = render.console()
+    if not written:
+        out.print(Text("Nothing was kept of this run's console; the setting capture.console keeps it.", render.DIM))
+    for part in written:
+        out.print(render.lines(part.text, render.FAIR if part.stream == "stderr" else ""))
 
 
 def print_run(out: Console, run: StoredRun, brief: bool) -> None:

@@ -15,11 +15,13 @@ from reticent import autologging, closing, guard, run, session, settings
 def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
     """Log under `root`, deliver to `backends` (comma-separated), and raise errors of ours, which users never see.
 
+    What git says of the tests' own repository is not captured: no test is to depend on its state.
     At the end autologging is off, runs are ended and delivered, and settings are read anew.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RETICENT_DIR", str(root))
         patch.setenv("RETICENT_BACKENDS", backends)
+        patch.setenv("RETICENT_CAPTURE", '{"git": false}')
         patch.setattr(guard, "strict", True)
         patch.setattr(guard, "_told", set())
         settings.reset()

@@ -32,8 +32,8 @@ _SLACK: tuple[Rule, ...] = (
     Rule(
         "slack-token",
         ("xox",),
-        ALONE
-        + r"xox(?:[abcdoprs](?:-[0-9]{9,16}|-[0-9]{1,2}|-T[A-Z0-9]{8,12}){1,3}(?:-[A-Za-z0-9%]{8,160}){1,3}|e(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{60,400})",
+        ALONE + r"xox(?:[abcdoprs](?:-[0-9]{9,16}|-[0-9]{1,2}|-T[A-Z0-9]{8,12}){1,3}(?:-[A-Za-z0-9%]{8,160}){1,3}"
+        r"|e(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{60,400})",
         lambda secret: len(secret) >= 20 and secret[5:].strip("-0123456789") != "" and has_digit(secret[7:]),
         hits=(
             "xoxb-" + "123456789012-" + "1234567890123-" + "a1B2c3D4e5F6",

@@ -18,6 +18,8 @@ SECRET = "sk-" + "proj-" + "4hT9qLw2" * 6
 RUNS = """
 import math, os, sys
 import reticent
+from reticent.records import Console
+from reticent.session import current
 
 reticent.configure(experiment="churn")
 with reticent.start_run("search", run_id="aaaa0001", tags={"team": "[bold]x[/]"}) as run:
@@ -43,6 +45,9 @@ with reticent.start_run("withholding", run_id="dddd0001") as run:
     with open(path, "w") as file:
         file.write("token: " + sys.argv[1] + chr(10))
     run.log_artifact(path)
+    seal = current().seal
+    for stream, text in (("stdout", f"loss 0.5{chr(10)}[red] {chr(27)}[31m key={sys.argv[1]}"), ("stderr", "careful")):
+        run._recorder.append(Console(time=1.0, stream=stream, text=seal("console", text + chr(10))))
     run.log_param("changed", 1)
     run.log_param("changed", 2)
 """

@@ -40,6 +40,14 @@ def test_all_well(command: Command, root: Path) -> None:
     assert "All is well." in outcome.out
 
 
+def test_what_is_captured_is_shown(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETICENT_CAPTURE", '{"git": false, "environment": ["MY_*"]}')
+    shown = line(command("doctor").out, "capture")
+    assert "git = false" in shown
+    assert "environment = MY_*;" in shown
+    assert "RETICENT_CAPTURE" in shown
+
+
 def test_frameworks_are_told_apart(command: Command) -> None:
     out = command("doctor").out
     assert "1 patch" in line(out, "sklearn")

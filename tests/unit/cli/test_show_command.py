@@ -66,6 +66,14 @@ def test_trouble_and_withheld_files_are_explained(command: Command) -> None:
     assert SECRET not in out
 
 
+def test_the_console_is_shown_literally(command: Command) -> None:
+    out = command("show", "dddd", "--console").out
+    assert out == "loss 0.5\n[red] \\x1b[31m key=[REDACTED:openai-key]\ncareful\n"
+    parts = json.loads(command("show", "dddd", "--console", "--json").out)
+    assert [part["stream"] for part in parts] == ["stdout", "stderr"]
+    assert "capture.console" in command("show", "aaaa", "--console").out
+
+
 def test_json_is_the_whole_run(command: Command) -> None:
     outcome = command("show", "aaaa0001", "--json")
     run = json.loads(outcome.out)

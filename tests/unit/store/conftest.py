@@ -19,6 +19,7 @@ Append = Callable[[Run, SealedRecord], None]
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("RETICENT_DIR", str(tmp_path / "root"))
     monkeypatch.setenv("RETICENT_BACKENDS", "")
+    monkeypatch.setenv("RETICENT_CAPTURE", '{"git": false, "argv": false, "machine": false, "environment": []}')
     monkeypatch.setattr(guard, "strict", True)
     monkeypatch.setattr(guard, "_told", set())
     settings.reset()

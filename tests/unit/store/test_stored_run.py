@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import reticent
+from reticent.backends.sqlite import schema
 from reticent.backends.sqlite.schema import database_path
-from reticent.records import Delivery, Lost, Metric, Redaction, Warned, Withheld
+from reticent.records import Console, Delivery, Lost, Metric, Redaction, Warned, Withheld
 from reticent.session import current
 from reticent.store import get_run, open_store, search_runs
 
@@ -36,6 +37,30 @@ def test_times_error_parent_and_status(root: Path) -> None:
     assert stored.duration_s == stored.end_time - stored.start_time
     assert [child.run_id for child in get_run(outer.run_id).children()] == [first.run_id, second.run_id]
     assert stored.children() == []
+
+
+def test_the_console_of_each_process_in_its_order(root: Path, append: Append) -> None:
+    seal = current().seal
+    with reticent.start_run() as run:
+        for moment, stream, text in ((3.0, "stdout", "c\n"), (1.0, "stdout", "a\n"), (2.0, "stderr", "b\n")):
+            append(run, Console(time=moment, stream=stream, text=seal("console", text)))  # type: ignore[arg-type]
+    stored = get_run(run.run_id)
+    assert [(part.stream, part.text) for part in stored.console()] == [
+        ("stdout", "a\n"),
+        ("stderr", "b\n"),
+        ("stdout", "c\n"),
+    ]
+    assert [part["text"] for part in stored.to_dict()["console"]] == ["a\n", "b\n", "c\n"]
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        schema.connect(database_path(root)).close()
+    with reticent.start_run() as run:
+        run.log_param("lr", 0.1)
+    stored = get_run(run.run_id)
+    assert (stored.params, stored.console()) == ({"lr": "0.1"}, [])
 
 
 def test_a_run_that_goes_on_is_read_as_it_grows(root: Path) -> None:

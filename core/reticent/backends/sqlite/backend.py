@@ -20,6 +20,7 @@ from reticent.files import share
 from reticent.records import (
     METRIC,
     Artifact,
+    Console,
     Dataset,
     Delivery,
     Entry,
@@ -241,12 +242,13 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
     Model: ("model", ("path", "flavor", "mlmodel", "size")),
     Delivery: ("delivery", ("backend", "state", "delivered", "rejected", "error")),
+    Console: ("console", ("stream", "text")),
     Redaction: ("redaction", ("channel", "rule", "action", "confidence", "count")),
     Warned: ("warning", ("kind", "message")),
     Lost: ("loss", ("what", "count", "reason")),
 }
 
-_COUNTED = (Redaction, Warned, Lost)
+_COUNTED = (Console, Redaction, Warned, Lost)
 
 _STORE: dict[type, Callable[[SqliteBackend, int, Any], None]] = {
     RunStarted: SqliteBackend._store_started,

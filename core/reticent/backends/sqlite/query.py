@@ -20,6 +20,7 @@ from reticent.backends.sqlite.schema import check_held, unusable
 from reticent.files import safe_relative
 from reticent.records import (
     Artifact,
+    Console,
     Dataset,
     Delivery,
     Lost,
@@ -153,6 +154,10 @@ class StoredRun:
     def models(self) -> list[Model]:
         return self._records(Model, "time, path")
 
+    def console(self) -> list[Console]:
+        """What the process wrote to its console, if that was kept: batches of whole lines, in their order."""
+        return self._records(Console, "time, writer, place")
+
     def warnings(self) -> list[Warned]:
         return self._records(Warned, "time, writer, place")
 
@@ -197,6 +202,7 @@ class StoredRun:
                 for dataset in plain(self.datasets())
             ],
             "models": plain(self.models()),
+            "console": plain(self.console()),
             "redactions": plain(self.redactions()),
             "warnings": plain(self.warnings()),
             "losses": plain(self.losses()),

@@ -9,6 +9,7 @@ Times are seconds since the epoch. A NaN is stored as NULL, which SQLite makes o
     metric          every point; `place` is its number in the run log, so that a point that comes again is the same row
     latest_metric   per run and key: the last point (by step, then time), the smallest and the largest value
     artifact        files; the content is `blobs/<first two digits>/<sha256>` beside the database
+    console         what the process wrote to stdout and stderr, in batches of whole lines
     dataset, model, redaction, warning, loss, delivery, withheld, reference   as in reticent.records
 """
 
@@ -121,6 +122,13 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     "ALTER TABLE redaction ADD COLUMN confidence TEXT NOT NULL DEFAULT 'high';",
+    """
+    CREATE TABLE console (
+        run INTEGER NOT NULL, writer INTEGER NOT NULL, place INTEGER NOT NULL, time REAL NOT NULL,
+        stream TEXT NOT NULL, text TEXT NOT NULL,
+        PRIMARY KEY (run, writer, place)
+    );
+    """,
 )
 """Script n brings a database from version n to n + 1 (`PRAGMA user_version`)."""
 
