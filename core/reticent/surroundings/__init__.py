@@ -19,7 +19,6 @@ from reticent_redact import Report, SealedText
 
 if TYPE_CHECKING:
     from reticent.recorder import Recorder
-    from reticent.session import Session
 
 DIFF = "git/diff.patch"
 MOST_ARGUMENTS = 1000
@@ -88,30 +87,11 @@ def _note_git(recorder: Recorder, places: list[str], with_diff: bool) -> None:
     if repository.problem:
         recorder.warn("git", f"git: {repository.problem}")
     if with_diff and repository.diff:
-        text, counts = _sealed_diff(recorder.session, repository)
-        artifact = artifacts.write_sealed(recorder.log.directory, recorder.seal("artifact name", DIFF), text)
-        recorder.append(artifact, *counts)
+        text = recorder.seal("git diff", repository.diff)
+        recorder.append(artifacts.write_sealed(recorder.log.directory, recorder.seal("artifact name", DIFF), text))
         if repository.cut:
             size = git.DIFF_BYTES >> 20
             recorder.warn("git diff", f"the uncommitted changes are over {size} MiB; {DIFF} has their beginning only")
-
-
-_sealed: tuple[Session, git.Repository, SealedText, list[SealedRecord]] | None = None
-
-
-def _sealed_diff(session: Session, repository: git.Repository) -> tuple[SealedText, list[SealedRecord]]:
-    """The diff sealed, and what was redacted in it: once for all runs of a process that have the same one.
-
-    Not where values are registered as secret: there may be more of them by the next run.
-    """
-    global _sealed
-    known = _sealed
-    if known is not None and known[0] is session and known[1] is repository and not session.redactor.knows_values:
-        return known[2:]
-    report = Report()
-    text = session.seal("git diff", repository.diff, report=report)
-    _sealed = session, repository, text, recovery.redactions(report)
-    return _sealed[2:]
 
 
 def _tags(recorder: Recorder, facts: Mapping[str, str], channel: str) -> list[SealedRecord]:
