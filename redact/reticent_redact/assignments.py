@@ -8,7 +8,8 @@ value or none of interest: `"pad_token": 7` is passed over by the first look.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from reticent_redact import names, plausible
@@ -94,11 +95,10 @@ class Assigned(NamedTuple):
 
 
 class Assignments:
-    """Finds the values of secret keys. `judge` gives the verdict for a key; `more` is what other secret keys contain."""
+    """Finds the values of secret keys. `judge` gives the verdict for a key."""
 
-    def __init__(self, judge: Callable[[str], names.Verdict | None], more: Iterable[str] = ()) -> None:
+    def __init__(self, judge: Callable[[str], names.Verdict | None]) -> None:
         self._judge = judge
-        self.literals = (*_literals(), *(case for word in more for case in _cases(word)))
 
     def find(self, text: str, at: int) -> Assigned | None:
         """The secret value whose key has a literal at `at`."""
@@ -179,8 +179,10 @@ def _place_in_query(text: str, at: int, verdict: names.Verdict) -> tuple[int, in
     return whole.span() if whole else None
 
 
-def _literals() -> list[str]:
-    found: dict[str, None] = {}
+@lru_cache(maxsize=8)
+def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
+    """What stands where a secret key may; `more` is what a policy's keys contain."""
+    found: dict[str, None] = {case: None for word in more for case in _cases(word)}
     for sequence in names.SECRET:
         for joined in {"".join(sequence), "_".join(sequence), "-".join(sequence), ".".join(sequence)}:
             found.update(dict.fromkeys(_cases(joined)))
@@ -192,7 +194,7 @@ def _literals() -> list[str]:
             for quote in ('"', "'", '\\"'):
                 tails = (tail.format(q=quote, v=quote) for tail in _AFTER_QUOTED)
                 found.update(dict.fromkeys(case + tail for tail in tails))
-    return list(found)
+    return frozenset(found)
 
 
 def _cases(word: str) -> tuple[str, str, str]:

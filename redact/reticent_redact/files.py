@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from reticent_redact import binary
 from reticent_redact.text import CONTEXT, REACH, Scanner, Span, replace
 
 if TYPE_CHECKING:
@@ -99,6 +98,8 @@ def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, fou
         digest.update(chunk)
         size += len(chunk)
         found.scanned(len(chunk))
+    from reticent_redact import binary  # archives and pickles: not before there is a file that is no text
+
     for rule, secret in binary.secrets(file, scanner, found.channel):
         if found.is_hidden(rule, secret):
             return Withheld(rule)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 from reticent_redact import names, plausible
-from reticent_redact.assignments import Assignments
+from reticent_redact.assignments import Assignments, key_literals
 from reticent_redact.known import Known
 from reticent_redact.literals import Literals
 from reticent_redact.markers import MARKER
@@ -65,15 +66,8 @@ class Scanner:
         self.judge = judge
         self.known = known if known is not None else Known()
         self._patterns = patterns
-        self._assignments = Assignments(judge, more_keys)
-        tried: dict[str, list[tuple[int, Rule]]] = {}
-        for number, rule in enumerate(rules):
-            for literal in rule.literals:
-                tried.setdefault(literal, []).append((number, rule))
-        of_keys = dict.fromkeys(self._assignments.literals)
-        literals = list(dict.fromkeys((*tried, *of_keys)))
-        self._tried = [(tuple(tried.get(literal, ())), literal in of_keys) for literal in literals]
-        self._literals = Literals(literals)
+        self._assignments = Assignments(judge)
+        self._literals, self._tried = _table(tuple(rules), key_literals(tuple(more_keys)))
         self._rule_ids = _RULE_IDS.union(patterns.ids if patterns is not None else ())
 
     def is_marker(self, text: str) -> bool:
@@ -121,6 +115,21 @@ class Scanner:
 
     def _wall(self, marker: re.Match[str]) -> str:
         return "\n" * len(marker[0]) if marker[1] in self._rule_ids else marker[0]
+
+
+_Tried: TypeAlias = list[tuple[tuple[tuple[int, Rule], ...], bool]]
+"""For each literal: the rules to try, with their numbers, and whether it is one of a key."""
+
+
+@lru_cache(maxsize=8)
+def _table(rules: tuple[Rule, ...], of_keys: frozenset[str]) -> tuple[Literals, _Tried]:
+    """What stands in texts and what it stands for: the same for all redactors whose policies name the same keys."""
+    tried: dict[str, list[tuple[int, Rule]]] = {}
+    for number, rule in enumerate(rules):
+        for literal in rule.literals:
+            tried.setdefault(literal, []).append((number, rule))
+    literals = sorted(of_keys.union(tried))
+    return Literals(literals), [(tuple(tried.get(literal, ())), literal in of_keys) for literal in literals]
 
 
 def replace(text: str, spans: Iterable[tuple[Span, str]], start: int, end: int) -> str:

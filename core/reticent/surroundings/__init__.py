@@ -12,10 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reticent import artifacts, recovery
+from reticent import artifacts
 from reticent.records import SealedRecord, Tag
 from reticent.surroundings import console, environment, git
-from reticent_redact import Report, SealedText
 
 if TYPE_CHECKING:
     from reticent.recorder import Recorder
