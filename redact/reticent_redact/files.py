@@ -72,8 +72,13 @@ def seal(
 
 
 def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found, workspace: Path) -> SealedFile:
-    digest = hashlib.sha256()
-    if all(_is_clean(piece, digest) for piece in _pieces(file, scanner, found)):
+    digest, is_clean = hashlib.sha256(), True
+    for piece in _pieces(file, scanner, found):
+        digest.update(piece.text[piece.start : piece.end].encode())
+        if piece.spans:
+            is_clean = False
+            found.learn(piece.text, piece.spans)
+    if is_clean:
         size = file.tell()
         path.replace(target)
         return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
@@ -81,7 +86,8 @@ def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found
         digest, redactions = hashlib.sha256(), 0
         for piece in _pieces(file, scanner, found):
             spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
-            content = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end).encode()
+            text = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end)
+            content = (found.settled(text) if spans else text).encode()
             redactions += len(spans)
             digest.update(content)
             redacted.write(content)
@@ -115,11 +121,6 @@ class _Piece:
     start: int
     end: int
     spans: list[Span]
-
-
-def _is_clean(piece: _Piece, digest: hashlib._Hash) -> bool:
-    digest.update(piece.text[piece.start : piece.end].encode())
-    return not piece.spans
 
 
 def _pieces(file: BinaryIO, scanner: Scanner, found: Found) -> Iterator[_Piece]:

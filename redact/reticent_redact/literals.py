@@ -28,7 +28,7 @@ def fold(text: str) -> bytes:
 
 
 class Literals:
-    """Finds `literals` (none with a NUL), each by its number.
+    """Finds `literals` each by its number.
 
     `make_pass` makes what finds them in bytes, `prepare` the bytes of a text, one for each character.
     """
@@ -40,7 +40,7 @@ class Literals:
         prepare: Callable[[str], bytes] = fold,
     ) -> None:
         self._prepare = prepare
-        self._literals = prepare("\0".join(literals)).split(b"\0")
+        self._literals = [prepare(literal) for literal in literals]
         self._overlap = max(map(len, self._literals), default=1) - 1
         self._make_pass = make_pass
         self._find = (make_pass or _quickly_made)(self._literals)

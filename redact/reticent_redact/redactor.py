@@ -275,11 +275,24 @@ class Redactor:
 
     def _masked(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:
         spans = self._scanner.spans(text, found.channel, keys=keys)
-        if spans and self._learn(text, spans, found.channel):
+        if spans and self.learn(text, spans, found.channel):
             spans = self._scanner.spans(text, found.channel, keys=keys)  # it may stand in the text without its key, too
-        return replace(text, found.hidden(text, spans, path), 0, len(text)) if spans else text
+        if not spans:
+            return text
+        return self.settled(replace(text, found.hidden(text, spans, path), 0, len(text)), path, found, keys=keys)
 
-    def _learn(self, text: str, spans: list[Span], channel: str) -> bool:
+    def settled(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:
+        """A text in which secrets were replaced, once more without secrets: where a longer value was cut, what is left
+        may look like one."""
+        for _ in range(_AGAIN):
+            spans = self._scanner.spans(text, found.channel, keys=keys)
+            again = replace(text, found.hidden(text, spans, path, again=True), 0, len(text))
+            if again == text:
+                break
+            text = again
+        return text
+
+    def learn(self, text: str, spans: list[Span], channel: str) -> bool:
         """Know the values of secret keys in a text from now on; whether there are new ones."""
         if self.policy.decide is not None:
             return False
@@ -327,15 +340,24 @@ class Found:
         """Whether a secret that cannot be replaced must not be seen."""
         return self._redactor.action(rule, self.channel, "", secret) != "keep"
 
-    def hidden(self, text: str, spans: list[Span], path: str) -> list[tuple[Span, str]]:
-        """What stands for each secret in a text."""
+    def hidden(self, text: str, spans: list[Span], path: str, *, again: bool = False) -> list[tuple[Span, str]]:
+        """What stands for each secret in a text; what is kept is counted once, not when it is found `again`."""
         result = []
         for span in spans:
             secret = text[span.start : span.end]
             action = self._redactor.action(span.rule, self.channel, span.key or path, secret)
-            self.count(span.rule, action)
+            if not (again and action == "keep"):
+                self.count(span.rule, action)
             result.append((span, "" if action == "drop" else self._instead(action, span.rule, secret)))
         return result
+
+    def learn(self, text: str, spans: list[Span]) -> None:
+        """`Redactor.learn` for a part of a file."""
+        self._redactor.learn(text, spans, self.channel)
+
+    def settled(self, text: str) -> str:
+        """`Redactor.settled` for a part of a file."""
+        return self._redactor.settled(text, "", self)
 
     def scanned(self, size: int) -> None:
         """Tell whoever watches that so many more bytes of a file were looked at."""

@@ -37,6 +37,7 @@ _SHOWN = 256
 """Characters of what was found that tell whether it only shows what a secret looks like."""
 
 _TELLING = re.compile(r"[:=@>]|--")
+_OF_TOKENS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 
 CONFIDENCE: dict[str, Confidence] = {rule.id: rule.confidence for rule in RULES}
@@ -90,7 +91,7 @@ class Scanner:
         if self._patterns is not None:
             found += [Span(*place) for place in self._patterns.find(text, channel)]
         if self.known:
-            found += [Span(start, end, KNOWN_RULE) for start, end in self.known.find(text)]
+            found += [Span(*_whole_token(text, start, end), KNOWN_RULE) for start, end in self.known.find(text)]
         return _merged(found)
 
     def _by_literal(self, text: str, channel: str, keys: bool) -> Iterator[Span]:
@@ -141,6 +142,14 @@ def replace(text: str, spans: Iterable[tuple[Span, str]], start: int, end: int) 
         pieces += (text[start : max(start, span.start)], instead)
         start = span.end
     return "".join((*pieces, text[start:end]))
+
+
+def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:
+    """The place of the token that a value is a part of: what is left of it must not look like another secret."""
+    if text[start:end].isalpha():
+        return start, end  # a word is found as a word only
+    front = text[max(0, start - CONTEXT) : start]
+    return start - len(front) + len(front.rstrip(_OF_TOKENS)), _REST_OF_TOKEN.match(text, end, end + CONTEXT).end()  # type: ignore[union-attr]  # it matches nothing as well
 
 
 def _end_of_token(text: str, at: int) -> int:

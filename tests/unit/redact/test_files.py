@@ -17,7 +17,7 @@ from reticent_redact.rules import RULES
 GITHUB = "ghp_" + "a1B2" * 9
 PEM = "-----BEGIN " + "RSA PRIVATE KEY-----\n" + ("MIIEow" * 10 + "\n") * 60 + "-----END " + "RSA PRIVATE KEY-----"
 SECRETS = [
-    *(rule.hits[0] for rule in RULES[::25]),
+    *(rule.hits[0] for rule in RULES[::25] if not rule.only_in),
     *(rule.hits[0] for rule in RULES if rule.id in ("jwt", "url-password", "kubernetes-secret", "bearer-token")),
     PEM,
     "password='" + "s3cr3t and " * 500 + "'",
