@@ -26,6 +26,9 @@ SHORTEST = 8
 MOST = 10_000
 """Values learned from keys beyond this many are not learned: a key whose values are that many is no password."""
 
+LONGEST = 1024
+"""A longer value is not learned: it is a text, and stands in others in parts."""
+
 _RECENT = 32
 _LONG = 16 * 1024
 """Characters: making an automaton is cheaper than looking for the recent values one by one in a longer text."""
@@ -72,7 +75,7 @@ class Known:
 
     def learn(self, value: str) -> None:
         """`add` a value that was hidden because of its key, while there are not too many."""
-        if len(self._values) < MOST:
+        if len(self._values) < MOST and len(value) <= LONGEST:
             self.add((value,))
 
     def digest(self, key: bytes) -> str:
