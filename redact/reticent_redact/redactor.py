@@ -215,7 +215,9 @@ class Redactor:
         if not secret or self._scanner.is_marker(value):
             return self._text(value, path, found)
         hidden = found.hide(verdict.rule, path, value)
-        if hidden is not value:
+        if (
+            hidden is not value and self._judge_key(value, value) is None
+        ):  # `password: password` makes no secret of keys
             self.known.learn(value)
         return hidden
 

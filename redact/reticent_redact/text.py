@@ -100,7 +100,7 @@ class Scanner:
         for at, number in self._literals.find(text):
             rules, is_key = self._tried[number]
             for index, rule in rules:
-                if at < done.get(index, 0) or (rule.only_in and channel not in rule.only_in):
+                if at < done.get(index, -1) or (rule.only_in and channel not in rule.only_in):
                     continue
                 place = rule.find(text, at)
                 if place is not None and not plausible.is_filler(text[slice(*place)][:_SHOWN]):
