@@ -71,7 +71,7 @@ def seal(example: Example | None, redactor: Redactor, report: Report) -> tuple[d
 
     def sealed(form: Any, report: Report | None) -> SealedText:
         return redactor.seal(
-            known_by, channel="artifact", report=report, render=lambda plain: msgspec.json.encode(form(plain)).decode()
+            known_by, channel="example", report=report, render=lambda plain: msgspec.json.encode(form(plain)).decode()
         )
 
     files = {FILE: sealed(stored, report)}

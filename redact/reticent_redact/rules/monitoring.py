@@ -124,6 +124,7 @@ _TEAMWORK: tuple[Rule, ...] = (
     ),
     token("hubspot-token", ("pat-na0-", "pat-eu0-", "pat-ap0-"), UUID, AN_UUID),
     token("defined-networking-token", "dnkey-", "[a-z0-9=_-]{26}-[a-z0-9=_-]{52}", small(26) + "-" + small(52)),
+    token("school-42-client-secret", ("s-s4t2ud-", "s-s4t2af-"), "[0-9a-f]{64}", hexes(64)),
     token("adafruit-io-key", "aio_", "[A-Za-z0-9]{28}" + END, mixed(28), has_digit),
     token("salesforce-session", "00D", "[A-Za-z0-9]{12,15}![A-Za-z0-9_.]{80,200}", mixed(12) + "!AQ" + mixed(94)),
     Rule(
