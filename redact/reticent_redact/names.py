@@ -139,6 +139,9 @@ _PLAIN_VARIABLE = _set_of("public pad eos bos unk sep cls mask num max min prima
 _ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": _ML_PASS}
 """Words that, standing before a word of `MAYBE`, make it machine learning's own."""
 
+_PLACES = _set_of("PWD OLDPWD GOOGLE_APPLICATION_CREDENTIALS")
+"""Environment variables that are called like secrets and hold paths."""
+
 _JOINED = {"".join(sequence): "-".join(sequence) for sequence in SECRET if len(sequence) > 1}
 _JOINED_ENDINGS = ("password", "passwd", "passphrase", "apikey", *(joined for joined in _JOINED if len(joined) >= 9))
 _SINGULAR = {f"{word}s": word for sequence in SECRET for word in sequence}
@@ -177,13 +180,15 @@ def words(key: str) -> list[str]:
 def judge(key: str) -> Verdict | None:
     """The verdict by the words of a key; None for a plain one."""
     parts = words(key)
-    if not parts:
+    if not parts or key in _PLACES:
         return None
     for whole in (" ".join(parts[-2:]), parts[-1]):
         if whole in _WHOLE:
             return Verdict(f"key-{whole.replace(' ', '-')}", True)
     if parts[-1] in _DESCRIBING:
-        return None
+        # The id of an access key is half of a pair whose other half stands beside it.
+        is_half = _is_variable(key) and parts[-3:] == ["access", "key", "id"]
+        return Verdict("key-key", False) if is_half else None
     named = _secret_sequence(parts)
     if named is not None:
         return Verdict(f"key-{named}", True)

@@ -6,6 +6,7 @@ What random-looking text is worth is never a reason on its own: these are asked 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _EMPTY = {"", "none", "null", "nil", "true", "false", "undefined", "n/a"}
 
@@ -56,12 +57,18 @@ def looks_like_credential(value: str) -> bool:
     """Whether a value under a key that may name a secret has the form of one: long, unbroken, letters with digits."""
     if not _CREDENTIAL.fullmatch(value) or "://" in value or value.startswith(("/", "./", "../", "~/")):
         return False
-    if _varied(value):
+    if _varied(value) or _restless(value):
         return True
     if not _LONG_RUN.search(value) or not is_mixed(value):
         return False
     longest = max(re.split(r"[^A-Za-z0-9]", value), key=len)
     return is_mixed(longest) and sum(character.isdigit() for character in longest) >= 2
+
+
+def _restless(value: str) -> bool:
+    """Whether letters change between capital and small as often as if drawn by lot, and not as in `CamelCaseWords`."""
+    changes = sum(one.isupper() != other.isupper() for one, other in pairwise(value))
+    return len(value) >= 20 and value.isalnum() and changes > 0.36 * len(value)
 
 
 def _varied(value: str) -> bool:
