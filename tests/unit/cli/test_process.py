@@ -108,7 +108,7 @@ reticent.log_artifact(sys.argv[1])
 @pytest.mark.skipif(sys.platform != "linux", reason="a pseudoterminal")
 def test_a_large_file_delays_no_exit_and_whoever_publishes_it_says_so(tmp_path: Path) -> None:
     file, root = tmp_path / "large[1].log", tmp_path / "root"
-    file.write_text("epoch=3 step=17 loss=0.25 of a run that was long\n" * 1_000_000)
+    file.write_text("epoch=3 step=17 loss=0.25 of a run that was long\n" * 5_000_000)
     environment = {**os.environ, "RETICENT_DIR": str(root), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
         [sys.executable, "-c", LEFT, str(file)],

@@ -68,7 +68,7 @@ def test_trouble_and_withheld_files_are_explained(command: Command) -> None:
 
 def test_the_console_is_shown_literally(command: Command) -> None:
     out = command("show", "dddd", "--console").out
-    assert out == "loss 0.5\n[red] \\x1b[31m key=[REDACTED:openai-key]\ncareful\n"
+    assert out == "loss 0.5\n[red] \\x1b[31m key=[REDACTED:openai-project-key]\ncareful\n"
     parts = json.loads(command("show", "dddd", "--console", "--json").out)
     assert [part["stream"] for part in parts] == ["stdout", "stderr"]
     assert "capture.console" in command("show", "aaaa", "--console").out
