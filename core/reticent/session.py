@@ -24,7 +24,7 @@ from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.runlog import LogWriter
 from reticent.settings import Settings
-from reticent_redact import Policy, Redactor, Report, SealedText
+from reticent_redact import Redactor, Report, SealedText
 
 if TYPE_CHECKING:
     from reticent.recorder import Recorder
@@ -35,8 +35,10 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.root = settings_module.root(settings)
-        self.redactor = Redactor(Policy(keep=settings.redact.keep, deny=settings.redact.deny))
+        self.redactor = Redactor(settings.policies.base)
         self.redactor.know_process()
+        for key in settings.policies.hash_keys():
+            self.redactor.register(key)
         self.host = self.seal("host", socket.gethostname())
         self.runs: dict[str, Run] = {}
         """The runs of this process that have not ended."""

@@ -65,14 +65,14 @@ class Patterns:
     def find(self, text: str, channel: str) -> Iterator[tuple[int, int, str]]:
         """From where to where each match reaches, and the rule's id."""
         for first, compiled in self._sets:
-            for number in compiled.Match(text):
+            for number in compiled.Match(text) or ():
                 rule = self._rules[first + number]
                 if not rule.only_in or channel in rule.only_in:
                     yield from self._places(rule, text)
 
     def _places(self, rule: UserRule, text: str) -> Iterator[tuple[int, int, str]]:
         compiled = self._compiled[rule.id]
-        group = "secret" if "secret" in compiled.groupindex else 0
+        group = compiled.groupindex.get("secret", 0)
         for match in compiled.finditer(text):
             start, end = match.span(group)
             if start < end:
