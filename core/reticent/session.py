@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reticent import settings as settings_module
+from reticent.backends import name_of
 from reticent.background import Background
-from reticent.delivery import Sender
+from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
 from reticent.guard import swallowed
 from reticent.process import after_fork_in_child, at_exit
@@ -103,8 +104,13 @@ class Session:
                 seal=lambda text: self.seal("backend error", text),
                 prepare=lambda run_id: recover(self, run_id),
                 completed=self._note_delivery,
+                stricter=self._stricter(name_of(url)),
             )
         return self._senders[url]
+
+    def _stricter(self, backend: str) -> Stricter | None:
+        policies = self.settings.policies
+        return Stricter(Redactor(policies.of(backend)), self.redactor) if backend in policies.own else None
 
     def senders(self) -> list[Sender]:
         """The senders of the configured backends."""

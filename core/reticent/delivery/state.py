@@ -45,7 +45,7 @@ class ProgressFiles:
     def __init__(self, root: Path, url: str, identity: str) -> None:
         digest = hashlib.blake2b(f"{url}\n{identity}".encode(), digest_size=6).hexdigest()
         self._runs = root / "runs"
-        self._directory = root / "delivery" / f"{name_of(url)}-{digest}"
+        self.directory = root / "delivery" / f"{name_of(url)}-{digest}"
 
     def load(self, run_id: str) -> Progress:
         try:
@@ -60,8 +60,8 @@ class ProgressFiles:
 
     def outstanding(self) -> Iterator[str]:
         """The ids of the runs that may hold something this store has not got, oldest first."""
-        make_directory(self._directory)
-        settled = _changed(self._directory)
+        make_directory(self.directory)
+        settled = _changed(self.directory)
         for changed, run_id in sorted((changed, name) for name, changed in _changed(self._runs).items()):
             if not (self._runs / run_id).is_dir():
                 continue
@@ -84,7 +84,7 @@ class ProgressFiles:
         os.utime(path, ns=(seen, seen))
 
     def _path(self, run_id: str) -> Path:
-        return self._directory / f"{run_id}.json"
+        return self.directory / f"{run_id}.json"
 
 
 def _changed(directory: Path) -> dict[str, int]:
