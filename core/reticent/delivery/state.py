@@ -87,6 +87,25 @@ class ProgressFiles:
         return self.directory / f"{run_id}.json"
 
 
+def set_back(run: Path) -> set[str]:
+    """Have every store get a run anew, whose directory this is; the names of the backends that have had something of it.
+
+    Positions in its old files mean nothing in the new ones.
+    """
+    had = set()
+    for path in (run.parent.parent / "delivery").glob(f"*/{run.name}.json"):
+        try:
+            progress = msgspec.json.decode(path.read_bytes(), type=Progress)
+        except (FileNotFoundError, msgspec.DecodeError):
+            continue
+        has_some = bool(progress.delivered or progress.said)
+        if has_some:
+            had.add(path.parent.name.rpartition("-")[0])
+        write_private(path, msgspec.json.encode(Progress(said=progress.said or ("pending" if has_some else ""))))
+        os.utime(path, ns=(0, 0))
+    return had
+
+
 def _changed(directory: Path) -> dict[str, int]:
     """When each entry of a directory was changed; without those that another process has just renamed or removed."""
     found = {}

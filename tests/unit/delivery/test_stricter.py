@@ -5,71 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import sys
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-
-import pytest
 
 import reticent
 from reticent import records, session
-from reticent.backends import Batch, Rejection, Target, UnavailableError
+from reticent.backends import Batch
 from reticent.models.mlmodel import published_model
 from reticent.redaction import Policies
 from reticent.resealing import reseal
 from reticent_redact import Policy, Redactor, UserRule
 
-STAFF = "STAFF-" + "123456"
+from .conftest import RULE, STAFF, Memory
+
 GITHUB = "ghp_" + "a1B2" * 9
-
-
-class Memory:
-    """A backend that keeps what it gets."""
-
-    written: list[records.SealedRecord]
-    points: list[records.Metric]
-    files: dict[str, bytes]
-    refuses = False
-
-    def open(self, target: Target) -> str:
-        return "memory"
-
-    def write(self, batch: Batch) -> list[Rejection]:
-        if self.refuses:
-            raise UnavailableError("not now")
-        for entry in batch.entries:
-            self.written.append(entry.record)
-            if isinstance(entry.record, records.Artifact):
-                file = batch.file(entry.record)
-                assert file is not None
-                content = file.read_bytes()
-                assert len(content) == entry.record.size
-                assert hashlib.sha256(content).hexdigest() == entry.record.sha256
-                self.files[entry.record.path] = content
-        self.points += [metric for block in batch.metrics for metric in block]
-        return []
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.fixture
-def memory(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Memory]:
-    """The backend `memory`, installed as a third party's is, and empty."""
-    metadata = tmp_path / "site" / "memory-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: memory\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[reticent.backends]\nmemory = memorybackend:Memory\n")
-    module: Any = ModuleType("memorybackend")
-    # A class of the test's own: the sender of another test may still be at work.
-    module.Memory = type("Memory", (Memory,), {"written": [], "points": [], "files": {}})
-    monkeypatch.setitem(sys.modules, "memorybackend", module)
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.setenv("RETICENT_BACKENDS", "sqlite,memory")
-    monkeypatch.setenv("RETICENT_EXIT_TIMEOUT_S", "1")
-    return module.Memory
 
 
 def configure(**own: Any) -> None:
@@ -91,9 +41,6 @@ def run_of_all_kinds(directory: Path) -> None:
         run.warn("odd", f"odd: {STAFF}")
         raise RuntimeError(f"no such employee: {STAFF}")
     assert reticent.flush(60)
-
-
-RULE = {"id": "staff-number", "pattern": r"STAFF-\d{6}"}
 
 
 def test_everything_with_text_in_it_is_sealed_again(memory: type[Memory], root: Path, tmp_path: Path) -> None:
