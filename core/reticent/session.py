@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reticent import settings as settings_module
+from reticent.backends import name_of
 from reticent.background import Background
-from reticent.delivery import Sender
+from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
 from reticent.guard import swallowed
 from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
@@ -25,7 +26,7 @@ from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.runlog import LogWriter
 from reticent.settings import Settings
-from reticent_redact import Policy, Redactor, Report, SealedText
+from reticent_redact import Redactor, Report, SealedText
 
 if TYPE_CHECKING:
     from reticent.recorder import Recorder
@@ -36,8 +37,10 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.root = settings_module.root(settings)
-        self.redactor = Redactor(Policy(keep=settings.redact.keep, deny=settings.redact.deny))
+        self.redactor = Redactor(settings.policies.base)
         self.redactor.know_process()
+        for key in settings.policies.hash_keys():
+            self.redactor.register(key)
         self.host = self.seal("host", socket.gethostname())
         self.runs: dict[str, Run] = {}
         """The runs of this process that have not ended."""
@@ -104,8 +107,13 @@ class Session:
                 seal=lambda text: self.seal("backend error", text),
                 prepare=lambda run_id: recover(self, run_id),
                 completed=self._note_delivery,
+                stricter=self._stricter(name_of(url)),
             )
         return self._senders[url]
+
+    def _stricter(self, backend: str) -> Stricter | None:
+        policies = self.settings.policies
+        return Stricter(Redactor(policies.of(backend)), self.redactor) if backend in policies.own else None
 
     def senders(self) -> list[Sender]:
         """The senders of the configured backends."""

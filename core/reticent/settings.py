@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from reticent.errors import SettingsError
+from reticent.redaction import KEY_VARIABLE, Layer, Policies, RedactSettings, resolve
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,13 +25,6 @@ else:
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class RedactSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keep: tuple[str, ...] = ()
-    """Names of params and tags, globs allowed, that are no secrets although they look like some."""
-    deny: tuple[str, ...] = ()
-    """Names, globs allowed, whose values are always hidden."""
 
 
 VARIABLES = (
@@ -89,10 +83,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_artifact_mb: Positive = 5000.0
     """Larger files are referenced, not copied."""
     redact: RedactSettings = RedactSettings()
+    """What is hidden besides the secrets that are known by their form, what is left, and how."""
     capture: CaptureSettings = CaptureSettings()
     """What of a run's surroundings is kept."""
     autolog: dict[str, Any] = {}
     """Options per integration, as `reticent.autolog` takes them."""
+    policies: Policies = Policies()
+    """What `redact` comes to. No setting: made from that one."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -105,9 +102,9 @@ class Source(msgspec.Struct, frozen=True):
 _configured: dict[str, Any] = {}
 _current: Source | None = None
 
-_TABLES = {"redact": RedactSettings, "capture": CaptureSettings}
+_TABLES = {"capture": CaptureSettings}
 
-FIELDS = tuple(field.name for field in msgspec.structs.fields(Settings))
+FIELDS = tuple(field.name for field in msgspec.structs.fields(Settings) if field.name != "policies")
 
 
 def current() -> Source:
@@ -136,14 +133,20 @@ def reset() -> None:
 def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, Any]) -> Source:
     values: dict[str, Any] = {}
     origin = dict.fromkeys(FIELDS, "default")
-    for place, layer in (*_files(start), *_environment(environment), ("configure", dict(configured))):
+    redact: list[Layer] = []
+    files = _files(start)
+    for place, path, layer in (*files, *_environment(environment), ("configure", None, dict(configured))):
         for key, value in layer.items():
-            _check(place, key, value)
-            known = values.get(key)
-            # Of a table, what a later place leaves out stays as an earlier one says: git = false in a file still holds.
-            values[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+            if key == "redact":
+                redact.append(Layer(place, value, path))
+            else:
+                _check(place, key, value)
+                known = values.get(key)
+                # Of a table, what a later place leaves out stays as an earlier one says: git = false in a file still holds.
+                values[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
             origin[key] = place
-    settings = msgspec.convert(values, Settings)
+    shown, policies = resolve(redact, environment)
+    settings = msgspec.structs.replace(msgspec.convert(values, Settings), redact=shown, policies=policies)
     for url in settings.backends:
         if url != "sqlite":
             from reticent.backends import entry_point
@@ -155,31 +158,42 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
     return Source(settings, origin)
 
 
-def _files(start: Path) -> list[tuple[str, dict[str, Any]]]:
+def policy_of(path: Path, environment: Mapping[str, str]) -> Policies:
+    """The policy in the table `redact` of a file in the form of reticent.toml or pyproject.toml. Raises SettingsError."""
+    table = _table(path)
+    table = table.get("tool", {}).get("reticent", table)
+    if "redact" not in table:
+        raise SettingsError(f"{path}: has no table [redact] with a policy")
+    return resolve([Layer(str(path), table["redact"], path)], environment)[1]
+
+
+def _files(start: Path) -> list[tuple[str, Path | None, dict[str, Any]]]:
     """The table of the nearest reticent.toml or pyproject.toml that has one, if any."""
     for directory in (start, *start.parents):
         own, project = directory / "reticent.toml", directory / "pyproject.toml"
         if own.is_file():
-            return [(str(own), _table(own))]
+            return [(str(own), own, _table(own))]
         if project.is_file():
             table = _table(project).get("tool", {}).get("reticent")
-            return [] if table is None else [(f"{project} [tool.reticent]", table)]
+            return [] if table is None else [(f"{project} [tool.reticent]", project, table)]
     return []
 
 
 def _table(path: Path) -> dict[str, Any]:
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
     return table
 
 
-def _environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    layers: list[tuple[str, dict[str, Any]]] = []
+def _environment(environment: Mapping[str, str]) -> list[tuple[str, Path | None, dict[str, Any]]]:
+    layers: list[tuple[str, Path | None, dict[str, Any]]] = []
     for variable, text in environment.items():
         key = variable[len("RETICENT_") :].lower()
-        if not variable.startswith("RETICENT_") or key == "strict":
+        if not variable.startswith("RETICENT_") or key == "strict" or variable == KEY_VARIABLE:
             continue
         value: Any = text
         if key == "backends":
@@ -189,7 +203,7 @@ def _environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, An
                 value = msgspec.json.decode(text)
             except msgspec.DecodeError:
                 value = text  # told below, by what the setting allows
-        layers.append((variable, {key: value}))
+        layers.append((variable, None, {key: value}))
     return layers
 
 

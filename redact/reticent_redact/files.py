@@ -48,7 +48,7 @@ class SecretTooLongError(ValueError):
     """A secret whose end is not in sight."""
 
 
-class _NotTextError(Exception):
+class NotTextError(Exception):
     """The file is not UTF-8, or has NUL characters in it."""
 
 
@@ -66,14 +66,14 @@ def seal(
             _copy(original, file)
         try:
             return _seal_text(path, file, target, scanner, found, workspace)
-        except _NotTextError:
+        except NotTextError:
             found.counts.clear()
             return _seal_binary(path, file, target, scanner, found)
 
 
 def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found, workspace: Path) -> SealedFile:
     digest, is_clean = hashlib.sha256(), True
-    for piece in _pieces(file, scanner, found):
+    for piece in pieces(file, scanner, found):
         digest.update(piece.text[piece.start : piece.end].encode())
         if piece.spans:
             is_clean = False
@@ -84,7 +84,7 @@ def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found
         return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
     with _private_file(workspace, target.name) as (redacted_path, redacted):
         digest, redactions = hashlib.sha256(), 0
-        for piece in _pieces(file, scanner, found):
+        for piece in pieces(file, scanner, found):
             spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
             text = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end)
             content = (found.settled(text) if spans else text).encode()
@@ -114,7 +114,7 @@ def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, fou
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """A part of a text file, `text[start:end]`, and the secrets in the text around it."""
 
     text: str
@@ -123,7 +123,7 @@ class _Piece:
     spans: list[Span]
 
 
-def _pieces(file: BinaryIO, scanner: Scanner, found: Found) -> Iterator[_Piece]:
+def pieces(file: BinaryIO, scanner: Scanner, found: Found) -> Iterator[Piece]:
     """The text of a file, piece by piece.
 
     A piece is passed on when everything that could make a secret of it has been seen: `REACH` characters after it. The
@@ -139,14 +139,14 @@ def _pieces(file: BinaryIO, scanner: Scanner, found: Found) -> Iterator[_Piece]:
         try:
             arrived = decoder.decode(chunk, final=last)
         except UnicodeDecodeError:
-            raise _NotTextError from None
+            raise NotTextError from None
         if "\0" in arrived:
-            raise _NotTextError
+            raise NotTextError
         text = context + held + arrived
         spans = scanner.spans(text, found.channel)
         done = len(text) if last else _decided(text, spans, len(context))
         found.scanned(len(chunk))
-        yield _Piece(text, len(context), done, spans)
+        yield Piece(text, len(context), done, spans)
         context, held = text[_beginning_of_word(text, done - CONTEXT) : done], text[done:]
         if len(held) > HELD:
             raise SecretTooLongError

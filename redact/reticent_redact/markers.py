@@ -30,10 +30,12 @@ class Hasher:
         if key is not None and not 16 <= len(key) <= 64:
             raise ValueError("a key for hashing secrets has 16 to 64 bytes")
         self._key = key or os.urandom(32)
-        self._name = _PROCESS_KEY if key is None else blake2b(key, digest_size=3, person=b"reticent key id").hexdigest()
+        self.key_id = (
+            _PROCESS_KEY if key is None else blake2b(key, digest_size=3, person=b"reticent key id").hexdigest()
+        )
 
     def marker(self, rule: str, secret: str) -> str:
         """The marker for a hashed secret."""
         person = blake2b(rule.encode(), digest_size=16).digest()  # each rule has hashes of its own
         digest = blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key, person=person)
-        return f"[REDACTED:{rule}:{digest.hexdigest()}@{self._name}]"
+        return f"[REDACTED:{rule}:{digest.hexdigest()}@{self.key_id}]"

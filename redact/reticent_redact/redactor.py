@@ -72,7 +72,7 @@ class Redactor:
         """Short values without a secret that were looked at before, and `_clean_at`, what was known then."""
         self._clean_at = 0
         patterns = Patterns(policy.rules) if policy.rules else None
-        self._scanner = Scanner(self.judge, names.literals(policy.deny), self.known, patterns)
+        self.scanner = Scanner(self.judge, names.literals(policy.deny), self.known, patterns)
         self.hasher = Hasher(policy.hash_key)
         self._keeps = _keeps(policy.keep)
         self._actions = [(matcher((glob,)), action) for glob, action in policy.actions.items()]
@@ -136,10 +136,10 @@ class Redactor:
         """
         with Found(self, channel, report) as found:
             try:
-                if self._is_secret_file(name):
+                if self.is_secret_file(name):
                     result: SealedFile | Withheld = Withheld(names.SECRET_FILE)
                 else:
-                    result = files.seal(source, target, self._scanner, found, workspace)
+                    result = files.seal(source, target, self.scanner, found, workspace)
             except OSError:
                 raise
             except Exception:  # noqa: BLE001 - fail closed, as in seal
@@ -212,7 +212,7 @@ class Redactor:
         if verdict is None or verdict is names.KEPT:
             return self._text(value, path, found)
         secret = not plausible.says_nothing(value) if verdict.certain else plausible.looks_like_credential(value)
-        if not secret or self._scanner.is_marker(value):
+        if not secret or self.scanner.is_marker(value):
             return self._text(value, path, found)
         hidden = found.hide(verdict.rule, path, value)
         if (
@@ -225,7 +225,7 @@ class Redactor:
         verdict = self._judge_key(name, name)
         return verdict if verdict in (names.KEPT, names.DENIED) else names.judge_variable(name)
 
-    def _is_secret_file(self, name: str) -> bool:
+    def is_secret_file(self, name: str) -> bool:
         verdict = self._judge_key(name, name)
         return verdict is names.DENIED or (verdict is not names.KEPT and names.is_secret_file(name))
 
@@ -267,7 +267,7 @@ class Redactor:
             self._clean_at = self.known.generation
         if text in self._clean:
             return text
-        is_short = len(text) < known.SHORTEST and not self._scanner.may_hold(text)
+        is_short = len(text) < known.SHORTEST and not self.scanner.may_hold(text)
         masked = text if is_short else self._masked(text, path, found)
         if masked is text:
             if len(self._clean) >= _CACHED:
@@ -276,9 +276,9 @@ class Redactor:
         return masked
 
     def _masked(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:
-        spans = self._scanner.spans(text, found.channel, keys=keys)
+        spans = self.scanner.spans(text, found.channel, keys=keys)
         if spans and self.learn(text, spans, found.channel):
-            spans = self._scanner.spans(text, found.channel, keys=keys)  # it may stand in the text without its key, too
+            spans = self.scanner.spans(text, found.channel, keys=keys)  # it may stand in the text without its key, too
         if not spans:
             return text
         return self.settled(replace(text, found.hidden(text, spans, path), 0, len(text)), path, found, keys=keys)
@@ -287,7 +287,7 @@ class Redactor:
         """A text in which secrets were replaced, once more without secrets: where a longer value was cut, what is left
         may look like one."""
         for _ in range(_AGAIN):
-            spans = self._scanner.spans(text, found.channel, keys=keys)
+            spans = self.scanner.spans(text, found.channel, keys=keys)
             again = replace(text, found.hidden(text, spans, path, again=True), 0, len(text))
             if again == text:
                 break

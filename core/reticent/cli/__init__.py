@@ -10,6 +10,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from reticent.cli.redact import app as redact
+
 app = typer.Typer(
     name="reticent",
     help="Autologging that keeps secrets. See, compare and deliver the runs of this project.",
@@ -135,6 +137,9 @@ def _demo() -> None:
     from reticent.demo import main as train
 
     train()
+
+
+app.add_typer(redact)
 
 
 def main() -> None:

@@ -66,6 +66,9 @@ def diagnose() -> None:
         render.section(out, "Settings", _table([problem]))
     else:
         render.section(out, "Settings", settings_table(source))
+        from reticent.cli.policy import policy_table
+
+        render.section(out, "Redaction", policy_table(source), "the policy in force")
     out.print()
     if not problems:
         out.print(Text("All is well.", style=render.GOOD))
@@ -99,6 +102,8 @@ def settings_table(source: settings.Source) -> RenderableType:
     redactor = Redactor()
     table = render.table("", "", "")
     for name in settings.FIELDS:
+        if name == "redact":  # it has a section of its own
+            continue
         value = msgspec.to_builtins(getattr(source.settings, name))
         if isinstance(value, dict):
             value = {key: item for key, item in value.items() if item not in _NOTHING}

@@ -2,5 +2,6 @@
 
 from reticent.delivery.sender import Sender
 from reticent.delivery.state import Progress
+from reticent.delivery.stricter import Stricter
 
-__all__ = ["Progress", "Sender"]
+__all__ = ["Progress", "Sender", "Stricter"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from reticent.backends import Backend, Batch, Target, UnavailableError, create, name_of
+from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
 from reticent.delivery.state import Progress, ProgressFiles
+from reticent.delivery.stricter import Stricter
 from reticent.guard import warn_once
 from reticent.records import Delivery, Entry, Warned, WriterClosed, WriterStarted
 from reticent.runlog import RunReader, Skipped
@@ -39,7 +40,8 @@ class Sender:
     """One backend's deliveries, by its own thread (`start`) or in the caller's (`deliver`); one at a time.
 
     `seal` seals error messages of the backend. `prepare(run_id)` is called before a run of another process is read, and
-    `completed(run_id, delivery)` to have its run log say how the delivery stands.
+    `completed(run_id, delivery)` to have its run log say how the delivery stands. `stricter` stands before a backend that
+    may have less than the run log holds.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Sender:
         seal: Seal,
         prepare: Callable[[str], None],
         completed: Callable[[str, Delivery], None],
+        stricter: Stricter | None = None,
     ) -> None:
         self.url = url
         self.name = name_of(url)
@@ -61,6 +64,7 @@ class Sender:
         self._seal = seal
         self._prepare = prepare
         self._completed = completed
+        self._stricter = stricter
         self._delivering = threading.Lock()
         self._backend: Backend | None = None
         self._files: ProgressFiles | None = None
@@ -221,7 +225,7 @@ class Sender:
         while not finished:
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
             for batch in self._batches(reader):
-                for rejection in self._backend.write(batch):
+                for rejection in self._write(self._backend, batch, files):
                     progress.rejected += max(1, rejection.count)
                     progress.error = self._seal(str(rejection.reason))
                 self._count(progress, batch)
@@ -241,6 +245,12 @@ class Sender:
                 self._completed(run_id, self._record(progress, "complete"))
                 return self._deliver_run(run_id, advance)
         return finished
+
+    def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
+        if self._stricter is None:
+            return backend.write(batch)
+        with self._stricter.batch(batch, files.directory / "sealed") as sealed:
+            return list(backend.write(sealed))
 
     def _count(self, progress: Progress, batch: Batch) -> None:
         progress.delivered += sum(map(len, batch.metrics))

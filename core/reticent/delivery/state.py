@@ -46,7 +46,7 @@ class ProgressFiles:
     def __init__(self, root: Path, url: str, identity: str) -> None:
         digest = hashlib.blake2b(f"{url}\n{identity}".encode(), digest_size=6).hexdigest()
         self._runs = root / "runs"
-        self._directory = root / "delivery" / f"{name_of(url)}-{digest}"
+        self.directory = root / "delivery" / f"{name_of(url)}-{digest}"
 
     def load(self, run_id: str) -> Progress:
         try:
@@ -61,8 +61,8 @@ class ProgressFiles:
 
     def outstanding(self) -> Iterator[str]:
         """The ids of the runs that may hold something this store has not got, oldest first."""
-        make_directory(self._directory)
-        settled = _changed(self._directory)
+        make_directory(self.directory)
+        settled = _changed(self.directory)
         for changed, run_id in sorted((changed, name) for name, changed in _changed(self._runs).items()):
             if not (self._runs / run_id).is_dir():
                 continue
@@ -90,7 +90,26 @@ class ProgressFiles:
         os.utime(path, ns=(seen, seen))
 
     def _path(self, run_id: str) -> Path:
-        return self._directory / f"{run_id}.json"
+        return self.directory / f"{run_id}.json"
+
+
+def set_back(run: Path) -> set[str]:
+    """Have every store get a run anew, whose directory this is; the names of the backends that have had something of it.
+
+    Positions in its old files mean nothing in the new ones.
+    """
+    had = set()
+    for path in (run.parent.parent / "delivery").glob(f"*/{run.name}.json"):
+        try:
+            progress = msgspec.json.decode(path.read_bytes(), type=Progress)
+        except (FileNotFoundError, msgspec.DecodeError):
+            continue
+        has_some = bool(progress.delivered or progress.said)
+        if has_some:
+            had.add(path.parent.name.rpartition("-")[0])
+        write_private(path, msgspec.json.encode(Progress(said=progress.said or ("pending" if has_some else ""))))
+        os.utime(path, ns=(0, 0))
+    return had
 
 
 def _changed(directory: Path) -> dict[str, int]:

@@ -75,6 +75,25 @@ def published_model(text: str) -> PublishedModel:
         raise ReticentError(f"the MLmodel file cannot be understood ({type(error).__name__})") from error
 
 
+def relisted(text: str, changed: Mapping[str, tuple[int, str]]) -> str:
+    """An MLmodel file's text after files of the model were changed: by the SHA-256 that a file had, the size and SHA-256
+    that it has now. The text as it is if it lists none of them."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+        files = content["metadata"]["reticent"]["files"]
+        listed = [file for file in files if file["sha256"] in changed]
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):  # of another maker
+        return text
+    for file in listed:
+        file["size"], file["sha256"] = changed[file["sha256"]]
+    if not listed:
+        return text
+    content["model_size_bytes"] = sum(file["size"] for file in files)
+    return yaml_text(content)
+
+
 def environment_files(python_version: str, requirements: Sequence[str]) -> dict[str, str]:
     """The files that say how to make an environment for a model, by their names."""
     environment = {

@@ -106,3 +106,21 @@ def test_a_root_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch:
 def test_looking_leaves_no_trace(command: Command, tmp_path: Path) -> None:
     assert command("doctor", root=tmp_path / "none").code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_policy_in_force_is_told(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "built in, and no others" in command("doctor").out
+    (tmp_path / "reticent.toml").write_text(
+        '[redact]\ndeny = ["customer"]\nrules = [{id = "mine", pattern = "abc"}]\n[redact.backends.wandb]\nonly = ["lr"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RETICENT_HASH_KEY", "hunter2-" * 4)
+    outcome = command("doctor")
+    assert outcome.code == 0
+    assert line(outcome.out, "customer").split() == ["deny", "customer", str(tmp_path / "reticent.toml")]
+    assert line(outcome.out, "mine").startswith("  rules")
+    assert "no backend of this name is configured" in line(outcome.out, "wandb:")
+    assert "its id in hashes is" in outcome.out
+    assert "hunter2" not in outcome.out

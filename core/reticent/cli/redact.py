@@ -1,0 +1,86 @@
+"""`reticent redact`: what would be hidden where, by which rules, what was, and today's policy for what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="redact",
+    help="See what redaction hides, and have stored runs redacted again.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+# typer reads these annotations at run time, where Python 3.10 needs Optional spelled out.
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+PolicyOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--policy", metavar="FILE", help="The policy in this file's table [redact], not the one in force."),
+]
+
+
+@app.command("scan")
+def _scan(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH|-", help="Files and directories; - for standard input.")],
+    policy: PolicyOption = None,
+    json: JsonOption = False,
+    sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0 and nothing else.")] = False,
+) -> None:
+    """Say what would be hidden in files, and where. Exit code 1 if there is anything, 2 if not all could be read."""
+    from reticent.cli.scan import scan_paths
+
+    if json and sarif:
+        raise typer.BadParameter("--json and --sarif exclude each other", param_hint="--sarif")
+    scan_paths(paths, policy, "sarif" if sarif else "json" if json else "text")
+
+
+@app.command("test")
+def _test(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - for standard input.")],
+    key: Annotated[str, typer.Option("--key", metavar="NAME", help="Redact it as the value of this param.")] = "",
+    policy: PolicyOption = None,
+) -> None:
+    """Redact a text and say which rules hit."""
+    from reticent.cli.rules import try_text
+
+    try_text(text, key, policy)
+
+
+@app.command("rules")
+def _rules(policy: PolicyOption = None, json: JsonOption = False) -> None:
+    """List all rules."""
+    from reticent.cli.rules import list_rules
+
+    list_rules(policy, as_json=json)
+
+
+@app.command("report")
+def _report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")],
+    json: JsonOption = False,
+) -> None:
+    """Say what was redacted and withheld in a run, and which policy holds for which backend."""
+    from reticent.cli.redaction_report import report_run
+
+    report_run(run, as_json=json)
+
+
+@app.command("apply")
+def _apply(
+    run: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--run", metavar="RUN", help="Only this run. May be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be hidden; change nothing.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Redact stored runs again, with today's policy: run logs, artifacts and the embedded database.
+
+    Exit code 1 if a run had to be left out.
+    """
+    from reticent.cli.apply import apply_policy
+
+    apply_policy(run or [], dry_run=dry_run, as_json=json)
