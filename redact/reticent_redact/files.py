@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from reticent_redact.text import CONTEXT, REACH, Scanner, Span, replace
 
 if TYPE_CHECKING:
-    from reticent_redact.redactor import Found
+    from reticent_redact.found import Found
 
 CHUNK = 1024 * 1024
 HELD = 4 * 1024 * 1024

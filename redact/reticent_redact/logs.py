@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reticent_redact.redactor import UNSCANNED, Redactor
+from reticent_redact.found import UNSCANNED
+from reticent_redact.redactor import Redactor
 from reticent_redact.report import Report
 
 Uninstall = Callable[[], None]

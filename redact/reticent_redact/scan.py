@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from reticent_redact import binary, files, names
-from reticent_redact.redactor import Found, Redactor
+from reticent_redact.found import Found
+from reticent_redact.redactor import Redactor
 from reticent_redact.rules.rule import Confidence
 from reticent_redact.text import UNSCANNED_RULE
 

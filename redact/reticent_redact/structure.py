@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from reticent_redact import names
 
 if TYPE_CHECKING:
-    from reticent_redact.redactor import Found, Redactor
+    from reticent_redact.found import Found
+    from reticent_redact.redactor import Redactor
 
 NEVER_SECRET = frozenset({int, float, bool, complex, type(None)})
 
