@@ -111,8 +111,8 @@ def configure(**changes: Any) -> None:
     """Change settings of this process, for example `configure(backends=["sqlite"], experiment="churn")`.
 
     `redact` takes what the table `redact` in reticent.toml may have, and `decide`, a function that is asked for each
-    `reticent_redact.Match`; or a `reticent_redact.Policy`. It takes the place of what the file says, except that a
-    backend's own policy there stays in force.
+    `reticent_redact.Match`; or a `reticent_redact.Policy`. What a table leaves out stays as the file says, and so do
+    the policies of backends.
 
     Raises SettingsError for an unknown setting or a value that is not allowed.
     """

@@ -103,9 +103,9 @@ class Layer:
 
 
 def resolve(layers: Iterable[Layer], environment: Mapping[str, str]) -> tuple[RedactSettings, Policies]:
-    """What several places say, the last one winning, but for a backend's own policy, which the last that has one says.
+    """What several places say: of each part of the policy, and of each backend's own, what the last one says that has it.
 
-    Raises SettingsError for whatever could not be used later.
+    A policy made in code is all parts but the backends'. Raises SettingsError for whatever could not be used later.
     """
     shown, base = RedactSettings(), _policy(Layer("default", {}), (), PolicySettings(), environment)
     told: dict[str, PolicySettings] = {}
@@ -123,28 +123,24 @@ def resolve(layers: Iterable[Layer], environment: Mapping[str, str]) -> tuple[Re
         backends = table.pop("backends", {})
         if not isinstance(backends, Mapping):
             raise layer.error(("backends",), f"Expected `object`, got `{_type_name(backends)}` - at `backends`")
-        decide = _callback(layer, table)
+        if _IN_CODE in table and layer.path is None:
+            base = replace(base, decide=_callback(layer, table.pop(_IN_CODE)))
         settings = _converted(layer, (), table, RedactSettings)
-        base = _over(base, _policy(layer, (), settings, environment), table)
-        base = base if decide is None else replace(base, decide=decide)
-        for name, said in backends.items():
+        said = _policy(layer, (), settings, environment)
+        of_policy = ("hash_key" if name == "hash_key_file" else name for name in table)
+        base = replace(base, **{name: getattr(said, name) for name in of_policy})
+        shown = msgspec.structs.replace(shown, **{name: getattr(settings, name) for name in table})
+        for name, value in backends.items():
             keys = ("backends", str(name))
-            if isinstance(said, Policy):
-                told[name], own[name] = PolicySettings(**_as_settings(said)), (layer, said)
+            if isinstance(value, Policy):
+                told[name], own[name] = PolicySettings(**_as_settings(value)), (layer, value)
                 continue
-            told[name] = _converted(layer, keys, said, PolicySettings)
+            told[name] = _converted(layer, keys, value, PolicySettings)
             own[name] = layer, _policy(layer, keys, told[name], {})
-        shown = msgspec.structs.replace(shown, **{key: getattr(settings, key) for key in table})
     policies = Policies(base, {name: policy for name, (_, policy) in own.items()})
     for name, (layer, _) in own.items():
         _check_rules(layer, ("backends", name), policies.of(name))
     return msgspec.structs.replace(shown, backends=told), policies
-
-
-def _over(base: Policy, policy: Policy, said: Iterable[str]) -> Policy:
-    """`base` with what a later place says: what that leaves out holds as before."""
-    fields = ["hash_key" if key == "hash_key_file" else key for key in said]
-    return replace(base, hash_key=policy.hash_key or base.hash_key, **{key: getattr(policy, key) for key in fields})
 
 
 def stricter(base: Policy, own: Policy) -> Policy:
@@ -250,11 +246,11 @@ def _converted(layer: Layer, keys: tuple[str | int, ...], table: Any, kind: type
         raise layer.error(at, f"{place}{message} - at `{'.'.join(map(str, at))}`; it may have {known}", rule) from None
 
 
-def _callback(layer: Layer, table: dict[str, Any]) -> Callable[[Match], Action | None] | None:
-    decide = table.pop(_IN_CODE, None) if layer.path is None else None
+def _callback(layer: Layer, decide: Any) -> Callable[[Match], Action | None] | None:
     if decide is not None and not callable(decide):
         raise layer.error((), "decide must be a function of a match, which gives an action or None")
-    return decide
+    callback: Callable[[Match], Action | None] | None = decide
+    return callback
 
 
 def _key_of_environment(environment: Mapping[str, str]) -> bytes | None:

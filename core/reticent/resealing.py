@@ -49,7 +49,7 @@ _CHANNELS = {
     (Model, "mlmodel"): "artifact",
     (Delivery, "error"): "backend error",
 }
-_CHANNEL_OF_KIND = {"withheld": "artifact name", "dataset": "dataset"}
+_CHANNEL_OF_KIND = {"withheld": "artifact name", "dataset": "dataset", "console": "console"}
 _OTHERS = "warning"
 
 

@@ -102,7 +102,17 @@ def test_code_wins_over_the_file_but_a_backend_s_own_policy_stays(tmp_path: Path
         assert found.of("mlflow").deny == ("from_code", "not_for_mlflow")
         assert found.of("sqlite") is found.base
     own = {"backends": {"mlflow": Policy(deny=("other",))}}
-    assert policies(tmp_path, content, own).of("mlflow").deny == ("other",)
+    assert policies(tmp_path, content, own).of("mlflow").deny == ("from_file", "other")
+
+
+def test_what_a_later_place_leaves_out_stays(tmp_path: Path) -> None:
+    content = '[redact]\nkeep = ["a"]\ndeny = ["b"]\nhash_key_file = "hash.key"\n'
+    key_file(tmp_path)
+    found = policies(tmp_path, content, {"deny": ["c"]}, RETICENT_REDACT='{"only": ["d"]}')
+    assert found.base == Policy(keep=("a",), deny=("c",), only=("d",), hash_key=KEY.encode())
+    shown = load(tmp_path, content, {"deny": ["c"]}).settings.redact
+    assert (shown.keep, shown.deny, shown.hash_key_file) == (("a",), ("c",), "hash.key")
+    assert policies(tmp_path, content, Policy()).base == Policy()
 
 
 def test_what_is_stricter() -> None:
