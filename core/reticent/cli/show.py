@@ -11,6 +11,7 @@ from reticent.backends.sqlite.plain import plain
 from reticent.backends.sqlite.query import StoredRun
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
+from reticent.surroundings import is_surrounding
 
 DEFAULTS = 6
 """Of more defaulted params than this the rest is counted, on a terminal; so with the other limits."""
@@ -19,6 +20,7 @@ FILES = 12
 CHILDREN = 8
 WARNINGS = 8
 ERROR_LINES = 12
+SHOWN_SURROUNDINGS = ("source", "git.commit", "git.dirty", "host")
 CURVE = 24
 """How many characters wide a metric's curve is, on a terminal wide enough."""
 
@@ -59,6 +61,7 @@ def print_run(out: Console, run: StoredRun, brief: bool) -> None:
     artifacts(out, run, brief)
     references(out, run)
     children(out, run, brief)
+    surroundings(out, run, brief)
     redactions(out, run)
     health(out, run, brief)
     delivery(out, run)
@@ -78,9 +81,23 @@ def header(run: StoredRun) -> Panel:
     if run.parent_id:
         facts.add_row("parent", render.literal(run.parent_id))
     for key, value in sorted(run.tags.items()):
-        facts.add_row(render.literal(key, limit=24), render.literal(value, limit=200))
+        if not is_surrounding(key):
+            facts.add_row(render.literal(key, limit=24), render.literal(value, limit=200))
     title = render.literal(run.name, render.HEAD, limit=60)
     return Panel(facts, title=title, title_align="left", border_style=render.DIM, expand=False, padding=(0, 2))
+
+
+def surroundings(out: Console, run: StoredRun, brief: bool) -> None:
+    """What the run ran in: a line of it where a person is looking, else all."""
+    known = {key: value for key, value in sorted(run.tags.items()) if is_surrounding(key)}
+    if not known:
+        return
+    table = render.table("", "")
+    for key, value in known.items():
+        if not brief or key in SHOWN_SURROUNDINGS:
+            table.add_row(render.literal(key, limit=40), render.literal(value, limit=100 if brief else None))
+    left = len(known) - table.row_count
+    render.section(out, "Surroundings", table, f"and {left} more (--all)" if left else "")
 
 
 def params(out: Console, run: StoredRun, brief: bool) -> None:

@@ -24,6 +24,14 @@ MOST_ARGUMENTS = 1000
 """Of a command line; more come from a glob, and would take long to seal."""
 
 
+_FACTS = frozenset({"argv", "source", "host", "user", "platform", "cpu.count"})
+
+
+def is_surrounding(tag: str) -> bool:
+    """Whether a tag is one of those that are captured here."""
+    return tag in _FACTS or tag.startswith(("git.", "env.")) or tag.endswith(".version")
+
+
 def capture(recorder: Recorder) -> None:
     """Note a new run's command line and environment variables, and have the rest noted in the background."""
     with recorder.guard("surroundings"):
