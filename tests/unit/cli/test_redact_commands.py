@@ -231,7 +231,7 @@ def test_report(command: Command, root: Path, tmp_path: Path, monkeypatch: pytes
     assert ["wandb", "only", "lr"] in lines
     assert SECRET not in outcome.out
     found = json.loads(command("redact", "report", "aaaa", "--json").out)
-    assert found["redacted"][0]["rule"] == "key-api-key"
+    assert ("param", "key-api-key", 1) in [(row["channel"], row["rule"], row["count"]) for row in found["redacted"]]
     assert found["policies"]["wandb"] == {"deny": "customer", "only": "lr"}
     assert command("redact", "report", "ffff0000").code == 1
 
