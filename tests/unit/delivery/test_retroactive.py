@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import reticent
-from reticent import records, retroactive, session
+from reticent import records, retroactive, rewriting, session
 from reticent.models.load import load_model
 from reticent.records import METRIC
 from reticent.recovery import events
@@ -148,6 +148,32 @@ def test_a_model_can_still_be_loaded(root: Path) -> None:
     (stored,) = reticent.get_run("r").models()
     assert stored.mlmodel == (directory / "MLmodel").read_text()
     assert stored.size == sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("steps", range(3))
+def test_a_model_can_be_loaded_that_was_changed_in_two_goes(
+    steps: int, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    with reticent.start_run("r", run_id="r") as run:
+        run.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
+    assert reticent.flush(60)
+    left = iter(range(steps))
+    replace = rewriting._replace
+
+    def cut_off(*arguments: Any) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        replace(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rewriting, "_replace", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            applied(rules=[{"id": "mine", "pattern": "scikit-learn"}])
+    applied(rules=[{"id": "mine", "pattern": "scikit-learn"}])
+    assert holding(root, "scikit-learn") == []
+    assert list(load_model("runs:/r/model", trust=True).predict([[0.0], [1.0]])) == [0, 1]
 
 
 def test_params_that_are_not_listed_any_more_are_gone(root: Path) -> None:
