@@ -55,6 +55,15 @@ NOT_FAST = (AttributeError, KeyError, TypeError, ValueError, struct.error, OSErr
 full disk. The slow path takes it from there."""
 
 
+def _status(status: RunStatus | str) -> RunStatus:
+    try:
+        return RunStatus(status)
+    except ValueError:
+        raise ValueError(
+            f"a run ends as {', '.join(RunStatus)}, and as nothing else; it is noted as FINISHED"
+        ) from None
+
+
 class Run:
     """One training: made by `reticent.start_run`, ended by leaving its `with` block or by `end`."""
 
@@ -215,7 +224,9 @@ class Run:
         """End the run. What is still worked on in the background is added to it when it is done."""
         if self.status is not RunStatus.RUNNING or self._owner != os.getpid():
             return
-        final = RunStatus(status)
+        final = RunStatus.FINISHED
+        with self._recorder.guard("end_run"):
+            final = _status(status)
         with self._recorder.guard("a metric on a device"):
             self._deferred.settle(time.monotonic() + deferred.END_S)
         with self._recorder.guard("end_run"):

@@ -64,6 +64,10 @@ def seal(
     with _private_file(workspace, target.name) as (path, file):
         with open(source, "rb", buffering=0) as original:
             _copy(original, file)
+        from reticent_redact import binary  # archives and pickles: not before there is a file
+
+        if binary.is_old_pickle(file):
+            return _seal_binary(path, file, target, scanner, found)
         try:
             return _seal_text(path, file, target, scanner, found, workspace)
         except NotTextError:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from reticent.testing import ExampleCall, IntegrationContract
+from reticent.testing import Canary, ExampleCall, IntegrationContract
 from reticent_integrations.xgboost import integration
 
 
@@ -33,6 +33,15 @@ class TestXGBoost(IntegrationContract):
             "callbacks": [xgboost.callback.LearningRateScheduler([0.3, 0.2, 0.1, 0.1, 0.1])],
         }
         return ExampleCall(xgboost.train, arguments, optional=("callbacks", "evals_result", "maximize"))
+
+    def call_with_secrets(self, canary: Canary) -> ExampleCall:
+        X = np.random.default_rng(0).normal(size=(60, 3))
+        names = [f"api_key={canary.keyed}", canary.shaped, canary.known]
+        data = xgboost.DMatrix(X, label=X[:, 0] > 0, feature_names=names)
+        told = {"api_key": canary.keyed, "note": canary.shaped, "remark": canary.known, "verbosity": 0, "nthread": 1}
+        evals = [(data, canary.shaped)]
+        arguments = {"params": told, "dtrain": data, "num_boost_round": 3, "evals": evals, "verbose_eval": False}
+        return ExampleCall(xgboost.train, arguments)
 
     def failing_call(self, error: BaseException) -> ExampleCall:
         def objective(predictions: Any, data: Any) -> Any:

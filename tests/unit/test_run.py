@@ -178,6 +178,19 @@ def test_wrong_calls_are_told_and_never_raised(
     assert len([record for record in caplog.records if "not affected" in record.getMessage()]) == 1
 
 
+def test_a_run_that_ends_with_no_status_of_ours_ends(
+    root: Path, lenient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "reticent"):
+        run = reticent.start_run()
+        reticent.end_run("a status")
+        assert reticent.active_run() is None
+    stored = reticent.get_run(run.run_id)
+    assert stored.status is RunStatus.FINISHED
+    assert "a run ends as RUNNING, FINISHED" in caplog.text
+    assert "a status" not in caplog.text + stored.warnings()[0].message
+
+
 def test_files_are_taken_as_they_are_at_the_call(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "weights.txt"
     file.write_text("before")

@@ -10,8 +10,19 @@ class TestCoolstore(reticent.testing.BackendContract):
 """
 
 from reticent.testing.backend_contract import BackendContract
+from reticent.testing.canary import CANARY, Canary, find
 from reticent.testing.captured import Captured, captured
 from reticent.testing.integration_contract import ExampleCall, IntegrationContract
 from reticent.testing.isolation import isolated
 
-__all__ = ["BackendContract", "Captured", "ExampleCall", "IntegrationContract", "captured", "isolated"]
+__all__ = [
+    "CANARY",
+    "BackendContract",
+    "Canary",
+    "Captured",
+    "ExampleCall",
+    "IntegrationContract",
+    "captured",
+    "find",
+    "isolated",
+]

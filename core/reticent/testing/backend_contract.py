@@ -19,11 +19,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import pytest
 
-from reticent import records
-from reticent.backends import Backend, Batch, Target
+import reticent
+from reticent import guard, records
+from reticent.backends import Backend, Batch, Rejection, Target
+from reticent.delivery import sender
 from reticent.records import METRIC, Entry, MetricBlock, RunStatus, SealedRecord
+from reticent.testing.canary import CANARY, VARIABLE, find, log_everywhere
+from reticent.testing.isolation import isolated
 from reticent_redact import Redactor, SealedText
 
 RUN = "3f2a90c1d2e44b6f8a7b6c5d4e3f2a1b"
@@ -178,6 +183,45 @@ class BackendContract:
     def test_every_kind_of_record_is_taken(self, store: str, tmp_path: Path) -> None:
         self.write(store, tmp_path, batch(tmp_path, *every_record()))
         assert self.read(store, RUN)["status"] == "FINISHED"
+
+    def test_no_secret_is_received_or_stored(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        received: list[bytes] = []
+        files, store = tmp_path / "files", tmp_path / "store"
+        files.mkdir()
+        store.mkdir()
+        monkeypatch.setattr(sender, "create", lambda _: _Listening(self.backend(), received))
+        monkeypatch.setenv(VARIABLE, CANARY.known)
+        with isolated(tmp_path / "root", self.url(store)):
+            monkeypatch.setattr(guard, "strict", False)
+            run_id = log_everywhere(CANARY, files)
+            assert reticent.flush(60)
+        stored = str(self.read(self.url(store), run_id))
+        for secret in CANARY.all():
+            assert find(secret, store, [*received, stored]) == []
+        assert any(b"[REDACTED" in part for part in received), "nothing of the run was delivered"
+        assert "[REDACTED" in stored
+
+
+class _Listening:
+    """A backend that notes all that it is handed."""
+
+    def __init__(self, backend: Backend, received: list[bytes]) -> None:
+        self._backend = backend
+        self._received = received
+
+    def open(self, target: Target) -> str:
+        return self._backend.open(target)
+
+    def write(self, batch: Batch) -> Sequence[Rejection]:
+        for entry in batch.entries:
+            self._received.append(msgspec.json.encode(entry.record))
+            if isinstance(entry.record, records.Artifact) and (file := batch.file(entry.record)) is not None:
+                self._received.append(file.read_bytes())
+        self._received += [msgspec.json.encode(dict(block.keys)) for block in batch.metrics]
+        return self._backend.write(batch)
+
+    def close(self) -> None:
+        self._backend.close()
 
 
 def started() -> records.RunStarted:

@@ -41,6 +41,7 @@ import pytest
 import reticent
 from reticent import guard
 from reticent.patching import Call, Integration
+from reticent.testing.canary import CANARY, VARIABLE, Canary, find
 from reticent.testing.captured import Captured, captured
 from reticent.testing.comparing import state
 from reticent.testing.isolation import isolated
@@ -107,6 +108,10 @@ class IntegrationContract:
     def failing_call(self, error: BaseException) -> ExampleCall:
         """A training in which the user's own code (a callback, a metric, data) raises `error`."""
         raise NotImplementedError
+
+    def call_with_secrets(self, canary: Canary) -> ExampleCall:  # noqa: ARG002 - for those who plant them
+        """The training of `call` with secrets in what users name and choose: params, names of columns and of data."""
+        return self.call()
 
     def outcome(self, returned: Any) -> object:
         """What must be the same with autologging as without, to the last bit: something with `==`."""
@@ -275,6 +280,29 @@ class IntegrationContract:
         leaks = [path for path in root.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
         assert leaks == []
         assert reticent.active_run() is None
+
+    def test_no_secret_is_written(
+        self,
+        root: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(guard, "strict", False)
+        monkeypatch.setenv(VARIABLE, CANARY.known)
+        self.enable()
+        with caplog.at_level("DEBUG"):
+            self.call_with_secrets(CANARY).by_keyword()
+            with reticent.start_run(CANARY.shaped, experiment=CANARY.known, tags={"api_key": CANARY.keyed}):
+                self.call_with_secrets(CANARY).by_keyword()
+            self._fail(RuntimeError(CANARY.text()))
+            found = captured(root)
+        printed = capfd.readouterr()
+        for secret in CANARY.all():
+            assert find(secret, root, [printed.out, printed.err, caplog.text]) == []
+        assert "RuntimeError: api_key=[REDACTED" in str(found[-1].error), "the error is noted, without what is secret"
+        assert found[0].params
+        assert any("[REDACTED" in value for value in found[self.runs].tags.values())
 
     def test_hooks_are_not_called_when_disabled(self) -> None:
         calls: list[Call] = []

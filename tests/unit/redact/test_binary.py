@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import pickle
 import struct
+import tarfile
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +119,101 @@ def test_a_policy_may_let_a_binary_file_pass(tmp_path: Path) -> None:
     content = b"\xff " + GITHUB.encode()
     assert isinstance(sealed(tmp_path, content, Redactor(Policy(keep=("*:github-token",)))), SealedFile)
     assert sealed(tmp_path, content, Redactor(Policy(actions={"*": "drop"}))) == Withheld("github-token")
+
+
+def zipped(data: bytes, name: str = "member") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("before", b"clean")
+        archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def tarred(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in (("before", b"clean"), ("member", data)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def picture(data: bytes) -> bytes:
+    chunks = [(b"IHDR", b"\0" * 13), (b"zTXt", b"Comment\0\0" + zlib.compress(data)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(c)) + kind + c + b"crc." for kind, c in chunks)
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zlib": zlib.compress,
+    "zlib, fast": lambda data: zlib.compress(data, 1),
+    "tar": tarred,
+    "tar.gz": lambda data: gzip.compress(tarred(data)),
+    "tar.xz": lambda data: lzma.compress(tarred(data)),
+    "zip in zip": lambda data: zipped(zipped(data)),
+    "gzip in zip": lambda data: zipped(gzip.compress(data)),
+    "zip in tar.gz": lambda data: gzip.compress(tarred(zipped(data))),
+    "PNG": picture,
+}
+
+
+@pytest.mark.parametrize("packed", PACKED)
+def test_a_secret_in_what_is_packed(tmp_path: Path, packed: str) -> None:
+    pack = PACKED[packed]
+    filler = "a line of no interest\n" * 20_000
+    assert sealed(tmp_path, pack(f"{filler}api_key: hunter2\n{filler}".encode())) == Withheld("key-api-key")
+    if packed != "PNG":  # which has no pickle for a text
+        assert sealed(tmp_path, pack(pickle.dumps({"a": 1, "password": "hunter2"}))) == Withheld("key-password")
+    content = pack(filler.encode() + b"\xff")
+    assert isinstance(sealed(tmp_path, content), SealedFile)
+    assert (tmp_path / "target").read_bytes() == content
+    assert isinstance(sealed(tmp_path, content[:-9]), SealedFile), "it is damaged"
+
+
+def test_what_is_packed_too_often_is_withheld(tmp_path: Path) -> None:
+    content = b"clean"
+    for depth in range(1, binary.DEEPEST + 2):
+        content = zipped(content)
+        expected = SealedFile if depth <= binary.DEEPEST else Withheld
+        assert isinstance(sealed(tmp_path, content), expected), depth
+
+
+def test_a_member_that_cannot_be_read_hides_no_other_one(tmp_path: Path) -> None:
+    content = bytearray(zipped(b"api_key: hunter2"))
+    at = content.index(b"before") + len(b"before")
+    content[at : at + 3] = b"\xff\xff\xff"  # the data of the first one
+    assert sealed(tmp_path, bytes(content)) == Withheld("key-api-key")
+
+
+def test_a_bomb_in_something_packed_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary, "MOST_UNPACKED", 1 << 20)
+    bomb = b"\0" * (3 << 20)
+    for content in (
+        zipped(gzip.compress(bomb)),
+        bz2.compress(bomb),
+        lzma.compress(bomb),
+        zlib.compress(bomb),
+        picture(bomb),
+    ):
+        assert sealed(tmp_path, content) == Withheld("unscanned")
+
+
+def test_a_pickle_of_protocol_0_is_no_text(tmp_path: Path) -> None:
+    for content in ({"api_key": "hunter2"}, [GITHUB], ("x", {"password": "hunter2"})):
+        assert isinstance(sealed(tmp_path, pickle.dumps(content, 0)), Withheld)
+        assert isinstance(sealed(tmp_path, gzip.compress(pickle.dumps(content, 0))), Withheld)
+    content = pickle.dumps({"alpha": 0.5, "solver": ["lbfgs"]}, 0)
+    assert isinstance(sealed(tmp_path, content), SealedFile)
+    assert (tmp_path / "target").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "text", ["(a note)\n", "I.\n", "N.", "class A:\n    pass\n.", "Some text.", "dt.", "(((", "]\n"]
+)
+def test_text_that_begins_like_a_pickle_is_text(tmp_path: Path, text: str) -> None:
+    result = sealed(tmp_path, f"{text} api_key=hunter2".encode())
+    assert isinstance(result, SealedFile)
+    assert result.text
+    assert b"hunter2" not in (tmp_path / "target").read_bytes()
