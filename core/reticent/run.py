@@ -6,7 +6,6 @@ No method raises into training: what cannot be logged is told once, counted, and
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import threading
 import time
@@ -19,20 +18,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import artifacts, deferred, outcome, recovery, resume, values
+from reticent import artifacts, deferred, outcome, resume, values
 from reticent.files import safe_relative
+from reticent.filing import Filing
 from reticent.guard import swallowed
 from reticent.recorder import Recorder
 from reticent.records import (
     METRIC,
     Dataset,
     Param,
-    Reference,
     RunEnded,
     RunStarted,
     RunStatus,
     SealedRecord,
-    Staged,
     Tag,
     Warned,
 )
@@ -88,6 +86,7 @@ class Run:
         self._recorder = Recorder(session, started.run_id)
         self._log = self._recorder.log
         self._keys = self._log.keys
+        self._filing = Filing(self._recorder, self.directory)
         self._deferred = self._new_deferred()
         session.runs[self.run_id] = self
         with self._recorder.guard("start_run"):
@@ -142,12 +141,7 @@ class Run:
         """Log a file, or a directory with all in it, as it is now, under `artifact_path`. It may be deleted afterwards."""
         with self._recorder.guard("log_artifact"):
             source = Path(local_path)
-            prefix = Path(artifact_path or "")
-            if source.is_dir():
-                for file in self._files_in(source):
-                    self._log_file(file, prefix / source.name / file.relative_to(source))
-            else:
-                self._log_file(source, prefix / source.name)
+            self._filing.add(source, Path(artifact_path or "") / source.name)
 
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log the files in a directory, as they are now, under `artifact_path`."""
@@ -155,24 +149,23 @@ class Run:
             source = Path(local_dir)
             if not source.is_dir():
                 raise NotADirectoryError(20, "not a directory", str(source))
-            for file in self._files_in(source):
-                self._log_file(file, Path(artifact_path or "") / file.relative_to(source))
+            self._filing.add(source, Path(artifact_path or ""))
 
     def log_text(self, text: str, artifact_file: str) -> None:
         """Log text as the artifact `artifact_file`."""
         with self._recorder.guard("log_text"):
-            self._log_text(values.text(values.plain(text)), artifact_file)
+            self._filing.add_text(values.text(values.plain(text)), artifact_file)
 
     def log_dict(self, dictionary: Mapping[str, Any] | list[Any], artifact_file: str) -> None:
         """Log a dictionary or list as JSON (which is YAML too) in the artifact `artifact_file`."""
         with self._recorder.guard("log_dict"):
             content = self._recorder.seal("artifact", dictionary, render=values.json)
-            self._recorder.append(artifacts.write_sealed(self.directory, self._path(artifact_file), content))
+            self._recorder.append(artifacts.write_sealed(self.directory, self._filing.path(artifact_file), content))
 
     def log_figure(self, figure: Any, artifact_file: str) -> None:
         """Log a matplotlib figure (format by the file's suffix) or a plotly one (HTML), drawn as it is now."""
         with self._recorder.guard("log_figure"):
-            path = self._path(artifact_file)
+            path = self._filing.path(artifact_file)
             token, directory = artifacts.stage_directory(self.directory)
             drawn = directory / safe_relative(path).name
             if hasattr(figure, "savefig"):
@@ -181,15 +174,15 @@ class Run:
                 figure.write_html(drawn)
             else:
                 raise TypeError(f"a figure must be matplotlib's or plotly's, not {type(figure).__name__}")
-            self._publish(f"{token}/{drawn.name}", path, "file")
+            self._filing.publish(f"{token}/{drawn.name}", path, "file")
 
     def log_model(self, model: Any, name: str = "model", **options: Any) -> None:
         """Log a model in MLmodel form under `name`; options as of `reticent.models.stage`."""
         with self._recorder.guard("log_model"):
             from reticent.models import stage
 
-            path = self._path(name)
-            self._publish(stage(self.directory, model, **options), path, "model")
+            path = self._filing.path(name)
+            self._filing.publish(stage(self.directory, model, **options), path, "model")
 
     def log_dataset(
         self, name: str, context: str, *, digest: str, source: object, schema: object, profile: object
@@ -336,49 +329,3 @@ class Run:
             sealed = self._recorder.seal("tag", value, key)
             if sealed != LEFT_OUT:
                 yield Tag(time=_now(), key=self._recorder.seal("tag name", key), value=sealed)
-
-    def _log_text(self, text: str, artifact_file: str) -> None:
-        path = self._path(artifact_file)
-        if len(text) <= artifacts.INLINE_BYTES:
-            self._recorder.append(artifacts.write_sealed(self.directory, path, self._recorder.seal("artifact", text)))
-            return
-        token, directory = artifacts.stage_directory(self.directory)
-        raw = directory / "text"
-        with os.fdopen(os.open(raw, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-        self._publish(f"{token}/{raw.name}", path, "file")
-
-    def _files_in(self, directory: Path) -> list[Path]:
-        """All files below a directory but our own, which grow while they are looked at."""
-        own = self._session.root
-        return sorted(path for path in directory.rglob("*") if own not in path.absolute().parents and path.is_file())
-
-    def _log_file(self, source: Path, target: Path) -> None:
-        path = self._path(target.as_posix())
-        status = source.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("only files and directories can be logged, no pipes, sockets or devices")
-        size = status.st_size
-        if size > self._session.settings.max_artifact_mb * 1e6:
-            location = self._recorder.seal("artifact", str(source.absolute()))
-            self._recorder.append(Reference(time=_now(), path=path, location=location, size=size))
-            self.warn("large artifact", f"artifact {path!r} is over max_artifact_mb and is referenced, not copied")
-            return
-        self._publish(artifacts.stage_file(self.directory, source), path, "file")
-
-    def _publish(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> None:
-        """Note the snapshot in the log, where it now survives us, and have it sealed in the background."""
-        session, directory = self._session, self.directory
-        staged = Staged(time=_now(), token=token, path=path, kind=kind, known=session.known_secrets())
-
-        def seal() -> None:
-            self._recorder.append(*recovery.publish(session, directory, staged))
-            artifacts.discard(directory, token)
-
-        self._recorder.append(staged)
-        self.in_background(f"sealing a {kind}", seal)
-
-    def _path(self, path: str) -> SealedText:
-        sealed = self._recorder.seal("artifact name", path)
-        safe_relative(sealed)
-        return sealed

@@ -1,0 +1,77 @@
+"""How files get into a run: a snapshot at the log call, a note of it in the log, the sealing in the background."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Literal
+
+from reticent import artifacts, recovery
+from reticent.files import safe_relative
+from reticent.recorder import Recorder
+from reticent.records import Reference, Staged
+from reticent_redact import SealedText
+
+
+class Filing:
+    """Brings files into the run in `directory`. Its methods raise what the disk raises, and ValueError for a bad path."""
+
+    def __init__(self, recorder: Recorder, directory: Path) -> None:
+        self._recorder = recorder
+        self._directory = directory
+
+    def add(self, source: Path, target: Path) -> None:
+        """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
+        are looked at, are left out."""
+        if not source.is_dir():
+            self._add_file(source, target)
+            return
+        own = self._recorder.session.root
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            if own not in file.absolute().parents:
+                self._add_file(file, target / file.relative_to(source))
+
+    def add_text(self, text: str, name: str) -> None:
+        """Log text as the artifact `name`: sealed at once, or in the background if it is long."""
+        path = self.path(name)
+        if len(text) <= artifacts.INLINE_BYTES:
+            self._recorder.append(artifacts.write_sealed(self._directory, path, self._recorder.seal("artifact", text)))
+            return
+        token, directory = artifacts.stage_directory(self._directory)
+        raw = directory / "text"
+        with os.fdopen(os.open(raw, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+        self.publish(f"{token}/{raw.name}", path, "file")
+
+    def publish(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> None:
+        """Note a snapshot in the log, where it now survives us, and have it sealed in the background."""
+        session, directory = self._recorder.session, self._directory
+        staged = Staged(time=time.time(), token=token, path=path, kind=kind, known=session.known_secrets())
+
+        def seal() -> None:
+            self._recorder.append(*recovery.publish(session, directory, staged))
+            artifacts.discard(directory, token)
+
+        self._recorder.append(staged)
+        session.background.submit(f"sealing a {kind}", seal, self._recorder.report)
+
+    def path(self, name: str) -> SealedText:
+        """The name of an artifact, sealed. ValueError if it leads out of the run."""
+        sealed = self._recorder.seal("artifact name", name)
+        safe_relative(sealed)
+        return sealed
+
+    def _add_file(self, source: Path, target: Path) -> None:
+        path = self.path(target.as_posix())
+        status = source.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("only files and directories can be logged, no pipes, sockets or devices")
+        if status.st_size > self._recorder.session.settings.max_artifact_mb * 1e6:
+            location = self._recorder.seal("artifact", str(source.absolute()))
+            self._recorder.append(Reference(time=time.time(), path=path, location=location, size=status.st_size))
+            message = f"artifact {path!r} is over max_artifact_mb and is referenced, not copied"
+            self._recorder.warn("large artifact", message)
+            return
+        self.publish(artifacts.stage_file(self._directory, source), path, "file")
