@@ -97,6 +97,7 @@ def settings_table(source: settings.Source) -> RenderableType:
     from reticent_redact import Redactor
 
     redactor = Redactor()
+    redactor.know_process()
     table = render.table("", "", "")
     for name in settings.FIELDS:
         value = msgspec.to_builtins(getattr(source.settings, name))
