@@ -141,15 +141,14 @@ def test_a_secret_across_a_border_by_every_byte(
         return  # no key is looked for where there is no text
     for offset in range(-2, len(secret.encode()) + 3):
         filler = (before + word * border)[: border - offset - 1] + b" "
-        content = filler + secret.encode() + b"\n" + word * 9_000
+        content = filler + secret.encode() + b"\n" + word * (files.REACH // 2 + 100)
         result, written = seal(tmp_path, content, redactor)
         if kind == "binary":
             assert isinstance(result, Withheld), offset
         else:
             assert written is not None
+            assert written == redactor.redact_text(content.decode()).encode(), offset
             assert inside.encode() not in written, offset
-            assert written.startswith(filler[:-40]), offset
-            assert written.endswith(word * 8_000), offset
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
