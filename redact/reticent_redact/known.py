@@ -133,14 +133,13 @@ def _latin(text: str) -> bytes:
 def _forms(value: str) -> set[str]:
     """The value as it stands in text, in JSON, in a URL, in HTML, in base64 and in the bytes of a binary file."""
     raw = value.encode("utf-8", "surrogatepass")
-    forms = {
-        value,
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        repr(value)[1:-1],
-        html.escape(value),
-        raw.decode("latin-1"),
-    }
+    forms = {value, repr(value)[1:-1], raw.decode("latin-1")}
+    for ascii_only in (True, False):
+        escaped = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        forms |= {escaped, json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]}  # and in JSON that is a string in JSON
+    escaped = html.escape(value)
+    # As text, in XML too, and with the references that some libraries have for quotes.
+    forms |= {escaped, html.escape(value, quote=False), escaped.replace("&quot;", "&#34;").replace("&#x27;", "&#39;")}
     for text in (urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)):
         forms |= {text, re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), text)}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):

@@ -122,7 +122,9 @@ def texts(files: Path) -> None:
     lines = [
         *(f"api_key = {KEYED}", f"--api-key {KEYED}", json.dumps({"api_key": KEYED}), f"<api_key>{KEYED}</api_key>"),
         *(SHAPED, f"https://user:{SHAPED}@host/", f"https://host/?api_key={KEYED}&n=1"),
-        *(KNOWN, json.dumps(KNOWN), repr(KNOWN), html.escape(KNOWN)),
+        *(KNOWN, json.dumps(KNOWN), repr(KNOWN), html.escape(KNOWN), html.escape(KNOWN, quote=False)),
+        *(html.escape(KNOWN).replace("&quot;", "&#34;"), json.dumps({"a": json.dumps({"b": KNOWN})})),
+        json.dumps(json.dumps([KNOWN], ensure_ascii=False), ensure_ascii=False),
         *(urllib.parse.quote(KNOWN), urllib.parse.quote(KNOWN, safe=""), urllib.parse.quote_plus(KNOWN)),
         *(base64.b64encode(before + raw + b"\n").decode() for before in (b"", b":", b"u:")),
     ]

@@ -59,15 +59,15 @@ def test_nothing_gets_out(
     done = child(tmp_path, name, **channel.environment)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     assert leaks(tmp_path, [done.stderr, *([] if channel.prints else [done.stdout])]) == []
-    assert any(path.is_dir() for path in (tmp_path / "root" / "runs").iterdir())
-
+    ids = [path.name for path in (tmp_path / "root" / "runs").iterdir()]
+    assert ids
+    commands = [["runs", "--all"], ["runs", "--json"], *([["compare", *ids]] if len(ids) > 1 else [])]
+    commands += [["show", *options, one] for one in ids for options in ([], ["--json"], ["--console"])]
     with isolated(tmp_path / "root"):
-        for arguments in (["runs", "--all"], ["runs", "--json"], ["show"], ["show", "--json"], ["show", "--console"]):
-            ids = [path.name for path in (tmp_path / "root" / "runs").iterdir()] if arguments[0] == "show" else [""]
-            for run_id in ids:
-                monkeypatch.setattr(sys, "argv", ["reticent", *arguments, *filter(None, [run_id])])
-                with pytest.raises(SystemExit):
-                    cli.main()
+        for arguments in commands:
+            monkeypatch.setattr(sys, "argv", ["reticent", *arguments])
+            with pytest.raises(SystemExit):
+                cli.main()
         out, errors = capsys.readouterr()
         assert errors == ""
         assert leaks(tmp_path, [out]) == []

@@ -100,6 +100,7 @@ def settings_table(source: settings.Source) -> RenderableType:
     from reticent_redact import Redactor
 
     redactor = Redactor()
+    redactor.know_process()
     table = render.table("", "", "")
     for name in settings.FIELDS:
         if name == "redact":  # it has a section of its own

@@ -48,7 +48,7 @@ class Canary:
 CANARY = Canary(
     keyed="qXv7Lm29-tRz4Wp81-Hd65Ks30",
     shaped="ghp_" + "R7mK2pQ9vT4xW1zBnC8dF3gH6jL5sYaE0uNi",
-    known='Wq7"kZ/x+9\u00e9 mV4=Tb8 gJ2',
+    known='Wq7"kZ/x+9&\u00e9 mV4=Tb8 gJ2',
 )
 
 _WINDOW = 12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reticent_redact import Policy, Redactor, Report, SealedFile, Withheld, files
+from reticent_redact import Match, Policy, Redactor, Report, SealedFile, Withheld, binary, files
 from reticent_redact.rules import RULES
 
 GITHUB = "ghp_" + "a1B2" * 9
@@ -116,6 +117,40 @@ def test_a_secret_at_any_border_of_the_pieces_read(
             assert written == Redactor().redact_text(text).encode()
 
 
+KNOWN = 'Wq7"kZ/x+9\u00e9 mV4=Tb8 gJ2'
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [GITHUB, "api_key: k3y-by-its-name", KNOWN, urllib.parse.quote(KNOWN)],
+    ids=["shaped", "keyed", "known", "URL"],
+)
+@pytest.mark.parametrize("border", [files.REACH + 9_000, 9_000], ids=["read", "passed on"])
+@pytest.mark.parametrize("kind", ["lines", "one line", "binary"])
+def test_a_secret_across_a_border_by_every_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str, border: int, kind: str
+) -> None:
+    monkeypatch.setattr(files, "CHUNK", files.REACH + 9_000)
+    monkeypatch.setattr(binary, "CHUNK", files.REACH + 9_000)
+    redactor = Redactor()
+    redactor.register(KNOWN)
+    inside = secret.partition(": ")[2] or secret
+    word = b"a\n" if kind == "lines" else b"a "
+    before = b"\xff" if kind == "binary" else b""
+    if kind == "binary" and secret.startswith("api_key"):
+        return  # no key is looked for where there is no text
+    for offset in range(-2, len(secret.encode()) + 3):
+        filler = (before + word * border)[: border - offset - 1] + b" "
+        content = filler + secret.encode() + b"\n" + word * (files.REACH // 2 + 100)
+        result, written = seal(tmp_path, content, redactor)
+        if kind == "binary":
+            assert isinstance(result, Withheld), offset
+        else:
+            assert written is not None
+            assert written == redactor.redact_text(content.decode()).encode(), offset
+            assert inside.encode() not in written, offset
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(
@@ -152,6 +187,19 @@ def test_a_broken_rule_withholds_the_file(tmp_path: Path, monkeypatch: pytest.Mo
     for rule in RULES:
         monkeypatch.setitem(rule.__dict__, "valid", raises)
     assert seal(tmp_path, GITHUB.encode())[0] == Withheld("unscanned")
+
+
+@pytest.mark.parametrize("answer", ["nonsense", 7, ZeroDivisionError()])
+@pytest.mark.parametrize("content", [b"a " + GITHUB.encode(), b"\xff " + GITHUB.encode()], ids=["text", "binary"])
+def test_a_callback_that_fails_withholds_the_file(tmp_path: Path, content: bytes, answer: Any) -> None:
+    def decide(match: Match) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    report = Report()
+    assert seal(tmp_path, content, Redactor(Policy(decide=decide)), report=report)[0] == Withheld("unscanned")
+    assert [hidden[:3] for hidden in report.counts()] == [("artifact", "unscanned", "withhold")]
 
 
 def test_errors_of_the_file_system_are_the_callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import urllib.parse
 from pathlib import Path
@@ -24,7 +25,12 @@ MARKER = "[REDACTED:known-secret]"
         SECRET,
         json.dumps(SECRET),
         json.dumps(SECRET, ensure_ascii=False),
+        json.dumps({"a": json.dumps({"b": SECRET})}),
+        json.dumps(json.dumps(SECRET, ensure_ascii=False), ensure_ascii=False),
         repr([SECRET]),
+        html.escape(SECRET),
+        html.escape(SECRET, quote=False),
+        html.escape(SECRET).replace("&quot;", "&#34;"),
         urllib.parse.quote(SECRET),
         urllib.parse.quote(SECRET, safe=""),
         urllib.parse.quote_plus(SECRET).lower(),
