@@ -79,6 +79,8 @@ _BLOCK = re.compile(
 
 _IN_QUERY = re.compile(r"""[^\s&#"'`<>\\]+""")
 _PEEK = 256
+_NAMESPACE = 32
+"""Characters between `<` and an element's own name."""
 _ELEMENT = re.compile(r"[^<\n]{1,8192}")
 _LONGEST_MAYBE = 512
 """Under a key that only may name a secret, an unquoted value of more characters is none."""
@@ -108,7 +110,7 @@ class Assignments:
         start = at - (len(before) - len(before.rstrip(_KEY_CHARACTERS)))
         key = text[start : head.end("key")]
         front = text[max(0, start - 1) : start]
-        if head["element"] and front not in ("<", ":"):
+        if head["element"] and front != "<" and not (front == ":" and "<" in text[max(0, start - _NAMESPACE) : start]):
             return None
         flag = (
             head["assigns"] is None

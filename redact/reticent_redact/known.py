@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from reticent_redact.literals import Literals
+from reticent_redact.literals import Literals, fold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class Known:
         """Each form, and whether it counts only as a word of its own."""
         self._recent: tuple[str, ...] = ()
         self._settled: dict[str, tuple[int, ...]] = {}
-        """How forms begin, and how long those are that begin so, the longest first; what `_literals` finds."""
+        """How forms begin, as `_literals` finds it, and how long those are that begin so, the longest first."""
         self._literals: Literals | None = None
         self._digest = (b"", -1, "")
         self.generation = 0
@@ -69,7 +69,7 @@ class Known:
                         self._forms[form] = is_word
                         self._recent = (*self._recent, form)
                 self.generation += 1
-            if len(self._recent) > _RECENT + len(self._settled) // 2:
+            if len(self._recent) > _RECENT + len(self._forms) // 3:
                 self._settle()
 
     def learn(self, value: str) -> None:
@@ -130,19 +130,15 @@ class Known:
     def _settle(self) -> None:
         alike: dict[str, set[int]] = {}
         for form in self._forms:
-            alike.setdefault(form[:SHORTEST], set()).add(len(form))
+            alike.setdefault(fold(form[:SHORTEST]).decode("latin-1"), set()).add(len(form))
         self._settled = {beginning: tuple(sorted(lengths, reverse=True)) for beginning, lengths in alike.items()}
-        self._recent, self._literals = (), Literals(self._settled, prepare=_latin)
+        self._recent, self._literals = (), Literals(self._settled)
 
     def _counts(self, text: str, at: int, form: str) -> bool:
         if not self._forms[form]:
             return True
         end = at + len(form)
         return not (text[max(0, at - 1) : at].isalnum() or text[end : end + 1].isalnum())
-
-
-def _latin(text: str) -> bytes:
-    return text.encode("latin-1", "replace")
 
 
 def _forms(value: str) -> set[str]:

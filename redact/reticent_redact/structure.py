@@ -94,7 +94,10 @@ class Walk:
                 result[key] = item  # what most items are: a plain name and a number, or a word looked at before
                 continue
             below = f"{path}.{key}" if path else str(key)
-            name = base = self._string(key, None, below) if is_text else self._hashable(key, below)
+            if is_text:
+                name = base = key if key in clean else self._string(key, None, below)
+            else:
+                name = base = self._hashable(key, below)
             if name is DROPPED:
                 continue
             count = 1
