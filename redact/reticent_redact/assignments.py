@@ -77,10 +77,11 @@ _BLOCK = re.compile(
 )
 """A YAML block: `key: |` and the lines that are indented under it."""
 
-_ELEMENT_END = re.compile(r"<|\n|\Z")
 _IN_QUERY = re.compile(r"""[^\s&#"'`<>\\]+""")
 _PEEK = 256
-_LONGEST = 8192
+_NAMESPACE = 32
+"""Characters between `<` and an element's own name."""
+_ELEMENT = re.compile(r"[^<\n]{1,8192}")
 _LONGEST_MAYBE = 512
 """Under a key that only may name a secret, an unquoted value of more characters is none."""
 
@@ -109,7 +110,7 @@ class Assignments:
         start = at - (len(before) - len(before.rstrip(_KEY_CHARACTERS)))
         key = text[start : head.end("key")]
         front = text[max(0, start - 1) : start]
-        if head["element"] and front not in ("<", ":"):
+        if head["element"] and front != "<" and not (front == ":" and "<" in text[max(0, start - _NAMESPACE) : start]):
             return None
         flag = (
             head["assigns"] is None
@@ -123,7 +124,8 @@ class Assignments:
         if verdict is None or verdict is names.KEPT:
             return None
         in_query = head["assigns"] == "=" and front in ("?", "&")
-        place = _place_in_query(text, head.end(), verdict) if in_query else _place(text, head, verdict)
+        certain = verdict.certain and not names.is_plural(key)  # `secrets:` begins a list of names as well
+        place = _place_in_query(text, head.end(), verdict) if in_query else _place(text, head, certain)
         if place is None or text[place[0] - 1] == "`":  # a shell's command, whose output is the value
             return None
         value = text[slice(*place)]
@@ -131,23 +133,22 @@ class Assignments:
             return None
         if verdict.rule.endswith(("-key", "-token")) and plausible.is_word(value):
             return None  # `secretKey: api-key` in a manifest: no key and no token is a word
-        certain = verdict.certain and not names.is_plural(key)  # `secrets:` begins a list of names as well
         if not (certain or in_query or plausible.looks_like_credential(value)):
             return None
         return Assigned(*place, key, verdict)
 
 
-def _place(text: str, head: re.Match[str], verdict: names.Verdict) -> tuple[int, int] | None:
+def _place(text: str, head: re.Match[str], certain: bool) -> tuple[int, int] | None:
     """From where to where the value reaches that begins behind `head`."""
     at = head.end()
     if head["element"]:
-        end = _ELEMENT_END.search(text, at, at + _LONGEST)
-        return (at, end.start()) if end else None
+        element = _ELEMENT.match(text, at)
+        return element.span() if element else None
     opening = _OPENING.match(text, at)
     if opening is not None:
         closing = _CLOSING.get(opening["mark"], _CLOSING_IN_STRING).search(text, opening.end())
         return (opening.end(), closing.start()) if closing else None
-    if verdict.certain:
+    if certain:
         block = _BLOCK.match(text, at)
         if block is not None:
             return block.span("value")
@@ -156,8 +157,10 @@ def _place(text: str, head: re.Match[str], verdict: names.Verdict) -> tuple[int,
     if bare is None:
         return None
     start = bare.start("value")
-    reach = _bare_end(text, bare.end(), len(text) if verdict.certain else start + _LONGEST_MAYBE)
-    return None if reach is None else (start, reach)
+    end = _bare_end(text, bare.end(), start + _LONGEST_MAYBE)
+    if end is None and certain and not plausible.is_filler(text[start : start + _PEEK]):
+        end = _bare_end(text, start + _LONGEST_MAYBE, len(text))  # it is a secret now: nobody looks at it again
+    return None if end is None else (start, end)
 
 
 def _bare_end(text: str, at: int, limit: int) -> int | None:
@@ -173,7 +176,9 @@ def _bare_end(text: str, at: int, limit: int) -> int | None:
 
 def _place_in_query(text: str, at: int, verdict: names.Verdict) -> tuple[int, int] | None:
     beginning = _IN_QUERY.match(text, at, at + _PEEK)
-    if beginning is None or not (verdict.certain or plausible.looks_like_query_credential(beginning[0])):
+    if beginning is None or plausible.is_filler(beginning[0]):
+        return None
+    if not (verdict.certain or plausible.looks_like_query_credential(beginning[0])):
         return None
     whole = _IN_QUERY.match(text, at)
     return whole.span() if whole else None

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import hashlib
 import os
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from reticent_redact.text import CONTEXT, REACH, Scanner, Span, replace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reticent_redact.found import Found
 
 CHUNK = 1024 * 1024
@@ -76,7 +75,9 @@ def seal(
 
 
 def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found, workspace: Path) -> SealedFile:
-    digest, is_clean = hashlib.sha256(), True
+    from hashlib import sha256  # OpenSSL: not before there is a file
+
+    digest, is_clean = sha256(), True
     for piece in pieces(file, scanner, found):
         digest.update(piece.text[piece.start : piece.end].encode())
         if piece.spans:
@@ -87,7 +88,7 @@ def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found
         path.replace(target)
         return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
     with _private_file(workspace, target.name) as (redacted_path, redacted):
-        digest, redactions = hashlib.sha256(), 0
+        digest, redactions = sha256(), 0
         for piece in pieces(file, scanner, found):
             spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
             text = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end)
@@ -102,7 +103,9 @@ def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found
 
 
 def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found) -> SealedFile | Withheld:
-    digest, size = hashlib.sha256(), 0
+    from hashlib import sha256
+
+    digest, size = sha256(), 0
     file.seek(0)
     while chunk := file.read(CHUNK):
         digest.update(chunk)
@@ -180,7 +183,7 @@ def _beginning_of_word(text: str, at: int) -> int:
 @contextlib.contextmanager
 def _private_file(directory: Path, name: str) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file, mode 0600, removed at the end unless it was renamed."""
-    path = directory / f".{name[:100]}.{uuid.uuid4().hex}"
+    path = directory / f".{name[:100]}.{os.urandom(16).hex()}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
         with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from reticent_redact.markers import marker
@@ -24,7 +23,7 @@ class Found:
     def __init__(self, redactor: Redactor, channel: str, report: Report | None) -> None:
         self._redactor = redactor
         self.channel = channel
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: dict[tuple[str, str], int] = {}
         """How often a rule hit and an action was taken."""
         self._report = report
 
@@ -37,7 +36,7 @@ class Found:
                 self._report.add(self.channel, rule, action, self._redactor.confidence(rule), count)
 
     def count(self, rule: str, action: str) -> None:
-        self.counts[rule, action] += 1
+        self.counts[rule, action] = self.counts.get((rule, action), 0) + 1
 
     def hide(self, rule: str, path: str, secret: str) -> Any:
         """What stands for a secret that is a whole value: `DROPPED` for nothing; the secret itself if it is kept."""

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import html
-import json
 import os
 import re
 import threading
-import urllib.parse
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reticent_redact.literals import Literals
+from reticent_redact.literals import Literals, fold
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHORTEST = 8
 """A value of fewer characters is found by its key only: it would be found in what is no secret."""
@@ -44,8 +43,8 @@ class Known:
         self._forms: dict[str, bool] = {}
         """Each form, and whether it counts only as a word of its own."""
         self._recent: tuple[str, ...] = ()
-        self._settled: tuple[tuple[str, ...], ...] = ()
-        """The forms that begin alike, for each of the beginnings that `_literals` finds."""
+        self._settled: dict[str, tuple[int, ...]] = {}
+        """How forms begin, as `_literals` finds it, and how long those are that begin so, the longest first."""
         self._literals: Literals | None = None
         self._digest = (b"", -1, "")
         self.generation = 0
@@ -70,7 +69,7 @@ class Known:
                         self._forms[form] = is_word
                         self._recent = (*self._recent, form)
                 self.generation += 1
-            if len(self._recent) > _RECENT + len(self._settled) // 2:
+            if len(self._recent) > _RECENT + len(self._forms) // 3:
                 self._settle()
 
     def learn(self, value: str) -> None:
@@ -82,6 +81,8 @@ class Known:
         """A keyed digest of all values; "" if there are none. The same for the same values, in whatever order learned."""
         if not self._values:
             return ""
+        from hashlib import blake2b
+
         if self._digest[:2] != (key, self.generation):
             digest = blake2b(key=key, digest_size=16)
             for value in sorted(self._values):
@@ -104,20 +105,34 @@ class Known:
                     yield at, at + len(form)
                 at = text.find(form, at + len(form))
         if self._literals is not None:
-            done = 0
+            done, lengths = 0, tuple(self._settled.values())
             for at, number in self._literals.find(text):
-                for form in self._settled[number]:
-                    end = at + len(form)
-                    if at >= 0 and end > done and text.startswith(form, at) and self._counts(text, at, form):
-                        yield at, end
-                        done = end
+                end = self.end(text, at, lengths[number])
+                if end > done:
+                    yield at, end
+                    done = end
+
+    def beginnings(self) -> dict[str, tuple[int, ...]]:
+        """How all forms begin, and the lengths of those that begin so; for who looks for them with a pass of their own."""
+        with self._lock:
+            if self._recent:
+                self._settle()
+            return self._settled
+
+    def end(self, text: str, at: int, lengths: tuple[int, ...]) -> int:
+        """Where the longest value ends that begins at `at` and has one of these lengths; -1 if none does."""
+        for length in lengths:
+            form = text[at : at + length]
+            if at >= 0 and form in self._forms and self._counts(text, at, form):
+                return at + length
+        return -1
 
     def _settle(self) -> None:
-        alike: dict[str, list[str]] = {}
+        alike: dict[str, set[int]] = {}
         for form in self._forms:
-            alike.setdefault(form[:SHORTEST], []).append(form)
-        self._settled, self._recent = tuple(map(tuple, alike.values())), ()
-        self._literals = Literals(alike, prepare=_latin)
+            alike.setdefault(fold(form[:SHORTEST]).decode("latin-1"), set()).add(len(form))
+        self._settled = {beginning: tuple(sorted(lengths, reverse=True)) for beginning, lengths in alike.items()}
+        self._recent, self._literals = (), Literals(self._settled)
 
     def _counts(self, text: str, at: int, form: str) -> bool:
         if not self._forms[form]:
@@ -126,12 +141,12 @@ class Known:
         return not (text[max(0, at - 1) : at].isalnum() or text[end : end + 1].isalnum())
 
 
-def _latin(text: str) -> bytes:
-    return text.encode("latin-1", "replace")
-
-
 def _forms(value: str) -> set[str]:
     """The value as it stands in text, in JSON, in a URL, in HTML, in base64 and in the bytes of a binary file."""
+    import html  # these three take a while, and are not needed before something is known
+    import json
+    import urllib.parse
+
     raw = value.encode("utf-8", "surrogatepass")
     forms = {value, repr(value)[1:-1], raw.decode("latin-1")}
     for ascii_only in (True, False):
@@ -154,6 +169,7 @@ def _forms(value: str) -> set[str]:
 def of_netrc(path: Path | None = None) -> list[str]:
     """The passwords in `.netrc` (or where `NETRC` says); none if there is no such file, or it cannot be read."""
     import netrc  # not before a process needs it
+    from pathlib import Path
 
     place = path or Path(os.environ.get("NETRC") or Path.home() / ".netrc")
     with contextlib.suppress(OSError, netrc.NetrcParseError, UnicodeDecodeError, RuntimeError):

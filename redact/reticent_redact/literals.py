@@ -28,23 +28,19 @@ def fold(text: str) -> bytes:
 
 
 class Literals:
-    """Finds `literals` each by its number.
+    """Finds `literals` each by its number. `make_pass` makes what finds them in bytes."""
 
-    `make_pass` makes what finds them in bytes, `prepare` the bytes of a text, one for each character.
-    """
-
-    def __init__(
-        self,
-        literals: Iterable[str],
-        make_pass: Callable[[Sequence[bytes]], Pass] | None = None,
-        prepare: Callable[[str], bytes] = fold,
-    ) -> None:
-        self._prepare = prepare
-        self._literals = [prepare(literal) for literal in literals]
+    def __init__(self, literals: Iterable[str], make_pass: Callable[[Sequence[bytes]], Pass] | None = None) -> None:
+        self._texts = tuple(literals)
+        self._literals = [fold(text) for text in self._texts]
         self._overlap = max(map(len, self._literals), default=1) - 1
         self._make_pass = make_pass
         self._find = (make_pass or _quickly_made)(self._literals)
         self._is_small = make_pass is None
+
+    def with_more(self, texts: Iterable[str]) -> Literals:
+        """These literals, and after them others; for long texts."""
+        return Literals([*self._texts, *texts], self._make_pass or fastest)
 
     def find(self, text: str) -> Iterator[Hit]:
         """Every place where a literal stands, in order of the places; also where they overlap.
@@ -52,7 +48,7 @@ class Literals:
         As if a newline stood before the text: a literal that begins with one also stands at -1.
         """
         if len(text) < WINDOW:
-            return iter([(at - 1, number) for at, number in sorted(self._find(self._prepare(f"\n{text}")))])
+            return iter([(at - 1, number) for at, number in sorted(self._find(fold(f"\n{text}")))])
         if self._is_small:  # the pass that is fastest takes a few ms to make
             self._find, self._is_small = (self._make_pass or fastest)(self._literals), False
         return self._in_windows(text)
@@ -61,7 +57,7 @@ class Literals:
         for start in range(-1, len(text), WINDOW):
             end = start + WINDOW + self._overlap
             window = text[start:end] if start >= 0 else f"\n{text[:end]}"
-            for at, number in sorted(self._find(self._prepare(window))):
+            for at, number in sorted(self._find(fold(window))):
                 if at < WINDOW:
                     yield start + at, number
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-from hashlib import blake2b
 
 MARKER = re.compile(r"\[REDACTED:([a-z0-9-]{1,64})(?::[0-9a-f]{16}@[0-9a-z]{1,12})?\]")
 
@@ -30,12 +29,18 @@ class Hasher:
         if key is not None and not 16 <= len(key) <= 64:
             raise ValueError("a key for hashing secrets has 16 to 64 bytes")
         self._key = key or os.urandom(32)
-        self.key_id = (
-            _PROCESS_KEY if key is None else blake2b(key, digest_size=3, person=b"reticent key id").hexdigest()
-        )
+        self.key_id = _PROCESS_KEY if key is None else _id_of(key)
 
     def marker(self, rule: str, secret: str) -> str:
         """The marker for a hashed secret."""
+        from hashlib import blake2b  # brings OpenSSL, for which most processes have no use here
+
         person = blake2b(rule.encode(), digest_size=16).digest()  # each rule has hashes of its own
         digest = blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key, person=person)
         return f"[REDACTED:{rule}:{digest.hexdigest()}@{self.key_id}]"
+
+
+def _id_of(key: bytes) -> str:
+    from hashlib import blake2b
+
+    return blake2b(key, digest_size=3, person=b"reticent key id").hexdigest()

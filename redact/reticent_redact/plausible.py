@@ -50,6 +50,7 @@ def is_code(value: str) -> bool:
 
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_\-.+/=~:%|!$@]{16,8192}", re.ASCII)
+_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _LONG_RUN = re.compile(r"[A-Za-z0-9]{12}", re.ASCII)
 
 
@@ -73,8 +74,7 @@ def _restless(value: str) -> bool:
 
 def _varied(value: str) -> bool:
     """Whether 16 characters or more have capitals, small letters and at least three digits, in however short pieces."""
-    kinds = any(map(str.isupper, value)) and any(map(str.islower, value))
-    return len(value) >= 16 and kinds and sum(map(str.isdigit, value)) >= 3
+    return len(value) >= 16 and value.lower() != value != value.upper() and len(_DIGIT.findall(value)) >= 3
 
 
 def looks_like_query_credential(value: str) -> bool:
@@ -84,4 +84,4 @@ def looks_like_query_credential(value: str) -> bool:
 
 def is_mixed(value: str) -> bool:
     """Whether a value has letters and digits."""
-    return any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+    return _DIGIT.search(value) is not None and _LETTER.search(value) is not None

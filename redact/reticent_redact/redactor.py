@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NewType
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NewType
 
 from reticent_redact import files, known, names, plausible
 from reticent_redact.files import SealedFile, Withheld
@@ -22,6 +19,9 @@ from reticent_redact.report import Report
 from reticent_redact.rules.rule import Confidence
 from reticent_redact.structure import DROPPED, NEVER_SECRET, Walk
 from reticent_redact.text import CONFIDENCE, UNSCANNED_RULE, Scanner, Span, replace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SealedText = NewType("SealedText", str)
 """Text that has passed `Redactor.seal`; nothing else makes one."""
@@ -42,6 +42,8 @@ def to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (dict, list, tuple, set)):
+        import json
+
         return json.dumps(value, ensure_ascii=False, default=_to_json)
     return str(value)
 
@@ -110,10 +112,17 @@ class Redactor:
         What cannot be redacted, for whatever reason, is withheld, and the report says so. `LEFT_OUT` stands for a value
         that the policy does not let pass at all.
         """
-        with Found(self, channel, report) as found:
-            try:
+        try:
+            if self._listed is None:  # what most values are, without the counting of what is found
+                if type(value) is str:
+                    if channel not in _OF_THEIR_OWN and self.passes(key, value):
+                        return SealedText(value)
+                elif type(value) in NEVER_SECRET and render is to_text:
+                    return SealedText(str(value))
+            with Found(self, channel, report) as found:
                 return self._sealed(value, key, render, found)
-            except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
+        except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
+            with Found(self, channel, report) as found:
                 return SealedText(found.withhold())
 
     def seal_file(
@@ -164,14 +173,19 @@ class Redactor:
         """Know the values that another redactor knows."""
         self.known.inherit(other.known)
 
-    def is_clean(self, text: str) -> bool:
-        """Whether it is known, without looking again, that a text has nothing in it to hide."""
-        return self._remembers and text in self._clean and self._clean_at == self.known.generation
+    def clean(self) -> Collection[str]:
+        """The texts of which it is known, without looking again, that there is nothing in them to hide."""
+        return self._clean if self._remembers and self._clean_at == self.known.generation else ()
 
     def passes(self, key: str, value: str) -> bool:
-        """The same of a value under a key."""
+        """Whether the same is known of a value under a key."""
         try:
-            return self._verdicts[key] is None and self.is_clean(value)
+            return (
+                self._verdicts[key] is None
+                and value in self._clean
+                and self._clean_at == self.known.generation
+                and self._remembers
+            )
         except KeyError:
             return False
 
@@ -233,8 +247,6 @@ class Redactor:
             return LEFT_OUT
         if type(value) in NEVER_SECRET and render is to_text:
             return SealedText(str(value))
-        if type(value) is str and found.channel not in _OF_THEIR_OWN and self.passes(key, value):
-            return SealedText(value)
         plain = self._plain(key, value, found)
         if plain is DROPPED:
             return LEFT_OUT
@@ -249,7 +261,7 @@ class Redactor:
         if type(value) is str and value[:1] not in ("{", "["):
             return self.string(value, verdict, key, found)
         for _ in range(_AGAIN):
-            known, found.counts = self.known.generation, Counter()
+            known, found.counts = self.known.generation, {}
             plain = Walk(self, found).plain(value, verdict, key)
             if self.known.generation == known:  # else a value may stand in what was passed before it was known
                 break

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -41,6 +39,10 @@ class Walk:
     def plain(self, value: Any, verdict: names.Verdict | None, path: str) -> Any:
         """A copy of `value` as plain data without secrets, or `DROPPED`; `verdict` is that of the keys it is under."""
         kind = type(value)
+        if kind is dict:
+            return self._inside(value, len(value), lambda: self._mapping(value, verdict, path))
+        if kind is list:
+            return self._inside(value, len(value), lambda: self._sequence(value, verdict, path))
         if kind in NEVER_SECRET or (isinstance(value, (int, float, complex)) and not isinstance(value, Enum)):
             return value
         if isinstance(value, Enum):
@@ -54,6 +56,8 @@ class Walk:
         if hasattr(value, "get_secret_value"):
             return self._secret(value, path)
         if isinstance(value, BaseException):
+            import traceback
+
             return self._string("".join(traceback.format_exception(value)).rstrip("\n"), verdict, path)
         if isinstance(value, Mapping) or type(value).__name__ == "DictConfig":
             return self._inside(value, len(value), lambda: self._mapping(dict(value.items()), verdict, path))
@@ -83,22 +87,25 @@ class Walk:
     def _mapping(self, items: dict[Any, Any], verdict: names.Verdict | None, path: str) -> dict[Any, Any]:
         named = _named(items)
         result: dict[Any, Any] = {}
-        is_clean, passes = self._redactor.is_clean, self._redactor.passes
+        clean = self._redactor.clean() if verdict is None and named is None else ()
+        passes = self._redactor.passes
         for key, item in items.items():
-            is_text = type(key) is str
-            is_quick = is_text and verdict is None and named is None and is_clean(key)
-            if is_quick and (type(item) in NEVER_SECRET or (type(item) is str and passes(key, item))):
+            is_text, kind = type(key) is str, type(item)
+            if is_text and key in clean and (kind in NEVER_SECRET or (kind is str and passes(key, item))):
                 result[key] = item  # what most items are: a plain name and a number, or a word looked at before
                 continue
             below = f"{path}.{key}" if path else str(key)
-            name = base = self._string(key, None, below) if is_text else self._hashable(key, below)
+            if is_text:
+                name = base = key if key in clean else self._string(key, None, below)
+            else:
+                name = base = self._hashable(key, below)
             if name is DROPPED:
                 continue
             count = 1
             while name in result:  # two secret keys with one marker: neither entry is lost
                 count += 1
                 name = f"{base}#{count}"
-            if type(item) not in NEVER_SECRET:
+            if kind not in NEVER_SECRET:
                 asked = named if named is not None and key in _VALUE_KEYS else key
                 own = self._redactor.judge(asked if type(asked) is str else str(asked), below)
                 item = self.plain(item, _stronger(verdict, own), below)
@@ -142,6 +149,8 @@ class Walk:
 
     def _json(self, value: str, verdict: names.Verdict | None, path: str) -> Any:
         """JSON in a string: as a structure, and written anew only if something in it had to be hidden."""
+        import json
+
         text = self._redactor.string(value, verdict, path, self._found)
         try:
             data = json.loads(text)
@@ -165,7 +174,7 @@ def _fields(value: Any) -> dict[str, Any] | None:
 
 def _named(items: Mapping[Any, Any]) -> str | None:
     """Of `{"name": "password", "value": ...}`: the name."""
-    if len(items) > 8 or not any(key in items for key in _VALUE_KEYS):
+    if len(items) > 8 or items.keys().isdisjoint(_VALUE_KEYS):
         return None
     return next((items[key] for key in _NAME_KEYS if isinstance(items.get(key), str)), None)
 

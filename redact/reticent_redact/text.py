@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 from reticent_redact import names, plausible
 from reticent_redact.assignments import Assignments, key_literals
 from reticent_redact.known import Known
-from reticent_redact.literals import Literals
+from reticent_redact.literals import WINDOW, Literals
 from reticent_redact.markers import MARKER
 from reticent_redact.patterns import Patterns
 from reticent_redact.rules import RULES
@@ -32,6 +32,12 @@ CONTEXT = 1024
 
 SHORTEST = 12
 """No rule matches in fewer characters, unless one of them is in `_TELLING`. A test holds every example to it."""
+
+_JOINED_FROM = 2 * 1024 * 1024
+"""Characters: to look twice through so many takes longer than to make one automaton of the literals and the known values."""
+
+_MOST_JOINED = 2_000
+"""Known values of more beginnings make an automaton that is slower than two."""
 
 _SHOWN = 256
 """Characters of what was found that tell whether it only shows what a secret looks like."""
@@ -70,6 +76,9 @@ class Scanner:
         self._assignments = Assignments(judge)
         self._literals, self._tried = _table(tuple(rules), key_literals(tuple(more_keys)))
         self._rule_ids = _RULE_IDS.union(patterns.ids if patterns is not None else ())
+        self._joined: _Joined | None = None
+        self._seen = (0, 0)
+        """The generation of the known values, and how many characters of long texts were scanned with it."""
 
     def is_marker(self, text: str) -> bool:
         """Whether the text is one of our markers and nothing else."""
@@ -87,17 +96,38 @@ class Scanner:
         """
         if "[REDACTED:" in text:
             text = MARKER.sub(self._wall, text)
-        found = list(self._by_literal(text, channel, keys))
+        joined = self._join(len(text)) if self.known and len(text) >= WINDOW else None
+        found = list(self._by_literal(text, channel, keys, joined))
         if self._patterns is not None:
             found += [Span(*place) for place in self._patterns.find(text, channel)]
-        if self.known:
+        if self.known and joined is None:
             found += [Span(*_whole_token(text, start, end), KNOWN_RULE) for start, end in self.known.find(text)]
         return _merged(found)
 
-    def _by_literal(self, text: str, channel: str, keys: bool) -> Iterator[Span]:
+    def _join(self, size: int) -> _Joined | None:
+        """The literals and the beginnings of the known values in one, where that is worth it for `size` more characters."""
+        generation = self.known.generation
+        if self._joined is not None and self._joined.generation == generation:
+            return self._joined
+        seen = (self._seen[1] if self._seen[0] == generation else 0) + size
+        self._seen = generation, seen
+        if seen < _JOINED_FROM:
+            return None
+        beginnings = self.known.beginnings()
+        if len(beginnings) > _MOST_JOINED:
+            return None
+        self._joined = _Joined(generation, self._literals.with_more(beginnings), tuple(beginnings.values()))
+        return self._joined
+
+    def _by_literal(self, text: str, channel: str, keys: bool, joined: _Joined | None) -> Iterator[Span]:
         done: dict[int, int] = {}
         """By rule (and -1 for keys): up to where it has taken what it found."""
-        for at, number in self._literals.find(text):
+        for at, number in (self._literals if joined is None else joined.literals).find(text):
+            if joined is not None and number >= len(self._tried):
+                end = self.known.end(text, at, joined.lengths[number - len(self._tried)])
+                if end >= 0:
+                    yield Span(*_whole_token(text, at, end), KNOWN_RULE)
+                continue
             rules, is_key = self._tried[number]
             for index, rule in rules:
                 if at < done.get(index, -1) or (rule.only_in and channel not in rule.only_in):
@@ -116,6 +146,14 @@ class Scanner:
 
     def _wall(self, marker: re.Match[str]) -> str:
         return "\n" * len(marker[0]) if marker[1] in self._rule_ids else marker[0]
+
+
+class _Joined(NamedTuple):
+    """The literals, and after them the beginnings of the values known at `generation`, each with the values' lengths."""
+
+    generation: int
+    literals: Literals
+    lengths: tuple[tuple[int, ...], ...]
 
 
 _Tried: TypeAlias = list[tuple[tuple[tuple[int, Rule], ...], bool]]

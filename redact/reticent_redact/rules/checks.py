@@ -7,6 +7,9 @@ import binascii
 import re
 
 _STAND_IN = re.compile(r"x{6}|[*]{3}|\.{3}|your[_-]|example|placeholder|redacted|changeme", re.IGNORECASE)
+_SHOWN = 256
+"""Characters of a secret that tell whether it is a stand-in."""
+_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _REFERENCE = re.compile(
     r"\$\{?\w{1,64}\}?|\$\(.{1,100}\)|\$\{.{1,100}\}|\{\{.{1,100}\}\}|<[^<>]{1,64}>|%\(?\w{0,32}\)?s?%?|\{[\w.]{0,64}\}"
     r"|\[[A-Z_ -]{3,64}\]|[*#]{3,128}|[xX]{3,128}|\.{3}|\[REDACTED:[\w-]{1,64}\]",
@@ -54,25 +57,25 @@ IBAN_LENGTHS = {
 
 def is_real(secret: str) -> bool:
     """Whether a match is more than a stand-in: no row of `x`, no `your_token`, and not the same few characters."""
-    return len(set(secret[-16:])) >= 4 and _STAND_IN.search(secret) is None
+    return len(set(secret[-16:])) >= 4 and _STAND_IN.search(secret, 0, _SHOWN) is None
 
 
 def has_digit(secret: str) -> bool:
-    return any(map(str.isdigit, secret)) and is_real(secret)
+    return _DIGIT.search(secret) is not None and is_real(secret)
 
 
 def has_both_cases(secret: str) -> bool:
-    return any(map(str.isupper, secret)) and any(map(str.islower, secret)) and is_real(secret)
+    return secret.lower() != secret != secret.upper() and is_real(secret)
 
 
 def is_mixed(secret: str) -> bool:
     """Whether there are letters and digits."""
-    return any(map(str.isdigit, secret)) and any(map(str.isalpha, secret)) and is_real(secret)
+    return _DIGIT.search(secret) is not None and _LETTER.search(secret) is not None and is_real(secret)
 
 
 def is_varied(secret: str) -> bool:
     """Whether there are capitals, small letters and digits."""
-    return any(map(str.isdigit, secret)) and has_both_cases(secret)
+    return _DIGIT.search(secret) is not None and has_both_cases(secret)
 
 
 def is_no_data(secret: str) -> bool:

@@ -15,7 +15,7 @@ def _is_anything(secret: str) -> bool:  # noqa: ARG001 - a validator
     return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a rule is equal to itself; hashing all its examples would take a while
 class Rule:
     """One format of secrets, by its issuer's published form.
 

@@ -40,7 +40,9 @@ _TOKENS: tuple[Rule, ...] = (
     Rule(
         "bearer-token",
         ("Bearer", "bearer", "BEARER"),
-        ALONE + r"(?i:bearer)(?:[ \t]{1,4}|%20|\+)(?P<secret>[A-Za-z0-9._~+/:|-]{16,8192}={0,2})",
+        ALONE + r"(?i:bearer)(?:[ \t]{1,4}|%20|\+)"
+        # One digit soon, or it is none: looking for it to the end of all that has no digit would take long.
+        r"(?=[A-Za-z._~+/:|-]{0,255}[0-9])(?P<secret>[A-Za-z0-9._~+/:|-]{16,8192}={0,2})",
         is_mixed,
         hits=("Authorization: Bearer " + "a1B2c3D4" * 4, "bearer " + "0a1b2c3d" * 4 + "=="),
         misses=(
@@ -69,7 +71,8 @@ _TOKENS: tuple[Rule, ...] = (
     Rule(
         "cookie",
         ("ookie:", 'ookie":', "ookie':", 'ookie\\":'),
-        r"ookie(?:\\?[\"'])?:[ ]{0,2}(?:\\?[\"'])?(?P<secret>[A-Za-z0-9_.-]{1,64}=[^\s;,\"'\\]{0,2048}"
+        r"ookie(?:\\?[\"'])?:[ ]{0,2}(?:\\?[\"'])?(?=[^0-9\r\n]{0,255}[0-9])"
+        r"(?P<secret>[A-Za-z0-9_.-]{1,64}=[^\s;,\"'\\]{0,2048}"
         r"(?:;[ ]?[A-Za-z0-9_.-]{1,64}=[^\s;,\"'\\]{0,2048}){0,60})",
         lambda secret: len(secret) >= 24 and is_mixed(secret),
         hits=(

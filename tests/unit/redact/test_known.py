@@ -131,3 +131,22 @@ def test_no_known_value_survives(secret: str, before: str, after: str, others: i
     text = redactor.redact_text(before + secret + after)
     assert secret not in text or secret in MARKER
     assert redactor.redact_text(text) == text
+
+
+def test_a_long_text_is_looked_through_once_for_all_and_finds_the_same() -> None:
+    values = [f"Value{number:03}-of-ours" for number in range(60)] + [
+        "trainings",
+        "✓é✓é✓é✓é-ü",
+        "Value001-of-ours and more",
+    ]
+    redactor, other = Redactor(), Redactor()
+    for value in values:
+        redactor.register(value)
+        other.register(value)
+    words = [*values, "word", "xValue002-of-ours", "trainingsx", "Value003-of-our", "password=hunter2-and-5"]
+    text = " ".join(words) + "\n"
+    expected = other.redact_text(text)
+    assert "ours" not in expected
+    assert redactor.redact_text(text * 2000) == expected * 2000  # so long that one automaton is made of all
+    redactor.register("word-of-late")
+    assert redactor.redact_text("a word-of-late" + " word" * 1_000_000).startswith(f"a {MARKER} word word")

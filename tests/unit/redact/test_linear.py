@@ -1,0 +1,185 @@
+"""No text takes the scanner more than linear time, whatever it is made of: also what is no secret after a long look.
+
+Each rule alone is held to it in `test_rules.py`; here it is all of them, keys, markers and known values together.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+import time
+from collections.abc import Iterable
+
+import pytest
+
+from reticent_redact import Redactor
+from reticent_redact.assignments import key_literals
+from reticent_redact.rules import (
+    ai,
+    cloud,
+    code_hosts,
+    commands,
+    keys,
+    messaging,
+    monitoring,
+    packages,
+    payment,
+    personal,
+    web,
+)
+from reticent_redact.rules.rule import Rule
+
+FAMILIES = [ai, cloud, code_hosts, commands, keys, messaging, monitoring, packages, payment, personal, web]
+FAMILY = pytest.mark.parametrize("rules", [pytest.param(family.RULES, id=family.__name__) for family in FAMILIES])
+
+SIZE = 40_000
+LONG = 1_000_000
+MOST_SECONDS = 3 * 8
+"""For `LONG` characters: eight times what it may take on an idle machine."""
+
+UNITS = {
+    "plain": ["a", "7", "a@", "é", "A", "00", "\\n", "aB3/", "7 ", "-----", "1.2345678901234567, "],
+    "urls": [
+        "://a:",
+        "a://:",
+        "://a:b@",
+        "?token=",
+        "?token=?sig=",
+        "&key=",
+        "?password=xxxxxxxx",
+        "?token=aaaaaaaaaaaa",
+    ],
+    "keys": ["password", "passwordpassword=", "key", "key-", "key.", "token  ", "token] ", "--password ", "api_key=${"],
+    "bare": ["token=", "token=token=", "password=", "password: ", "password=,", "password=***", "password=\\"],
+    "long": [
+        "password=xxxxxxxx!",
+        "secrets=a!?",
+        "token=a1",
+        "password é=",
+        "password=a,",
+        "[REDACTED:jwt]password=x ",
+    ],
+    "quoted": [
+        'token="',
+        '"password": "',
+        "secret='",
+        '"password":"\\',
+        'password="""',
+        "secret=\"a ' ",
+        "password='a\\'",
+    ],
+    "elements": ["<password>", ":password>xxxxxxxx", "<password>a", "<a:password>xxxxxxxx"],
+    "blocks": ["password: |\n  a\n", "password: |\n  xxxxxxxx\n", "api_key: |", "\ndata:\n a\n", '{"data":{"a":"b"},'],
+    "headers": [
+        ":bearer+",
+        ":bearer+1example",
+        "Bearer a",
+        "Bearer ",
+        "basic aaaaaaaaaaaa",
+        "ookie:a=",
+        "curl a -u a ",
+    ],
+    "tokens": [
+        "eyJ",
+        "eyJ-",
+        "eyJaaaaaaaaa.",
+        "-----BEGIN " + "RSA PRIVATE KEY-----",
+        "-----BEGIN " + "PRIVATE KEY-----a\n",
+    ],
+    "markers": ["[REDACTED:jwt]", "[REDACTED:", "[REDACTED:jwt"],
+}
+KNOWN = ["aaaaaaaa", "12345678", *(f"password{number}" for number in range(200))]
+
+
+def filled(unit: str, size: int) -> str:
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+def seconds(redactor: Redactor, text: str) -> float:
+    start = time.process_time()
+    redactor.redact_text(text)
+    return time.process_time() - start
+
+
+def assert_linear(units: Iterable[str], size: int = SIZE) -> None:
+    """Twice the text is twice the work, and four times if it were quadratic; tried again, against noise."""
+    redactor = Redactor()
+    redactor.redact_text(filled("a ", 200_000))  # what is made once is made
+    for unit in units:
+        once, twice = filled(unit, size), filled(unit, 2 * size)
+        few = seconds(redactor, once)
+        if few < 0.005:  # too little for the clock: if it is linear, ten times the text takes little as well
+            once, twice = filled(unit, 10 * size), filled(unit, 20 * size)
+            few = seconds(redactor, once)
+        many = seconds(redactor, twice)
+        for _ in range(6):
+            if many < 2.6 * few:
+                break
+            few, many = min(few, seconds(redactor, once)), min(many, seconds(redactor, twice))
+        assert many < 2.6 * few, unit
+        assert many / len(twice) < MOST_SECONDS / LONG, unit
+
+
+def assert_bounded(units: Iterable[str], size: int = 10_000) -> None:
+    """Time for what is bad by a factor of hundreds, although it is linear: a long look from every place."""
+    redactor = Redactor()
+    for unit in units:
+        assert min(seconds(redactor, filled(unit, size)) for _ in range(2)) < MOST_SECONDS * size / LONG, unit
+
+
+def assert_linear_together(units: list[str]) -> None:
+    """The same of many, each filling a part of one text."""
+    chosen = random.Random(7).sample(units, min(len(units), 12))
+    text = {size: "\n".join(filled(unit, size) for unit in chosen) for size in (SIZE // 4, SIZE // 2)}
+    redactor = Redactor()
+    times = {size: [seconds(redactor, text[size])] for size in text}
+    for _ in range(8):
+        few, many = (min(times[size]) for size in text)
+        if many < 2.6 * few:
+            break
+        for size, taken in times.items():
+            taken.append(seconds(redactor, text[size]))
+    assert many < 2.6 * few, chosen
+
+
+@pytest.mark.parametrize("units", UNITS.values(), ids=UNITS)
+def test_a_text_of_one_piece(units: list[str]) -> None:
+    assert_linear(units)
+
+
+def test_base64() -> None:
+    assert_linear([base64.b64encode(random.Random(5).randbytes(2 * SIZE)).decode()])
+
+
+def test_the_words_of_keys() -> None:
+    assert_linear(random.Random(6).sample(sorted(key_literals()), 40), SIZE // 2)
+
+
+def alike(literals: Iterable[str]) -> list[str]:
+    """One of those literals that differ in nothing but their letters."""
+    return list({re.sub("[a-z]", "a", re.sub("[A-Z]", "A", literal)): literal for literal in literals}.values())
+
+
+@FAMILY
+def test_the_literals_of_a_family_of_rules(rules: tuple[Rule, ...]) -> None:
+    literals = alike(literal for rule in rules for literal in rule.literals)
+    assert_bounded(literals)
+    assert_linear_together(literals)
+
+
+@FAMILY
+def test_examples_of_a_family_of_rules_that_are_none(rules: tuple[Rule, ...]) -> None:
+    cut = [rule.hits[0][:-1] for rule in rules]
+    assert_bounded(cut)
+    assert_linear_together(cut)
+    assert_bounded([re.sub("[0-9]", "a", rule.hits[0]) for rule in rules])
+    assert_bounded([re.sub("[A-Za-z0-9]", "x", rule.hits[0]) for rule in rules])
+
+
+def test_known_values_that_are_everywhere() -> None:
+    redactor = Redactor()
+    for value in KNOWN:
+        redactor.register(value)
+    for unit in ("a", "7", "password", "password1", "password19,", "12345678", "aaaaaaaa "):
+        assert seconds(redactor, filled(unit, LONG // 10)) < MOST_SECONDS / 10, unit
