@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 import xgboost
 
 from reticent.testing import Canary, ExampleCall, IntegrationContract
@@ -33,6 +35,13 @@ class TestXGBoost(IntegrationContract):
             "callbacks": [xgboost.callback.LearningRateScheduler([0.3, 0.2, 0.1, 0.1, 0.1])],
         }
         return ExampleCall(xgboost.train, arguments, optional=("callbacks", "evals_result", "maximize"))
+
+    @pytest.fixture(autouse=True)
+    def verbosity(self) -> Iterator[None]:
+        """XGBoost makes the verbosity in params that of the process."""
+        before = xgboost.get_config()["verbosity"]
+        yield
+        xgboost.set_config(verbosity=before)
 
     def call_with_secrets(self, canary: Canary) -> ExampleCall:
         X = np.random.default_rng(0).normal(size=(60, 3))
