@@ -21,6 +21,8 @@ class Filing:
     def __init__(self, recorder: Recorder, directory: Path) -> None:
         self._recorder = recorder
         self._directory = directory
+        self._alike: dict[SealedText, dict[str, int]] = {}
+        """For each name in which something was hidden, the names that became it; never written."""
 
     def add(self, source: Path, target: Path) -> None:
         """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
@@ -58,9 +60,16 @@ class Filing:
         session.background.submit(f"sealing a {kind}", seal, self._recorder.report)
 
     def path(self, name: str) -> SealedText:
-        """The name of an artifact, sealed. ValueError if it leads out of the run."""
+        """The name of an artifact, sealed; of two that are the same then, the second is numbered. ValueError if it leads
+        out of the run."""
         sealed = self._recorder.seal("artifact name", name)
         safe_relative(sealed)
+        if sealed != name:
+            alike = self._alike.setdefault(sealed, {})
+            number = alike.setdefault(name, len(alike) + 1)
+            if number > 1:
+                numbered = Path(sealed).with_name(f"{number}-{Path(sealed).name}")
+                return self._recorder.seal("artifact name", numbered.as_posix())
         return sealed
 
     def _add_file(self, source: Path, target: Path) -> None:

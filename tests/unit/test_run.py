@@ -249,6 +249,17 @@ def test_a_secret_is_sealed_everywhere(root: Path, tmp_path: Path) -> None:
     assert stored.artifact_path("notes.txt").read_text().startswith("the token is [REDACTED:")
 
 
+def test_files_whose_names_are_the_same_without_their_secrets_are_all_there(root: Path) -> None:
+    tokens = ["ghp_" + letters * 9 for letters in ("a1B2", "c3D4", "e5F6")]
+    with reticent.start_run() as run:
+        for token in (*tokens, tokens[0]):
+            reticent.log_text(f"of {token[4:8]}", f"notes/{token}.txt")
+    stored = reticent.get_run(run.run_id)
+    names = ["notes/2-[REDACTED:github-token].txt", "notes/3-[REDACTED:github-token].txt"]
+    assert sorted(artifact.path for artifact in stored.artifacts()) == [*names, "notes/[REDACTED:github-token].txt"]
+    assert stored.artifact_path(names[0]).read_text() == "of c3D4"
+
+
 def test_figures(root: Path) -> None:
     from matplotlib.figure import Figure
 
