@@ -22,7 +22,7 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.demo  ## measure what logging costs a training
+bench: $(VENV)/.bench  ## measure what logging and redaction cost a training
 	@$(BIN)/python -m benchmarks
 
 clean:  ## remove .venv and all caches; runs in .reticent stay
@@ -44,6 +44,11 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/.made
 	@echo "Installing scikit-learn, XGBoost and Reticent into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet -e . --group demo
 	@touch $@
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.made
+	@echo "Installing what the benchmarks need, and what they compare with, into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet -e . --group bench
+	@touch $@ $(VENV)/.demo
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.made
 	@echo "Installing what the tests need into $(VENV) (once)"

@@ -7,6 +7,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+REDACTION = ("ahocorasick-rs", "detect-secrets", "logfire", "presidio-analyzer")
+
 
 def describe() -> str:
     return f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, {versions()}"
@@ -24,7 +26,7 @@ def processor() -> str:
 
 def versions() -> str:
     found = [f"Python {platform.python_version()}"]
-    for name in ("scikit-learn", "xgboost-cpu", "xgboost", "mlflow", "mlflow-skinny"):
+    for name in ("scikit-learn", "xgboost-cpu", "xgboost", "mlflow", "mlflow-skinny", *REDACTION):
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

@@ -110,14 +110,12 @@ class Assignments:
         start = at - (len(before) - len(before.rstrip(_KEY_CHARACTERS)))
         key = text[start : head.end("key")]
         front = text[max(0, start - 1) : start]
-        if head["element"] and front != "<" and not (front == ":" and "<" in text[max(0, start - _NAMESPACE) : start]):
-            return None
-        flag = (
-            head["assigns"] is None
-            and not head["element"]
-            and "value" not in text[head.end("key") : head.end()].lower()
-        )
-        if flag and not key.startswith("--"):
+        if head["element"]:
+            if front != "<" and not (front == ":" and "<" in text[max(0, start - _NAMESPACE) : start]):
+                return None
+        elif head["assigns"] is None and not (
+            key.startswith("--") or "value" in text[head.end("key") : head.end()].lower()
+        ):
             return None
         key = key.lstrip("-")
         verdict = self._judge(key)

@@ -65,7 +65,8 @@ class Redactor:
         """Called with a number of bytes whenever so many more of a file were scanned."""
         self._judge_key = names.judge_by(policy)
         self._by_path = any("." in glob for glob in (*policy.keep, *policy.deny))
-        self._remembers = not (self._by_path or any(rule.only_in for rule in policy.rules))
+        self._by_channel = any(rule.only_in for rule in policy.rules)
+        self._remembers = not (self._by_path or self._by_channel)
         """Whether what was clean once, under a key and in a channel, is clean under it in any place and channel."""
         self._verdicts: dict[str, names.Verdict | None] = {}
         self._clean: dict[str, None] = {}
@@ -270,14 +271,14 @@ class Redactor:
     def _text(self, text: str, path: str, found: Found) -> Any:
         if len(text) > self.policy.max_text:
             return found.withhold()
-        if len(text) > _LONGEST_CACHED or found.channel in _OF_THEIR_OWN:
+        if len(text) > _LONGEST_CACHED or found.channel in _OF_THEIR_OWN or self._by_channel:
             return self._masked(text, path, found)
         if self._clean_at != self.known.generation:
             self._clean.clear()
             self._clean_at = self.known.generation
         if text in self._clean:
             return text
-        is_short = len(text) < known.SHORTEST and not self.scanner.may_hold(text)
+        is_short = len(text) < known.SHORTEST and not self.policy.rules and not self.scanner.may_hold(text)
         masked = text if is_short else self._masked(text, path, found)
         if masked is text:
             if len(self._clean) >= _CACHED:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reticent_redact import LEFT_OUT, UNSCANNED, Match, Policy, Redactor, Report
+from reticent_redact import LEFT_OUT, UNSCANNED, Match, Policy, Redactor, Report, UserRule
 
 GITHUB = "ghp_" + "a1B2" * 9
 KEY = b"0123456789abcdef"
@@ -129,3 +129,13 @@ def test_the_audit_says_how_sure_a_rule_is() -> None:
         "key-password": "high",
         "key-token": "medium",
     }
+
+
+def test_a_rule_for_one_channel_sees_what_was_clean_in_another() -> None:
+    redactor = Redactor(Policy(rules=(UserRule("corp-id", "corp-[0-9]{8}", only_in=("tag",)),)))
+    assert redactor.seal("corp-12345678", channel="param", key="a") == "corp-12345678"
+    assert redactor.seal("corp-12345678", channel="tag", key="a") == "[REDACTED:corp-id]"
+
+
+def test_a_rule_of_the_users_sees_short_values() -> None:
+    assert Redactor(Policy(rules=(UserRule("short-id", "c-[0-9]{3}"),))).redact("a", "c-123") == "[REDACTED:short-id]"
