@@ -117,7 +117,7 @@ _DESCRIBING = _set_of(
     "type types version versions url uri endpoint host field fields column columns policy expiry expires expired "
     "expiration ttl timeout enabled disabled required format arn header hint env var variable variables region "
     "provider manager store backend strategy mode min max limit index idx pattern regex prefix suffix rotation "
-    "strength age date time at created updated"
+    "strength age date time at created updated loss score accuracy acc f1 auc rate error"
 )
 """A key that ends so says something about a secret and does not hold it."""
 

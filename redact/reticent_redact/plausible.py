@@ -22,7 +22,7 @@ _FILLER = re.compile(r"x{8}|X{8}|0{12}|[*]{6}|[.]{6}|#{6}|EXAMPLE(?:KEY)?(?![A-Z
 
 _CODE = re.compile(
     r"(?:os\.environ|os\.getenv|environ|getenv|getpass|input|prompt|process\.env|self\.|args\.|cfg\.|config\.|settings\.|opts?\.|var\.|local\.|module\.|data\.|secrets\.|env\.)"
-    r"[\w.\[\]()\"'-]{0,128}|[\W_]{1,2}|\d{1,5}",
+    r"[\w.\[\]()\"'-]{0,128}|[\W_]{1,2}|\d{1,5}|[+-]?\d{1,9}\.\d{1,18}(?:[eE][+-]?\d{1,3})?",
     re.ASCII,
 )
 

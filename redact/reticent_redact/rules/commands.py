@@ -42,6 +42,39 @@ _COMMANDS: tuple[Rule, ...] = (
     ),
 )
 
+_LOGINS: tuple[Rule, ...] = (
+    Rule(
+        "login-command-password",
+        (
+            "docker login ",
+            "podman login ",
+            "helm registry login ",
+            "sshpass -p",
+            "mysql -",
+            "mysqldump -",
+            "mysqladmin -",
+        ),
+        r"(?:(?:docker|podman|helm registry) login [^\n]{0,200}?(?<= )(?:-p|--password)[ =]"
+        r"|sshpass -p ?|mysql(?:dump|admin)? (?:-[^p\s][^\s]{0,64} (?:[^-\s][^\s]{0,64} )?){0,8}-p)"
+        r"[\"']?(?P<secret>[^\s\"'-][^\s\"']{0,255})",
+        is_password,
+        hits=(
+            "docker login -u me -p hunter2 registry.example.org",
+            "sshpass -p hunter2 ssh a@b",
+            "mysql -u root -phunter2 db",
+        ),
+        misses=("docker login registry.example.org", "mysql -u root -p db", "docker login -u me -p $PASSWORD r"),
+    ),
+    Rule(
+        "sql-password",
+        ("IDENTIFIED BY '", "identified by '", "PASSWORD '", "password '"),
+        r"(?:IDENTIFIED BY|identified by|PASSWORD|password) '(?P<secret>[^'\n]{1,256})'",
+        is_password,
+        hits=("CREATE USER a IDENTIFIED BY 'hunter2';", "ALTER ROLE a WITH PASSWORD 'hunter2'"),
+        misses=("IDENTIFIED BY '${PASSWORD}'", "the password 'password' is none", "WITH PASSWORD ''"),
+    ),
+)
+
 # Taken whole by a look ahead: what does not fit is not tried again with less of it.
 _BLOCK = r"(?=(?P<secret>[ \t]{1,24}[^\s][^\n]{1,16384}(?:\n[ \t]{1,24}[^\s][^\n]{0,16384}){0,64}))(?P=secret)"
 _K8S_DATA = r"(?:\\?\"[\w./-]{1,128}\\?\"\s{0,4}:\s{0,4}\\?\"[A-Za-z0-9+/=]{0,16384}\\?\",?\s{0,64}){1,64}"
@@ -99,4 +132,4 @@ _MANIFESTS: tuple[Rule, ...] = (
     ),
 )
 
-RULES: tuple[Rule, ...] = (*_COMMANDS, *_MANIFESTS)
+RULES: tuple[Rule, ...] = (*_COMMANDS, *_LOGINS, *_MANIFESTS)
