@@ -28,6 +28,7 @@ MOST = 10_000
 LONGEST = 1024
 """A longer value is not learned: it is a text, and stands in others in parts."""
 
+_LONG_WORD = 12
 _RECENT = 32
 _LONG = 16 * 1024
 """Characters: making an automaton is cheaper than looking for the recent values one by one in a longer text."""
@@ -73,8 +74,12 @@ class Known:
                 self._settle()
 
     def learn(self, value: str) -> None:
-        """`add` a value that was hidden because of its key, while there are not too many."""
-        if len(self._values) < MOST and len(value) <= LONGEST:
+        """`add` a value that was hidden because of its key, while there are not too many.
+
+        Not a word: `secret: training` would take the name of `training_loss`, and of every metric like it.
+        """
+        is_word = len(value) < _LONG_WORD and _WORD.fullmatch(value) is not None
+        if len(self._values) < MOST and len(value) <= LONGEST and not is_word:
             self.add((value,))
 
     def digest(self, key: bytes) -> str:

@@ -163,12 +163,10 @@ class Redactor:
 
     def know_process(self, environment: Mapping[str, str] = os.environ) -> None:
         """Register what is secret in this process: environment variables with secret names, and `.netrc`."""
-        self.known.add(
-            [
-                *(value for name, value in environment.items() if names.names_secret_variable(name, value)),
-                *known.of_netrc(),
-            ]
-        )
+        for name, value in environment.items():
+            if names.names_secret_variable(name, value):
+                self.known.learn(value)
+        self.known.add(known.of_netrc())
 
     def inherit(self, other: Redactor) -> None:
         """Know the values that another redactor knows."""

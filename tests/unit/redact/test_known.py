@@ -150,3 +150,11 @@ def test_a_long_text_is_looked_through_once_for_all_and_finds_the_same() -> None
     assert redactor.redact_text(text * 2000) == expected * 2000  # so long that one automaton is made of all
     redactor.register("word-of-late")
     assert redactor.redact_text("a word-of-late" + " word" * 1_000_000).startswith(f"a {MARKER} word word")
+
+
+def test_an_ordinary_word_under_a_secret_key_is_not_hidden_elsewhere() -> None:
+    redactor = Redactor()
+    redactor.know_process({"POSTGRES_PASSWORD": "validation"})
+    redactor.redact("config", {"secret": "training", "webhook": "correcthorsebattery"})
+    assert redactor.redact("note", "training_loss of validation") == "training_loss of validation"
+    assert redactor.redact("note", "a correcthorsebattery staple") == f"a {MARKER} staple"
