@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sys
 import time
 import uuid
@@ -21,7 +22,7 @@ from reticent.surroundings import capture, keep_console
 
 _now = time.time
 _pack = METRIC.pack
-
+_LIKE_OURS = re.compile("[0-9a-f]{4,32}")
 
 _ADJECTIVES = [
     "amber",
@@ -157,7 +158,7 @@ def _new_run(
     outer = active.get()
     if parent_run_id is None and nested is not False and outer is not None and outer.status is RunStatus.RUNNING:
         parent_run_id = outer.run_id
-        if nested is None and run_name is None and not outer.entered:
+        if nested is None and not outer.entered:
             warn_once(
                 "run in a run",
                 "start_run() was called while another run was open: the new one is its child. "
@@ -168,6 +169,8 @@ def _new_run(
     if run_id is not None:
         with swallowed("resuming a run"):
             earlier = read_back(session.run_directory(run_id))
+        if earlier is None and _LIKE_OURS.fullmatch(run_id):  # mistyped, or the first characters only
+            warn_once("a run's id", f"there is no run {run_id} under {session.root}: a new one is started with this id")
     name = run_name if run_name is not None else (earlier.started.name if earlier else _random_name())
     group = experiment or (earlier.started.experiment if earlier else session.settings.experiment)
     started = RunStarted(

@@ -10,8 +10,9 @@ from typing import Literal
 
 from reticent import artifacts, recovery
 from reticent.files import safe_relative
+from reticent.guard import warn_once
 from reticent.recorder import Recorder
-from reticent.records import Reference, Staged
+from reticent.records import Reference, SealedRecord, Staged, Withheld
 from reticent_redact import SealedText
 
 
@@ -53,8 +54,10 @@ class Filing:
         staged = Staged(time=time.time(), token=token, path=path, kind=kind, known=session.known_secrets())
 
         def seal() -> None:
-            self._recorder.append(*recovery.publish(session, directory, staged))
+            records = recovery.publish(session, directory, staged)
+            self._recorder.append(*records)
             artifacts.discard(directory, token)
+            _say_what_is_withheld(records)
 
         self._recorder.append(staged)
         session.background.submit(f"sealing a {kind}", seal, self._recorder.report)
@@ -84,3 +87,13 @@ class Filing:
             self._recorder.warn("large artifact", message)
             return
         self.publish(artifacts.stage_file(self._directory, source), path, "file")
+
+
+def _say_what_is_withheld(records: list[SealedRecord]) -> None:
+    for record in records:
+        if isinstance(record, Withheld):
+            warn_once(
+                "withheld",
+                f"artifact {record.path!r} is withheld, because of {record.rule}: it cannot be masked, and lies in the "
+                "run's quarantine/, which no backend gets. `reticent show` lists all that are",
+            )

@@ -109,3 +109,33 @@ def test_a_secret_in_a_traceback_is_sealed(root: Path, start: Start) -> None:
     assert "ValueError: denied for" in run.error
     assert token not in run.error
     assert token.encode() not in b"".join(file.read_bytes() for file in root.rglob("*") if file.is_file())
+
+
+def test_a_traceback_leads_from_the_script_to_the_error(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import reticent
+        reticent.autolog()
+        from sklearn.linear_model import LogisticRegression
+
+        def train():
+            LogisticRegression().fit([[1], [2]], [1])
+
+        try:
+            train()
+        except ValueError as first:
+            with reticent.start_run("second"):
+                raise RuntimeError("no way") from first
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=60)
+    stored = {run.name: run.error or "" for run in reticent.search_runs()}
+    lines = stored["LogisticRegression"].splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert [line.rpartition(", in ")[2] for line in lines if line.startswith("  File")][:2] == ["<module>", "train"]
+    assert lines[-1] in errors
+    assert stored["second"].splitlines()[-1] == "RuntimeError: no way"
+    for error in stored.values():
+        assert ", in train\n" in error
+        assert "hooking.py" not in error

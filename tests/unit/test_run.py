@@ -58,6 +58,29 @@ def test_nested_runs_are_children(root: Path) -> None:
     assert [child.run_id for child in reticent.get_run(outer.run_id).children()] == [inner.run_id]
 
 
+@pytest.mark.parametrize(("name", "nested", "told"), [(None, None, 1), ("b", None, 1), ("b", True, 0), ("b", False, 0)])
+def test_a_run_that_nests_in_one_that_was_left_open_is_told(
+    name: str | None, nested: bool | None, told: int, root: Path, lenient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    outer = reticent.start_run("a")
+    with caplog.at_level(logging.WARNING, "reticent"):
+        reticent.start_run(name, nested=nested).end()
+    outer.end()
+    assert caplog.text.count("the new one is its child") == told
+
+
+@pytest.mark.parametrize(("run_id", "told"), [("3f2a", 1), ("0" * 32, 1), ("trial-7", 0)])
+def test_an_id_that_looks_like_one_of_ours_and_is_not_there_is_told(
+    run_id: str, told: int, root: Path, lenient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "reticent"), reticent.start_run(run_id=run_id):
+        pass
+    assert caplog.text.count(f"there is no run {run_id}") == told
+    with caplog.at_level(logging.WARNING, "reticent"), reticent.start_run(run_id=run_id) as again:
+        assert again.run_id == run_id
+    assert caplog.text.count("there is no run") == told
+
+
 def test_a_resumed_run_goes_on(root: Path) -> None:
     with reticent.start_run("r", experiment="e") as run:
         reticent.log_param("lr", 0.1)
@@ -247,6 +270,18 @@ def test_a_secret_is_sealed_everywhere(root: Path, tmp_path: Path) -> None:
     assert [withheld.path for withheld in stored.withheld()] == ["weights.bin"]
     assert stored.redactions()
     assert stored.artifact_path("notes.txt").read_text().startswith("the token is [REDACTED:")
+
+
+def test_a_file_that_is_withheld_is_told_once(
+    root: Path, tmp_path: Path, lenient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"\x00\xff" + b"ghp_" + b"a1B2" * 9 + b"\x00")
+    with caplog.at_level(logging.WARNING, "reticent"), reticent.start_run() as run:
+        run.log_artifact(file)
+        run.log_artifact(file, "again")
+    assert reticent.flush(20)
+    assert caplog.text.count("weights.bin' is withheld, because of github-token") == 1
 
 
 def test_files_whose_names_are_the_same_without_their_secrets_are_all_there(root: Path) -> None:
