@@ -55,6 +55,7 @@ def close(sessions: list[Session]) -> None:
             lost += recorder.losses()
         for sender in session.senders():
             left[sender.name] += len(sender.give_up())
+        session.pictures.close()
     if +left:
         names = ", ".join(f"{name} ({count} runs)" for name, count in (+left).items())
         logger.warning("reticent: not all delivered in time to %s; kept for the next run or `reticent sync`", names)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ from reticent import artifacts, deferred, outcome, resume, values
 from reticent.files import safe_relative
 from reticent.filing import Filing
 from reticent.guard import swallowed
+from reticent.pictures import Draw
 from reticent.recorder import Recorder
 from reticent.records import (
     METRIC,
@@ -175,6 +177,23 @@ class Run:
             else:
                 raise TypeError(f"a figure must be matplotlib's or plotly's, not {type(figure).__name__}")
             self._filing.publish(f"{token}/{drawn.name}", path, "file")
+
+    def log_picture(self, draw: Draw, data: Mapping[str, Any], artifact_file: str) -> None:
+        """Log the matplotlib figure that `draw`, a function of a module, makes of sealed `data`; drawn in the background,
+        by another process where that is possible. Does nothing where matplotlib is not installed."""
+        with self._recorder.guard("log_picture"):
+            if find_spec("matplotlib") is None:
+                return
+            path = self._filing.path(artifact_file)
+            content = self._recorder.seal("artifact", data, render=values.json)
+            token, directory = artifacts.stage_directory(self.directory)
+            file = directory / safe_relative(path).name
+
+            def job() -> None:
+                self._session.pictures.draw(draw, content, file)
+                self._filing.publish(f"{token}/{file.name}", path, "file")
+
+            self.in_background("drawing a picture", job)
 
     def log_model(self, model: Any, name: str = "model", **options: Any) -> None:
         """Log a model in MLmodel form under `name`; options as of `reticent.models.stage`."""

@@ -21,6 +21,7 @@ from reticent.background import Background
 from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
 from reticent.guard import swallowed
+from reticent.pictures import Pictures
 from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
@@ -49,6 +50,7 @@ class Session:
         self.losing: dict[str, Recorder] = {}
         """The runs that have lost records and could not say so in their logs."""
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
+        self.pictures = Pictures()
         self.working: Callable[[str, int, int], object] = lambda *_: None
         """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
         self._senders: dict[str, Sender] = {}

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from reticent import autologging, closing, guard, run, session, settings
+from reticent import autologging, closing, guard, pictures, run, session, settings
 
 
 @contextmanager
 def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
     """Log under `root`, deliver to `backends` (comma-separated), and raise errors of ours, which users never see.
 
-    What git says of the tests' own repository is not captured: no test is to depend on its state.
+    What git says of the tests' own repository is not captured: no test is to depend on its state. Pictures are drawn in
+    this process: starting another for each test takes a second.
     At the end autologging is off, runs are ended and delivered, and settings are read anew.
     """
     with pytest.MonkeyPatch.context() as patch:
@@ -23,6 +24,7 @@ def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
         patch.setenv("RETICENT_BACKENDS", backends)
         patch.setenv("RETICENT_CAPTURE", '{"git": false}')
         patch.setattr(guard, "strict", True)
+        patch.setattr(pictures, "child_command", _no_child)
         patch.setattr(guard, "_told", set())
         settings.reset()
         try:
@@ -43,3 +45,7 @@ def _close_sessions() -> None:
     for one in sessions:
         for sender in one._senders.values():
             sender.close()
+
+
+def _no_child(_: int) -> list[str]:
+    raise OSError("no child in tests")

@@ -35,10 +35,10 @@ def log(run: Run, prefix: str, predictions: Predictions) -> None:
     for name, (data, _) in shown.items():
         rows = {"rows": predictions.rows, "rows_in_training_data": predictions.of_rows}
         run.log_dict({**rows, **data}, f"{prefix}{name}.json")
-    if not drawing.possible() or current().background.pending() > MOST_WAITING:
+    if current().background.pending() > MOST_WAITING:
         return
     for name, (data, draw) in shown.items():
-        run.log_figure(draw(data), f"{prefix}{name}.png")
+        run.log_picture(draw, data, f"{prefix}{name}.png")
 
 
 def confusion(classes: Any, truth: Any, labels: Any, weight: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -15,11 +14,6 @@ COLORS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#be
 MOST_CELLS_WITH_TEXT = 20
 MOST_TICKS = 40
 MOST_LETTERS = 14
-
-
-def possible() -> bool:
-    """Whether matplotlib is installed; without it there is the data alone."""
-    return find_spec("matplotlib") is not None
 
 
 def confusion(data: dict[str, Any]) -> Figure:

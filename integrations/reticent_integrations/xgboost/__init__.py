@@ -7,7 +7,6 @@ it adds what only XGBoost knows: the metrics of each iteration, early stopping a
 from __future__ import annotations
 
 from collections.abc import Generator
-from functools import partial
 from typing import Any
 
 from reticent.patching import Call, Integration, Options, Patch
@@ -49,8 +48,8 @@ def train(call: Call) -> Generator[None, Any, None]:
     if call.options.log_models and not call.inner:
         with run.guard("xgboost integration (model)"):
             run.log_model(booster, f"{call.prefix}model", flavor=flavor, signature_inputs=data.example(booster))
-    if scores:  # last: what draws in the background takes the interpreter from what is still done here
-        run.in_background("feature importances", partial(importances.draw, run, call.prefix, scores))
+    with run.guard("xgboost integration (feature importances)"):
+        importances.draw(run, call.prefix, scores)
 
 
 integration = Integration(
