@@ -69,3 +69,16 @@ def test_the_quick_start_is_captured_and_hides_its_secret(project: Path) -> None
     shown = run(project, [sys.executable, "-m", "reticent.cli", "runs", "--json"])
     assert "Pipeline_score_eval" in shown
     assert "training_accuracy_score" in shown
+
+
+def test_the_policy_is_in_force_as_it_stands(tmp_path: Path) -> None:
+    (policy,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (make_key,) = re.findall(r"# \((umask .*? > hash\.key)\)", policy)
+    (tmp_path / "reticent.toml").write_text(policy)
+    run(tmp_path, ["sh", "-c", make_key])
+    assert "All is well" in run(tmp_path, [sys.executable, "-m", "reticent.cli", "doctor"])
+    log = "reticent.log_params({'customer_name': 'Miller', 'note': 'asked by EMP-654321'})"
+    run(tmp_path, [sys.executable, "-c", f"import reticent\n{log}"])
+    shown = run(tmp_path, [sys.executable, "-m", "reticent.cli", "runs", "--json"])
+    assert "Miller" not in shown
+    assert "asked by EMP-[REDACTED:employee-id]" in shown

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.fault.conftest import Start
 
@@ -110,3 +111,24 @@ def test_a_run_whose_process_vanished_is_crashed_and_whole(root: Path, start: St
     assert run.metrics == {"loss": 0.25}
     assert [artifact.path for artifact in run.artifacts()] == ["script.py"]
     assert not any((root / "runs" / "gone" / "staging").iterdir())
+
+
+def test_the_process_that_draws_does_not_outlive_this_one(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import reticent, sys, time
+        from reticent.session import current
+        from reticent_integrations.sklearn import drawing
+        with reticent.start_run("r") as run:
+            run.log_picture(drawing.confusion, {"labels": ["a"], "matrix": [[1]]}, "a.png")
+            assert reticent.flush(60)
+            print(current().pictures._child._process.pid, flush=True)
+            time.sleep(60)
+    """,
+        wait=False,
+    )
+    assert process.stdout is not None
+    child = psutil.Process(int(process.stdout.readline()))
+    process.kill()
+    process.wait(20)
+    child.wait(20)
