@@ -17,7 +17,7 @@ from reticent_redact.patterns import Patterns
 from reticent_redact.policy import ACTIONS, Action, Match, Policy, matcher
 from reticent_redact.report import Report
 from reticent_redact.rules.rule import Confidence
-from reticent_redact.structure import DROPPED, NEVER_SECRET, Walk
+from reticent_redact.structure import DROPPED, NEVER_SECRET, Walk, may_be_structure
 from reticent_redact.text import CONFIDENCE, UNSCANNED_RULE, Scanner, Span, replace
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class Redactor:
     def _plain(self, key: str, value: Any, found: Found) -> Any:
         key = key if type(key) is str else str(key)
         verdict = self._judge_variable(key) if found.channel == "environment" else self.judge(key)
-        if type(value) is str and value[:1] not in ("{", "["):
+        if type(value) is str and not may_be_structure(value):
             return self.string(value, verdict, key, found)
         for _ in range(_AGAIN):
             known, found.counts = self.known.generation, {}

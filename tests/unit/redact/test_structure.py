@@ -6,7 +6,8 @@ import copy
 import dataclasses
 import json
 import sys
-from collections import OrderedDict, UserDict, namedtuple
+from argparse import Namespace
+from collections import OrderedDict, UserDict, deque, namedtuple
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path, PureWindowsPath
@@ -16,6 +17,7 @@ from typing import Any
 import attrs
 import msgspec
 import omegaconf
+import pandas
 import pydantic
 import pytest
 from hypothesis import given, settings
@@ -73,6 +75,7 @@ HOLDERS: dict[str, Callable[[Any, Any], Any]] = {
     "msgspec": WithMsgspec,
     "pydantic": lambda api_key, note: WithPydantic(api_key=api_key, note=note),
     "omegaconf": omega,
+    "namespace": lambda api_key, note: Namespace(api_key=api_key, note=note),
     "pairs": lambda api_key, note: [("api_key", api_key), ("note", note)],
     "named": lambda api_key, note: [{"name": "api_key", "value": api_key}, {"name": "note", "value": note}],
     "arguments": lambda api_key, note: ["train.py", "--api-key", api_key, "--note", note],
@@ -225,6 +228,79 @@ def test_json_in_strings_is_written_anew_only_if_something_is_hidden() -> None:
     twice = redactor().redact("config", json.dumps({"inner": json.dumps({"api_key": KEYED})}))
     assert json.loads(json.loads(twice)["inner"]) == {"api_key": "[REDACTED:key-api-key]"}
     assert KEYED not in redactor().redact("config", '[{"api_key": "' + KEYED + '"}')  # no JSON
+
+
+OTHERS = {f"k{number}": number for number in range(10)}
+
+
+CONTAINERS: list[Callable[[str], Any]] = [
+    lambda p: ("password", p),
+    lambda p: [("password", p)],
+    lambda p: [["password", [p]], ["lr", 1]],
+    lambda p: sorted({"password": p, "lr": "x"}.items()),
+    lambda p: ["--password", p],
+    lambda p: {"name": "DB_PASSWORD", "value": p, **OTHERS},
+    lambda p: {"key": "password", "val": p},
+    lambda p: {"Name": "db", "KEY": "password", "VALUE": [p]},
+    lambda p: {"id": "password", "default": {"of": p}},
+    lambda p: {"ParameterKey": "password", "ParameterValue": p},
+    lambda p: {"list": [{"password": [p]}]},
+]
+OBJECTS: list[Callable[[str], Any]] = [
+    lambda p: {"password": p}.items(),
+    lambda p: deque([("password", p)]),
+    lambda p: {("password", p)},
+    lambda p: [(b"authorization", p.encode())],
+    lambda p: Namespace(password=[p]),
+    lambda p: SimpleNamespace(password={"of": p}),
+    lambda p: pandas.DataFrame({"password": [p], "lr": [1]}),
+    lambda p: pandas.Series([p], name="password"),
+    lambda p: pandas.Series({"password": p, "lr": 1}),
+    lambda p: {"frames": [pandas.DataFrame({"password": [p] * 300})]},
+]
+AS_TEXT: list[Callable[[Any], str]] = [str, json.dumps, lambda value: f"\ufeff {json.dumps(value, indent=1)}\n"]
+
+
+@pytest.mark.parametrize("password", ["tr0ub4dor-and-3", "correct horse battery staple"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(CONTAINERS + OBJECTS),
+        *(lambda p, make=make, to_text=to_text: to_text(make(p)) for make in CONTAINERS for to_text in AS_TEXT),
+    ],
+)
+def test_names_and_values_that_stand_apart_are_put_together(password: str, make: Callable[[str], Any]) -> None:
+    plain, sealed = Redactor().redact("config", make(password)), Redactor().seal(make(password), channel="param")
+    for shown in (str(plain), sealed):
+        assert password not in shown
+        assert "[REDACTED:" in shown
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(["password", "user name"], ("secret", "Api Key"), [["a", "b"], ["c", "d"]], [("lr", 0.1), ("name", "adam")]),
+        *({"name": "password", "value": 7}, {"name": "adam", "value": "sgd"}, {"k": "q", "v": "x"}),
+        *(
+            "{(1, 2): 'a'}",
+            "[('a', 'b')]\n",
+            "['\\d+', 'x']",
+            '"a"',
+            "(",
+            "{'a': nan}",
+            '\ufeff{"a": "b"}\n',
+            "[" * 9000 + "]",
+        ),
+    ],
+)
+def test_ordinary_ones_stay_as_they_are(value: Any) -> None:
+    assert Redactor().redact("config", value) == value
+
+
+def test_a_class_and_an_object_with_fields_unset() -> None:
+    half = WithAttrs(KEYED, "x")
+    del half.note
+    assert Redactor().redact("c", [WithDataclass, half]) == [str(WithDataclass), {"api_key": "[REDACTED:key-api-key]"}]
 
 
 def test_exceptions_with_causes_notes_and_groups() -> None:
