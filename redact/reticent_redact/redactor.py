@@ -126,6 +126,15 @@ class Redactor:
             with Found(self, channel, report) as found:
                 return SealedText(found.withhold())
 
+    def seal_next(self, text: str, *, before: str, channel: str, report: Report | None = None) -> SealedText:
+        """`text`, a piece of a longer one that goes on behind `before`, sealed as the part of the whole that it is. Never
+        raises."""
+        with Found(self, channel, report) as found:
+            try:
+                return SealedText(self._masked(before + text, "", found, start=len(before)))
+            except Exception:  # noqa: BLE001 - fail closed, as in seal
+                return SealedText(found.withhold())
+
     def seal_file(
         self,
         source: Path,
@@ -284,13 +293,16 @@ class Redactor:
             self._clean[text] = None
         return masked
 
-    def _masked(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:
+    def _masked(self, text: str, path: str, found: Found, *, keys: bool = True, start: int = 0) -> str:
+        """`text[start:]` without its secrets."""
         spans = self.scanner.spans(text, found.channel, keys=keys)
         if spans and self.learn(text, spans, found.channel):
             spans = self.scanner.spans(text, found.channel, keys=keys)  # it may stand in the text without its key, too
+        spans = [span for span in spans if span.end > start]
         if not spans:
-            return text
-        return self.settled(replace(text, found.hidden(text, spans, path), 0, len(text)), path, found, keys=keys)
+            return text[start:] if start else text
+        hidden = replace(text, found.hidden(text, spans, path), start, len(text))
+        return self.settled(hidden, path, found, keys=keys)
 
     def settled(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:
         """A text in which secrets were replaced, once more without secrets: where a longer value was cut, what is left
