@@ -161,7 +161,8 @@ class Known:
         breaks = 2 + length // 30
         front = text[max(0, at - before - breaks) : at].translate(_BREAKS) if before else ""
         back = text[at : at + length - before + breaks].translate(_BREAKS)
-        if front[len(front) - before :] + back[: length - before] not in self._forms:
+        whole = front[len(front) - before :] + back[: length - before]
+        if len(whole) < length or whole not in self._forms:
             return None
         start, end = at, at
         while before:

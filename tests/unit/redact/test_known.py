@@ -68,6 +68,14 @@ def test_a_value_in_lines_goes_as_a_whole() -> None:
         assert redactor.redact_text(f"{before}a\n\n{lines}\nb") == f"{before}a\n\n{MARKER}==\n\nb"
 
 
+def test_a_short_form_at_the_end_is_not_taken_for_a_longer_one_in_lines() -> None:
+    redactor = Redactor()
+    redactor.register("secret-value")
+    redactor.register("secret-value and more")
+    assert redactor.redact_text("a\nsecret-value\n") == f"a\n{MARKER}\n"
+    assert redactor.redact_text("word\n" * 4000 + "secret-value\n") == "word\n" * 4000 + f"{MARKER}\n"
+
+
 def test_digits_are_not_looked_for_as_hex() -> None:
     redactor = Redactor()
     redactor.register("hunter2-and-3")
