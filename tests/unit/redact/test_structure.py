@@ -20,10 +20,10 @@ import omegaconf
 import pandas
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reticent_redact import UNSCANNED, Policy, Redactor, Report
+from reticent_redact import UNSCANNED, Policy, Redactor, Report, plausible
 
 KEYED = "qXv7Lm29-tRz4Wp81-Hd65Ks30"
 SHAPED = "ghp_" + "R7mK2pQ9vT4xW1zBnC8dF3gH6jL5sYaE0uNi"
@@ -89,6 +89,9 @@ class Colour(Enum):
 
 class Level(str, Enum):
     HIGH = SHAPED
+
+
+MARKERS = "[REDACTED:known-secret][REDACTED:key-password][REDACTED:key-database-url]"
 
 
 def redactor() -> Redactor:
@@ -163,6 +166,67 @@ def test_nothing_planted_survives_and_nothing_is_changed(value: Any) -> None:
     assert repr(value) == before
     assert UNSCANNED not in str(plain)
     assert one.redact("note", plain) == plain
+
+
+FORMS: list[Callable[[str, Any], Any]] = [
+    lambda key, value: {key: value},
+    lambda key, value: {"n": 1, "inner": [{key: value}]},
+    lambda key, value: [(key, value), ("lr", 0.1)],
+    lambda key, value: [["lr", 0.1], [key, value]],
+    lambda key, value: {"name": key, "value": value, "of": "adam"},
+    lambda key, value: {"params": {"a": {"Key": key, "Value": value}}},
+]
+SHAPES: list[Callable[[str], Any]] = [
+    lambda s: s,
+    lambda s: [s, 1],
+    lambda s: {"of": s},
+    lambda s: [{"a": [s]}],
+    lambda s: (s, s),
+]
+WRITTEN: list[Callable[[Any], Any]] = [
+    lambda value: value,
+    str,
+    json.dumps,
+    lambda value: json.dumps(value, ensure_ascii=False, indent=2) + "\n",
+    lambda value: json.dumps(json.dumps(value)),
+    lambda value: {"config": str(value)},
+    lambda value: json.dumps(value).encode(),
+    lambda value: [SimpleNamespace(settings=value)],
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.sampled_from(["password", "DB_PASSWORD", "apiKey", "client-secret", "database_url", "my.hub_token"]),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=5, max_size=30) | st.text("swordfi-", min_size=5),
+    st.sampled_from(FORMS),
+    st.sampled_from(SHAPES),
+    st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=2),
+)
+def test_whatever_stands_under_a_secret_key_is_in_nothing_that_is_given_back(
+    key: str,
+    secret: str,
+    form: Callable[[str, Any], Any],
+    shape: Callable[[str], Any],
+    written: list[Callable[[Any], Any]],
+) -> None:
+    def made(of: str) -> Any:
+        value = form(key, shape(of))
+        for write in written:
+            value = write(value)
+        return value
+
+    assume(written[0] in WRITTEN[:4] or len(written) == 1)
+    ordinary = str(Redactor().redact("config", made("")))
+    assume(secret not in ordinary and secret not in MARKERS and not plausible.says_nothing(secret))
+    one = Redactor()
+    plain, sealed = one.redact("config", made(secret)), Redactor().seal(made(secret), channel="param", key="config")
+    for shown in (str(plain), repr(plain), sealed):
+        assert secret not in shown
+        assert json.dumps(secret)[1:-1] not in shown
+    assert one.redact("config", plain) == plain
+    assert Redactor().redact("config", plain) == plain
+    assert Redactor().seal(sealed, channel="param", key="config") == sealed
 
 
 @given(structures)
