@@ -1,6 +1,6 @@
 """The redactor: from a value to the same value without secrets, and from any value to text that may leave the process.
 
-`seal` is the one maker of `SealedText`. What it cannot look at completely (an error, a bound) it withholds.
+`seal`, and `seal_next` for pieces, are the only makers of `SealedText`. What it cannot look at completely (an error, a bound) it withholds.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ class Redactor:
         raises."""
         with Found(self, channel, report) as found:
             try:
-                return SealedText(self._masked(before + text, "", found, start=len(before)))
+                whole = before + text
+                is_bounded = len(whole) <= self.policy.max_text
+                return SealedText(self._masked(whole, "", found, start=len(before)) if is_bounded else found.withhold())
             except Exception:  # noqa: BLE001 - fail closed, as in seal
                 return SealedText(found.withhold())
 

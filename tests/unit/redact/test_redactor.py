@@ -222,7 +222,8 @@ def test_a_piece_is_sealed_as_a_part_of_the_whole() -> None:
     def decide(match: object) -> None:
         raise RuntimeError("the callback is broken")
 
-    assert Redactor(Policy(decide=decide)).seal_next(GITHUB, before="", channel="console") == UNSCANNED
+    for policy in (Policy(decide=decide), Policy(max_text=20)):
+        assert Redactor(policy).seal_next(GITHUB, before="", channel="console") == UNSCANNED
 
 
 def test_sealing_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
