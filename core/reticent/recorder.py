@@ -48,6 +48,10 @@ class Recorder:
             values.plain(value), channel=channel, key=key, report=self._report, render=render
         )
 
+    def seal_next(self, channel: str, text: str, before: str) -> SealedText:
+        """A piece of a longer text, which goes on behind `before`, as sealed text."""
+        return self.session.redactor.seal_next(text, before=before, channel=channel, report=self._report)
+
     def append(self, *records: SealedRecord) -> None:
         """Append to the run log, with what was redacted on the way and what was lost before."""
         if self._report:

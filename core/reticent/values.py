@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -148,7 +149,7 @@ class _Plainer:
             return self._mapping(value, depth)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return self._mapping(dict(zip(value._fields, value, strict=False)), depth)
-        if isinstance(value, (list, tuple)) or _is_omegaconf(value, "ListConfig"):
+        if isinstance(value, (list, tuple, deque)) or _is_omegaconf(value, "ListConfig"):
             return type(value)(self._items(value, depth)) if type(value) in (list, tuple) else self._items(value, depth)
         if isinstance(value, Set) and len(value) > self.nodes:
             return _Verbatim(_summary(value))
@@ -190,7 +191,7 @@ class _Plainer:
             if hasattr(value, "detach"):
                 value = value.detach().cpu()
             if size <= MAX_ARRAY and hasattr(value, "tolist"):
-                return self.convert(value.tolist(), depth)
+                return self.convert(_labelled(value) if hasattr(value, "to_dict") else value.tolist(), depth)
             if size <= MAX_ARRAY and hasattr(value, "numpy"):
                 return self.convert(value.numpy().tolist(), depth)
             return _Verbatim(_summary(value))
@@ -216,6 +217,13 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
             names = [str(getattr(item, "name", item)) for item in listed]
             return {name: getattr(value, name) for name in names}
     return None
+
+
+def _labelled(series: Any) -> Any:
+    """The values of a Series of pandas with what they are called: a name can say that they are secret."""
+    named = any(isinstance(label, str) for label in series.index)
+    values = series.to_dict() if named else series.tolist()
+    return {series.name: values} if isinstance(series.name, str) else values
 
 
 def _qualified(value: Any) -> str:

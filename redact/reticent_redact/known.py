@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from reticent_redact.literals import Literals, fold
 
@@ -28,11 +28,23 @@ MOST = 10_000
 LONGEST = 1024
 """A longer value is not learned: it is a text, and stands in others in parts."""
 
+_MOST_IN_FULL = 1_000
+"""Values beyond this many are looked for in the usual forms only."""
 _LONG_WORD = 12
 _RECENT = 32
 _LONG = 16 * 1024
 """Characters: making an automaton is cheaper than looking for the recent values one by one in a longer text."""
 _WORD = re.compile(r"[^\W\d_]+")
+_HEX_ANCHOR = 16
+_HEX_LETTER = re.compile(r"[a-f]")
+_URL_SAFE = str.maketrans("+/", "-_")
+_BREAKS = str.maketrans("", "", "\r\n")
+
+Anchored: TypeAlias = tuple[str, int, int]
+"""A form that is looked for by a part of it, its anchor; from where in it, and of how many characters."""
+
+Shape: TypeAlias = tuple[int, int]
+"""Of the form that an anchor is in: how many characters of it stand before the anchor, and how many it has."""
 
 
 class Known:
@@ -43,10 +55,11 @@ class Known:
         self._values: dict[str, None] = {}
         self._forms: dict[str, bool] = {}
         """Each form, and whether it counts only as a word of its own."""
-        self._recent: tuple[str, ...] = ()
-        self._settled: dict[str, tuple[int, ...]] = {}
-        """How forms begin, as `_literals` finds it, and how long those are that begin so, the longest first."""
-        self._literals: Literals | None = None
+        self._recent: list[tuple[str, Shape]] = []
+        """Anchors, and the shapes that go with them, which are looked for one by one."""
+        self._anchors: dict[str, tuple[Shape, ...]] = {}
+        """All others, as literals are looked for, with the shapes of the forms that they are in, the longest first."""
+        self._settled: tuple[Literals, tuple[tuple[Shape, ...], ...]] | None = None
         self._digest = (b"", -1, "")
         self.generation = 0
         """Grows when a value is added: what was found clean before may not be any more."""
@@ -65,12 +78,13 @@ class Known:
                     continue
                 self._values[value] = None
                 is_word = _WORD.fullmatch(value) is not None
-                for form in _forms(value):
-                    if form not in self._forms:
-                        self._forms[form] = is_word
-                        self._recent = (*self._recent, form)
+                rare = _rare_forms(value) if len(self._values) <= _MOST_IN_FULL else ()
+                forms = [*_forms(value), *rare]
+                for form, _, _ in forms:
+                    self._forms.setdefault(form, is_word and form == value)
+                self._recent += dict.fromkeys((form[at : at + size], (at, len(form))) for form, at, size in forms)
                 self.generation += 1
-            if len(self._recent) > _RECENT + len(self._forms) // 3:
+            if len(self._recent) > _RECENT + len(self._forms) // 4:
                 self._settle()
 
     def learn(self, value: str) -> None:
@@ -103,41 +117,72 @@ class Known:
         if self._recent and len(text) > _LONG:
             with self._lock:
                 self._settle()
-        for form in self._recent:
-            at = text.find(form)
+        for anchor, shape in self._recent:
+            at = text.find(anchor)
             while at >= 0:
-                if self._counts(text, at, form):
-                    yield at, at + len(form)
-                at = text.find(form, at + len(form))
-        if self._literals is not None:
-            done, lengths = 0, tuple(self._settled.values())
-            for at, number in self._literals.find(text):
-                end = self.end(text, at, lengths[number])
-                if end > done:
-                    yield at, end
-                    done = end
+                place = self.place(text, at, (shape,))
+                if place is not None:
+                    yield place
+                at = text.find(anchor, at + 1 if place is None else max(at + 1, place[1]))
+        if self._settled is not None:
+            literals, shapes = self._settled
+            done = 0
+            for at, number in literals.find(text):
+                place = self.place(text, at, shapes[number])
+                if place is not None and place[1] > done:
+                    yield place
+                    done = place[1]
 
-    def beginnings(self) -> dict[str, tuple[int, ...]]:
-        """How all forms begin, and the lengths of those that begin so; for who looks for them with a pass of their own."""
+    def anchors(self) -> dict[str, tuple[Shape, ...]]:
+        """The anchors of all forms, and the shapes of these; for who looks for them with a pass of their own."""
         with self._lock:
             if self._recent:
                 self._settle()
-            return self._settled
+            return self._anchors
 
-    def end(self, text: str, at: int, lengths: tuple[int, ...]) -> int:
-        """Where the longest value ends that begins at `at` and has one of these lengths; -1 if none does."""
-        for length in lengths:
-            form = text[at : at + length]
-            if at >= 0 and form in self._forms and self._counts(text, at, form):
-                return at + length
-        return -1
+    def place(self, text: str, at: int, shapes: Iterable[Shape]) -> tuple[int, int] | None:
+        """From where to where the longest value reaches that has one of these shapes and its anchor at `at`."""
+        for before, length in shapes:
+            start = at - before
+            if start < 0:
+                continue
+            form = text[start : start + length]
+            if form in self._forms:
+                if self._counts(text, start, form):
+                    return start, start + length
+            elif "\n" in form:
+                place = self._broken(text, at, before, length)
+                if place is not None:
+                    return place
+        return None
+
+    def _broken(self, text: str, at: int, before: int, length: int) -> tuple[int, int] | None:
+        """The same for a form that is cut into lines, as base64 and hex often are, of 60 characters or more."""
+        breaks = 2 + length // 30
+        front = text[max(0, at - before - breaks) : at].translate(_BREAKS) if before else ""
+        back = text[at : at + length - before + breaks].translate(_BREAKS)
+        whole = front[len(front) - before :] + back[: length - before]
+        if len(whole) < length or whole not in self._forms:
+            return None
+        start, end = at, at
+        while before:
+            start -= 1
+            before, length = (before, length) if text[start] in "\r\n" else (before - 1, length - 1)
+        while length:
+            length -= text[end] not in "\r\n"
+            end += 1
+        return start, end
 
     def _settle(self) -> None:
-        alike: dict[str, set[int]] = {}
-        for form in self._forms:
-            alike.setdefault(fold(form[:SHORTEST]).decode("latin-1"), set()).add(len(form))
-        self._settled = {beginning: tuple(sorted(lengths, reverse=True)) for beginning, lengths in alike.items()}
-        self._recent, self._literals = (), Literals(self._settled)
+        shapes: dict[str, set[Shape]] = {}
+        for anchor, shape in self._recent:
+            shapes.setdefault(fold(anchor).decode("latin-1"), set()).add(shape)
+        more = {anchor: shapes[anchor].union(self._anchors.get(anchor, ())) for anchor in shapes}
+        anchors = self._anchors | {
+            anchor: tuple(sorted(of, key=lambda shape: -shape[1])) for anchor, of in more.items()
+        }
+        self._settled = Literals(anchors), tuple(anchors.values())
+        self._anchors, self._recent = anchors, []
 
     def _counts(self, text: str, at: int, form: str) -> bool:
         if not self._forms[form]:
@@ -146,7 +191,7 @@ class Known:
         return not (text[max(0, at - 1) : at].isalnum() or text[end : end + 1].isalnum())
 
 
-def _forms(value: str) -> set[str]:
+def _forms(value: str) -> list[Anchored]:
     """The value as it stands in text, in JSON, in a URL, in HTML, in base64 and in the bytes of a binary file."""
     import html  # these three take a while, and are not needed before something is known
     import json
@@ -155,20 +200,41 @@ def _forms(value: str) -> set[str]:
     raw = value.encode("utf-8", "surrogatepass")
     forms = {value, repr(value)[1:-1], raw.decode("latin-1")}
     for ascii_only in (True, False):
-        escaped = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-        forms |= {escaped, json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]}  # and in JSON that is a string in JSON
+        escaped = value
+        for _ in range(3):  # and in JSON that is a string in JSON
+            escaped = json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
+            forms.add(escaped)
     escaped = html.escape(value)
     # As text, in XML too, and with the references that some libraries have for quotes.
     forms |= {escaped, html.escape(value, quote=False), escaped.replace("&quot;", "&#34;").replace("&#x27;", "&#39;")}
-    for text in (urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)):
-        forms |= {text, re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), text)}
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        for before in range(3):  # how it stands in the base64 of a longer text: without what its neighbours share
-            encoded = encode(b"\0" * before + raw).decode().rstrip("=")
-            first = (0, 2, 3)[before]
-            last = len(encoded) - ((before + len(raw)) % 3 > 0)
-            forms.add(encoded[first:last])
-    return {form for form in forms if len(form) >= SHORTEST}
+    for quoted in (urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)):
+        for once in (quoted, re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)):
+            twice = once.replace("%", "%25")
+            forms |= {once, twice, twice.replace("+", "%2B")}
+    encoded = _in_base64(raw)
+    forms.update(encoded, (form.translate(_URL_SAFE) for form in encoded))
+    return [(form, 0, SHORTEST) for form in forms if len(form) >= SHORTEST]
+
+
+def _rare_forms(value: str) -> list[Anchored]:
+    """The value in hex and twice in base64, and by its end in base64 whose lines end in its beginning."""
+    raw = value.encode("utf-8", "surrogatepass")
+    encoded = _in_base64(raw)
+    forms = [(form, 0, SHORTEST) for form in _in_base64(encoded[0].encode())]
+    forms += [(form, len(form) - SHORTEST, SHORTEST) for form in encoded if len(form) >= 2 * SHORTEST]
+    # Of hex an anchor is longer, and has a letter: as digits are all alike, eight of them are in every other number.
+    letter = _HEX_LETTER.search(raw.hex())
+    at = max(0, min(letter.start() - SHORTEST, 2 * len(raw) - _HEX_ANCHOR)) if letter else 0
+    return forms + [(form, at, _HEX_ANCHOR) for form in (raw.hex(), raw.hex().upper())]
+
+
+def _in_base64(raw: bytes) -> list[str]:
+    """How bytes stand in the base64 of longer ones: without what their neighbours share; the first as if nothing did."""
+    found = []
+    for before, first in ((0, 0), (1, 2), (2, 3)):
+        encoded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        found.append(encoded[first : len(encoded) - ((before + len(raw)) % 3 > 0)])
+    return found
 
 
 def of_netrc(path: Path | None = None) -> list[str]:

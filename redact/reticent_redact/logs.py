@@ -17,13 +17,15 @@ from typing import Any
 from reticent_redact.found import UNSCANNED
 from reticent_redact.redactor import Redactor
 from reticent_redact.report import Report
+from reticent_redact.structure import may_be_structure
 
 Uninstall = Callable[[], None]
 
 _NEVER_TEXT = (int, float, complex, type(None))
 _PLAIN = (str, bytes, list, tuple, dict, set, frozenset)
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-_OF_THREADS = ("threadName", "processName", "taskName")
+_NAMES = ("name", "pathname", "filename", "module", "funcName", "threadName", "processName", "taskName")
+"""Own attributes that are texts of the program's, too."""
 _UNSCANNED_MESSAGE = f"{UNSCANNED} a log record that could not be looked at"
 
 _lock = threading.Lock()
@@ -90,15 +92,17 @@ def redact_record(record: logging.LogRecord, redactor: Redactor) -> None:
         if record.stack_info:
             record.stack_info = redactor.redact_text(record.stack_info)
         for name, value in list(vars(record).items()):
-            if name not in _OWN_ATTRIBUTES or name in _OF_THREADS:
+            if name not in _OWN_ATTRIBUTES or name in _NAMES:
                 setattr(record, name, _redacted(name, value, redactor))
     except Exception:  # noqa: BLE001 - fail closed: what the record says is not known, so none of it is said
         _empty(record)
 
 
 def _redact_message(record: logging.LogRecord, redactor: Redactor) -> None:
+    if not isinstance(record.msg, str):
+        record.msg = _redacted("", record.msg, redactor)
     message = record.getMessage()
-    clean = redactor.redact_text(message)
+    clean = redactor.redact_text(_redacted("", message, redactor) if may_be_structure(message) else message)
     args = _redacted_args(record.args, redactor)
     if clean == message and args is record.args:
         return
@@ -159,5 +163,5 @@ def _redact_traceback(record: logging.LogRecord, redactor: Redactor) -> None:
 def _empty(record: logging.LogRecord) -> None:
     record.msg, record.args = _UNSCANNED_MESSAGE, ()
     record.exc_info = record.exc_text = record.stack_info = None
-    for name in [name for name in vars(record) if name not in _OWN_ATTRIBUTES or name in _OF_THREADS]:
+    for name in [name for name in vars(record) if name not in _OWN_ATTRIBUTES or name in _NAMES]:
         setattr(record, name, UNSCANNED)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, MappingView
+from contextlib import suppress
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from reticent_redact import names
+from reticent_redact import names, plausible
 
 if TYPE_CHECKING:
     from reticent_redact.found import Found
@@ -21,9 +25,28 @@ SECRET_TYPE = "secret-type"  # noqa: S105 - the rule by that name
 DROPPED = object()
 
 _FIELDS = ("__attrs_attrs__", "__struct_fields__", "model_fields", "__pydantic_fields__")
-_NAME_KEYS = ("name", "key", "Name", "Key")
-_VALUE_KEYS = ("value", "val", "Value")
+_NAMESPACES = frozenset({"Namespace", "SimpleNamespace"})
+
+
+def _in_any_case(*words: str) -> frozenset[str]:
+    return frozenset(case(word) for word in words for case in (str, str.lower, str.capitalize, str.upper))
+
+
+_NAME_KEYS = _in_any_case(
+    *("name", "key", "k", "id", "label", "field", "param", "parameter", "property", "option", "setting", "variable"),
+    *("var", "attribute", "header", "envName", "OptionName", "ParameterKey"),
+)
+_VALUE_KEYS = _in_any_case("value", "val", "v", "values", "default", "envValue", "stringValue", "ParameterValue")
+"""What is under one of these belongs to the name that stands under one of those: `{"name": "password", "value": ...}`."""
+
 _LONGEST_JSON = 1 << 20
+_LONGEST_LITERAL = 1 << 16
+"""Characters: Python reads its own literals a hundred times as slowly as JSON."""
+_ESCAPED, _WRITTEN = re.compile(r"\\(.)", re.DOTALL), set("\\'\"nrtxuU")
+"""Escapes, and those that Python writes: of others it warns when it reads them."""
+_AROUND = " \t\r\n\ufeff"
+_MOST_ROWS = 100
+_ENDS = {"{": "}", "[": "]", "(": ")", '"': '"'}
 
 
 class Walk:
@@ -64,7 +87,7 @@ class Walk:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             named = dict(zip(value._fields, value, strict=False))
             return self._inside(value, len(named), lambda: self._mapping(named, verdict, path))
-        if isinstance(value, (list, tuple)) or type(value).__name__ == "ListConfig":
+        if isinstance(value, (list, tuple, deque, MappingView)) or type(value).__name__ == "ListConfig":
             return self._inside(value, len(value), lambda: self._sequence(value, verdict, path))
         if isinstance(value, (set, frozenset)):
             make = frozenset if isinstance(value, frozenset) else set
@@ -85,9 +108,9 @@ class Walk:
             self._around.pop()
 
     def _mapping(self, items: dict[Any, Any], verdict: names.Verdict | None, path: str) -> dict[Any, Any]:
-        named = _named(items)
+        named = _names(items)
         result: dict[Any, Any] = {}
-        clean = self._redactor.clean() if verdict is None and named is None else ()
+        clean = self._redactor.clean() if verdict is None and not named else ()
         passes = self._redactor.passes
         for key, item in items.items():
             is_text, kind = type(key) is str, type(item)
@@ -106,24 +129,45 @@ class Walk:
                 count += 1
                 name = f"{base}#{count}"
             if kind not in NEVER_SECRET:
-                asked = named if named is not None and key in _VALUE_KEYS else key
-                own = self._redactor.judge(asked if type(asked) is str else str(asked), below)
+                own = self._redactor.judge(_name(key), below)
+                if named and key in _VALUE_KEYS:
+                    told = [self._redactor.judge(asked, below) for asked in named]
+                    own = max((*told, own), key=_strength)
                 item = self.plain(item, _stronger(verdict, own), below)
             if item is not DROPPED:
                 result[name] = item
         return result
 
-    def _sequence(self, items: Iterable[Any], verdict: names.Verdict | None, path: str) -> list[Any] | tuple[Any, ...]:
-        result, flag = [], None  # of ["--password", "hunter2"], as in sys.argv, the second is the first one's value
-        pair = _pair(items)
-        for number, item in enumerate(items):
-            is_flag = isinstance(item, str) and item.startswith("--")
-            told = flag if pair is None or number != 1 else _doubted(self._redactor.judge(pair, path))
+    def _sequence(self, items: Collection[Any], verdict: names.Verdict | None, path: str) -> Any:
+        if items and all(map(_is_pair, items)):  # what a mapping's `items()` give
+            result = [
+                self._inside(pair, 2, partial(self._pair, pair, self._told(pair, path), verdict, path))
+                for pair in items
+            ]
+        elif _is_pair(items) and not _is_flag(next(iter(items))):
+            return self._pair(items, _doubted(self._told(items, path), items), verdict, path)
+        else:
+            result = self._arguments(items, verdict, path)
+        return tuple(result) if isinstance(items, tuple) else result
+
+    def _told(self, pair: Any, path: str) -> names.Verdict | None:
+        name = _name(pair[0])
+        return self._redactor.judge(name, f"{path}.{name}" if path else name)
+
+    def _pair(self, pair: Any, told: names.Verdict | None, verdict: names.Verdict | None, path: str) -> Any:
+        below = f"{path}.{_name(pair[0])}" if path else _name(pair[0])
+        both = self.plain(pair[0], verdict, path), self.plain(pair[1], _stronger(verdict, told), below)
+        return type(pair)(part for part in both if part is not DROPPED)
+
+    def _arguments(self, items: Iterable[Any], verdict: names.Verdict | None, path: str) -> list[Any]:
+        result, told = [], None  # of ["--password", "hunter2"], as in sys.argv, the second is the first one's value
+        for item in items:
+            is_flag = _is_flag(item)
             sealed = self.plain(item, verdict if is_flag else _stronger(verdict, told), path)
             if sealed is not DROPPED:
                 result.append(sealed)
-            flag = self._redactor.judge(item.lstrip("-"), path) if is_flag and "=" not in item else None
-        return tuple(result) if isinstance(items, tuple) else result
+            told = self._redactor.judge(item.lstrip("-"), path) if is_flag and "=" not in item else None
+        return result
 
     def _items(self, items: Iterable[Any], verdict: names.Verdict | None, path: str) -> Iterable[Any]:
         sealed = (self._hashable(item, path, verdict) for item in items)
@@ -143,51 +187,107 @@ class Walk:
         self._bytes -= len(value)
         if self._bytes < 0:
             return self._found.withhold()
-        if value[:1] in ("{", "[") and value[-1:] in ("}", "]") and len(value) <= _LONGEST_JSON:
-            return self._json(value, verdict, path)
+        if may_be_structure(value) and (verdict is None or not verdict.certain):
+            written = self._written_anew(value, verdict, path)
+            if written is DROPPED:
+                return DROPPED
+            value = written
         return self._redactor.string(value, verdict, path, self._found)
 
-    def _json(self, value: str, verdict: names.Verdict | None, path: str) -> Any:
-        """JSON in a string: as a structure, and written anew only if something in it had to be hidden."""
-        import json
-
-        text = self._redactor.string(value, verdict, path, self._found)
-        try:
-            data = json.loads(text)
-        except (TypeError, ValueError, RecursionError):  # hidden as a whole, or no JSON
-            return text
+    def _written_anew(self, value: str, verdict: names.Verdict | None, path: str) -> Any:
+        """JSON or a Python literal in a string: as a structure, written anew only if something in it had to be hidden."""
+        text = value.strip(_AROUND)
+        data, write = _read(text)
+        before = sum(self._found.counts.values())
         sealed = self.plain(data, verdict, path)
-        return text if sealed == data else json.dumps(sealed, ensure_ascii=False)
+        if sealed is DROPPED:
+            return DROPPED
+        is_clean = sealed == data or sum(self._found.counts.values()) == before
+        return value if is_clean else value.replace(text, write(sealed))
 
 
-def _fields(value: Any) -> dict[str, Any] | None:
-    """The fields of a dataclass, attrs, msgspec or pydantic object."""
+def may_be_structure(text: str) -> bool:
+    """Whether a text may be JSON, or what Python writes for a container."""
+    if text[:1] in _AROUND:
+        text = text.strip(_AROUND)
+    return text[:1] in _ENDS and text.rstrip(_AROUND).endswith(_ENDS[text[:1]])
+
+
+def _read(text: str) -> tuple[Any, Callable[[Any], str]]:
+    """The structure that a text stands for, and what writes one so; None for no structure."""
+    import json
+
+    if len(text) <= _LONGEST_JSON:
+        with suppress(ValueError, RecursionError):
+            return json.loads(text), partial(json.dumps, ensure_ascii=False)
+    if len(text) <= _LONGEST_LITERAL and ("'" in text or '"' in text) and _WRITTEN.issuperset(_ESCAPED.findall(text)):
+        import ast
+
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return ast.literal_eval(text), repr
+    return None, repr
+
+
+def _fields(value: Any) -> dict[Any, Any] | None:
+    """The fields of a dataclass, attrs, msgspec or pydantic object, of a namespace, of pandas' tables."""
     kind = type(value)
+    if isinstance(value, type):
+        return None
+    if kind.__module__.partition(".")[0] == "pandas":
+        return _columns(value)
+    if not _NAMESPACES.isdisjoint(base.__name__ for base in kind.__mro__):
+        return dict(vars(value))
     if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return _attributes(value, (field.name for field in dataclasses.fields(value)))
     for attribute in _FIELDS:
         listed: Any = getattr(kind, attribute, None)
         if isinstance(listed, (Mapping, tuple)):
-            return {name: getattr(value, name) for name in (str(getattr(item, "name", item)) for item in listed)}
+            return _attributes(value, (str(getattr(item, "name", item)) for item in listed))
     return None
 
 
-def _named(items: Mapping[Any, Any]) -> str | None:
-    """Of `{"name": "password", "value": ...}`: the name."""
-    if len(items) > 8 or items.keys().isdisjoint(_VALUE_KEYS):
+def _attributes(value: Any, listed: Iterable[str]) -> dict[Any, Any]:
+    return {name: getattr(value, name) for name in listed if hasattr(value, name)}
+
+
+def _columns(value: Any) -> dict[Any, Any] | None:
+    """The first rows of a DataFrame or Series of pandas: their text has the names and the values apart."""
+    kind = type(value).__name__
+    if kind not in ("DataFrame", "Series"):
         return None
-    return next((items[key] for key in _NAME_KEYS if isinstance(items.get(key), str)), None)
+    shown = value.head(_MOST_ROWS)
+    columns = shown.to_dict("list") if kind == "DataFrame" else {value.name: shown.to_dict()}
+    return columns if len(shown) == len(value) else {**columns, "...": f"{len(value) - len(shown)} more rows"}
 
 
-def _pair(items: Any) -> str | None:
-    """Of `("password", ...)`, one of the pairs that a mapping is often written as: the name."""
-    is_pair = isinstance(items, (list, tuple)) and len(items) == 2 and isinstance(items[0], str)
-    return items[0] if is_pair and isinstance(items[1], str) else None
+def _names(items: Mapping[Any, Any]) -> list[str]:
+    """Of `{"name": "password", "value": ...}`: the name."""
+    if items.keys().isdisjoint(_VALUE_KEYS):
+        return []
+    return [items[key] for key in _NAME_KEYS.intersection(items) if isinstance(items[key], str)]
 
 
-def _doubted(verdict: names.Verdict | None) -> names.Verdict | None:
-    """Two texts need not be a name and its value: the value has to look like a credential, too."""
-    return verdict if verdict is None or verdict is names.KEPT else names.Verdict(verdict.rule, False)
+def _name(key: Any) -> str:
+    return key if type(key) is str else key.decode("latin-1") if isinstance(key, bytes) else str(key)
+
+
+def _is_pair(items: Any) -> bool:
+    """Whether something may be one of the pairs that a mapping is often written as: `("password", ...)`."""
+    return type(items) in (list, tuple) and len(items) == 2 and isinstance(items[0], (str, bytes))
+
+
+def _is_flag(item: Any) -> bool:
+    return isinstance(item, str) and item.startswith("--")
+
+
+def _doubted(verdict: names.Verdict | None, pair: Any) -> names.Verdict | None:
+    """Two texts need not be a name and its value: `["password", "user name"]` are two names."""
+    is_word = isinstance(pair[1], str) and plausible.is_word(pair[1].lower().replace(" ", "-"))
+    return None if is_word and verdict is not names.KEPT else verdict
+
+
+def _strength(verdict: names.Verdict | None) -> int:
+    return 0 if verdict is None or verdict is names.KEPT else 1 + verdict.certain
 
 
 def _stronger(around: names.Verdict | None, own: names.Verdict | None) -> names.Verdict | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from reticent_redact import names, plausible
 from reticent_redact.assignments import Assignments, key_literals
-from reticent_redact.known import Known
+from reticent_redact.known import Known, Shape
 from reticent_redact.literals import WINDOW, Literals
 from reticent_redact.markers import MARKER
 from reticent_redact.patterns import Patterns
@@ -37,7 +37,7 @@ _JOINED_FROM = 2 * 1024 * 1024
 """Characters: to look twice through so many takes longer than to make one automaton of the literals and the known values."""
 
 _MOST_JOINED = 2_000
-"""Known values of more beginnings make an automaton that is slower than two."""
+"""Known values of more anchors make an automaton that is slower than two."""
 
 _SHOWN = 256
 """Characters of what was found that tell whether it only shows what a secret looks like."""
@@ -105,7 +105,7 @@ class Scanner:
         return _merged(found)
 
     def _join(self, size: int) -> _Joined | None:
-        """The literals and the beginnings of the known values in one, where that is worth it for `size` more characters."""
+        """The literals and the anchors of the known values in one, where that is worth it for `size` more characters."""
         generation = self.known.generation
         if self._joined is not None and self._joined.generation == generation:
             return self._joined
@@ -113,10 +113,10 @@ class Scanner:
         self._seen = generation, seen
         if seen < _JOINED_FROM:
             return None
-        beginnings = self.known.beginnings()
-        if len(beginnings) > _MOST_JOINED:
+        anchors = self.known.anchors()
+        if len(anchors) > _MOST_JOINED:
             return None
-        self._joined = _Joined(generation, self._literals.with_more(beginnings), tuple(beginnings.values()))
+        self._joined = _Joined(generation, self._literals.with_more(anchors), tuple(anchors.values()))
         return self._joined
 
     def _by_literal(self, text: str, channel: str, keys: bool, joined: _Joined | None) -> Iterator[Span]:
@@ -124,9 +124,9 @@ class Scanner:
         """By rule (and -1 for keys): up to where it has taken what it found."""
         for at, number in (self._literals if joined is None else joined.literals).find(text):
             if joined is not None and number >= len(self._tried):
-                end = self.known.end(text, at, joined.lengths[number - len(self._tried)])
-                if end >= 0:
-                    yield Span(*_whole_token(text, at, end), KNOWN_RULE)
+                known = self.known.place(text, at, joined.shapes[number - len(self._tried)])
+                if known is not None:
+                    yield Span(*_whole_token(text, *known), KNOWN_RULE)
                 continue
             rules, is_key = self._tried[number]
             for index, rule in rules:
@@ -149,11 +149,11 @@ class Scanner:
 
 
 class _Joined(NamedTuple):
-    """The literals, and after them the beginnings of the values known at `generation`, each with the values' lengths."""
+    """The literals, and after them the anchors of the values known at `generation`, each with its shapes."""
 
     generation: int
     literals: Literals
-    lengths: tuple[tuple[int, ...], ...]
+    shapes: tuple[tuple[Shape, ...], ...]
 
 
 _Tried: TypeAlias = list[tuple[tuple[tuple[int, Rule], ...], bool]]

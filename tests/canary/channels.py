@@ -551,6 +551,9 @@ def unsealed() -> None:
     def seal(self: Any, value: Any, *, channel: str, key: str = "", report: Any = None, render: Any = to_text) -> Any:
         return SealedText(value if type(value) is str else render(value))
 
+    def seal_next(self: Any, text: str, **_: Any) -> Any:
+        return text
+
     def seal_file(self: Any, source: Path, target: Path, **_: Any) -> SealedFile:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
@@ -558,6 +561,7 @@ def unsealed() -> None:
         return SealedFile(len(content), hashlib.sha256(content).hexdigest(), text=False, redactions=0)
 
     Redactor.seal = seal  # type: ignore[method-assign]
+    Redactor.seal_next = seal_next  # type: ignore[method-assign]
     Redactor.seal_file = seal_file  # type: ignore[method-assign, assignment]
     Redactor.redact = lambda self, key, value, report=None: value  # type: ignore[method-assign]
     Redactor.redact_text = lambda self, text, report=None: text  # type: ignore[method-assign]

@@ -26,7 +26,11 @@ INTERVAL_S = 0.5
 BATCH = 64 << 10
 """Characters that are sealed at once, about, and the longest line that is kept."""
 
+CONTEXT = 8 << 10
+"""Characters before them that lines are sealed with: a value may come half a second after its key."""
+
 _TOO_LONG = f"[a line of more than {BATCH} characters]"
+_OPEN = (":", "=", "\\", "[", "(", "{")
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -47,6 +51,8 @@ class Kept:
         self._queued = 0
         self._unfinished: dict[tuple[Stream, int], str] = {}
         self._lines: dict[Stream, list[str]] = {name: [] for name in STREAMS}
+        self._before: dict[Stream, str] = dict.fromkeys(STREAMS, "")
+        """The last lines that were sealed, as they came: what is under a key in them is secret as well."""
 
     def forked(self) -> None:
         """In a forked child: what the parent had not yet kept is the parent's to keep."""
@@ -110,14 +116,16 @@ class Kept:
             while count < len(lines) and size < BATCH:
                 size += len(lines[count]) + 1
                 count += 1
-            ready = _sealable(lines[:count])
+            ready = _sealable(self._before[stream].split("\n")[-2:-1], lines[:count])
             if ready == 0:
                 if count == len(lines) and size < BATCH and not last:
                     return
                 ready = count
             text = encodable("\n".join(lines[:ready])) + "\n"
             del lines[:ready]
-            self._recorder.append(Console(time=time.time(), stream=stream, text=self._recorder.seal("console", text)))
+            sealed = self._recorder.seal_next("console", text, self._before[stream])
+            self._before[stream] = _last_lines(self._before[stream] + text)
+            self._recorder.append(Console(time=time.time(), stream=stream, text=sealed))
 
 
 def _shown(line: str) -> str:
@@ -131,8 +139,12 @@ def _latest(line: str) -> str:
     return line if len(line) <= BATCH else " " * (BATCH + 1)
 
 
-def _sealable(lines: list[str]) -> int:
-    """How many of the first lines can be sealed without the others: no private key, and no key and value, is cut in two."""
+def _last_lines(text: str) -> str:
+    return text if len(text) <= CONTEXT else text[text.find("\n", len(text) - CONTEXT) + 1 :]
+
+
+def _sealable(before: list[str], lines: list[str]) -> int:
+    """How many of the first lines can be sealed without those to come: `before` is the line that was sealed last, if any."""
     begun = None
     for number, line in enumerate(lines):
         if "PRIVATE KEY" in line and "-----BEGIN" in line:
@@ -141,7 +153,8 @@ def _sealable(lines: list[str]) -> int:
             begun = None
     if begun is not None:
         return begun
-    return len(lines) - lines[-1].rstrip().endswith((":", "=", "\\"))
+    # What stands alone behind `"password": [` is known for its value by what follows.
+    return len(lines) - any(line.rstrip().endswith(_OPEN) for line in [*before, *lines][-2:])
 
 
 _open: dict[str, Kept] = {}

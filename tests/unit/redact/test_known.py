@@ -39,6 +39,17 @@ MARKER = "[REDACTED:known-secret]"
         base64.b64encode(f"user:{SECRET}".encode()).decode(),
         base64.b64encode(f"root:{SECRET}\n".encode()).decode(),
         base64.b64encode(f"u:{SECRET}!!".encode()).decode(),
+        *(base64.b64encode(f"{'u' * size}:{SECRET}".encode()).decode() for size in range(1, 4)),
+        *(base64.encodebytes(b"." * size + SECRET.encode() + b"." * 90).decode() for size in range(20, 60)),
+        base64.encodebytes(b"." * 40 + SECRET.encode()).decode().replace("\n", "\r\n"),
+        base64.b64encode(base64.b64encode(SECRET.encode())).decode(),
+        base64.b64encode(b"ab" + base64.b64encode(SECRET.encode() + b"\n")).decode(),
+        SECRET.encode().hex(),
+        f"user:{SECRET}".encode().hex().upper(),
+        SECRET.encode().hex()[:60] + "\n" + SECRET.encode().hex()[60:],
+        json.dumps(json.dumps(json.dumps(SECRET))),
+        urllib.parse.quote(urllib.parse.quote(SECRET)),
+        urllib.parse.quote_plus(urllib.parse.quote_plus(SECRET)),
     ],
 )
 def test_a_registered_value_is_found_however_it_is_written(written: str) -> None:
@@ -46,6 +57,30 @@ def test_a_registered_value_is_found_however_it_is_written(written: str) -> None
     redactor.register(SECRET)
     assert MARKER in redactor.redact_text(f"a {written} b")
     assert MARKER in redactor.redact_text("word " * 10_000 + written + " word" * 10_000)
+
+
+def test_a_value_in_lines_goes_as_a_whole() -> None:
+    redactor = Redactor()
+    redactor.register(SECRET * 5)
+    lines = base64.encodebytes(f"user:{SECRET * 5}".encode()).decode()
+    assert lines.count("\n") > 2
+    for before in ("", "word " * 20_000):
+        assert redactor.redact_text(f"{before}a\n\n{lines}\nb") == f"{before}a\n\n{MARKER}==\n\nb"
+
+
+def test_a_short_form_at_the_end_is_not_taken_for_a_longer_one_in_lines() -> None:
+    redactor = Redactor()
+    redactor.register("secret-value")
+    redactor.register("secret-value and more")
+    assert redactor.redact_text("a\nsecret-value\n") == f"a\n{MARKER}\n"
+    assert redactor.redact_text("word\n" * 4000 + "secret-value\n") == "word\n" * 4000 + f"{MARKER}\n"
+
+
+def test_digits_are_not_looked_for_as_hex() -> None:
+    redactor = Redactor()
+    redactor.register("hunter2-and-3")
+    text = "1732541526000000000 68756e74 0x6e746572322d\n" * 2000
+    assert redactor.redact_text(text) == text
 
 
 def test_short_values_are_not_known_and_words_only_as_words() -> None:

@@ -9,11 +9,13 @@ import logging.handlers
 import queue
 import threading
 import traceback
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pandas import DataFrame
 
 from reticent_redact import Policy, Redactor, install_logging_filter
 
@@ -89,6 +91,15 @@ MESSAGES: dict[str, Callable[[logging.Logger], object]] = {
     "in an extra": lambda log: log.info("hi", extra={"password": PASSWORD}),
     "in a structure of an extra": lambda log: log.info("hi", extra={"request": {"url": f"https://h/?q={GITHUB}"}}),
     "in an object of an extra": lambda log: log.info("hi", extra={"client": Client()}),
+    "in a structure as the message": lambda log: log.info({"password": ["pass-w0rd"]}),
+    "in pairs as the message": lambda log: log.info([("password", "pass-w0rd")]),
+    "in an object with fields": lambda log: log.info("with %s", Namespace(password=["pass-w0rd"])),
+    "in a table": lambda log: log.info(DataFrame({"password": ["pass-w0rd"]})),
+    "in JSON as the message": lambda log: log.info(json.dumps({"password": ["pass-w0rd"]})),
+    "in the name of the logger": lambda log: log.getChild(f"of {GITHUB}").info("hi"),
+    "in the name of a file": lambda log: log.handle(
+        logging.makeLogRecord({"levelno": 20, "levelname": "INFO", "pathname": GITHUB})
+    ),
     "as the message": lambda log: log.info(Client()),
     "as a message of bytes": lambda log: log.info(b"got %s" % GITHUB.encode()),
     "in a template that is wrong": lambda log: log.info(f"%d {GITHUB}", "x"),
@@ -103,7 +114,7 @@ def test_no_handler_gets_a_secret(
     MESSAGES[place](logged.logger)
     (record,) = logged.records
     assert record.levelname == "INFO"
-    for secret in (GITHUB, PASSWORD, "ghp_x1"):
+    for secret in (GITHUB, PASSWORD, "ghp_x1", "pass-w0rd"):
         assert secret not in logged.text + capsys.readouterr().err
     assert "[REDACTED:" in logged.text
 

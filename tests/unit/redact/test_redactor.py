@@ -211,6 +211,21 @@ class Broken:
         raise RuntimeError("no text")
 
 
+def test_a_piece_is_sealed_as_a_part_of_the_whole() -> None:
+    one, report = Redactor(), Report()
+    before = f"it is {GITHUB}\npassword: |\n  first\n"
+    sealed = one.seal_next("  second w0rd\nlr: 0.1\n", before=before, channel="console", report=report)
+    assert sealed == "[REDACTED:key-password]\nlr: 0.1\n"
+    assert list(report.counts().values()) == [1], "what stands before was counted before"
+    assert one.seal_next("nothing\n", before=before + "end: x\n", channel="console") == "nothing\n"
+
+    def decide(match: object) -> None:
+        raise RuntimeError("the callback is broken")
+
+    for policy in (Policy(decide=decide), Policy(max_text=20)):
+        assert Redactor(policy).seal_next(GITHUB, before="", channel="console") == UNSCANNED
+
+
 def test_sealing_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     redactor, report = Redactor(), Report()
 

@@ -6,7 +6,8 @@ import copy
 import dataclasses
 import json
 import sys
-from collections import OrderedDict, UserDict, namedtuple
+from argparse import Namespace
+from collections import OrderedDict, UserDict, deque, namedtuple
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path, PureWindowsPath
@@ -16,12 +17,13 @@ from typing import Any
 import attrs
 import msgspec
 import omegaconf
+import pandas
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reticent_redact import UNSCANNED, Policy, Redactor, Report
+from reticent_redact import UNSCANNED, Policy, Redactor, Report, plausible
 
 KEYED = "qXv7Lm29-tRz4Wp81-Hd65Ks30"
 SHAPED = "ghp_" + "R7mK2pQ9vT4xW1zBnC8dF3gH6jL5sYaE0uNi"
@@ -73,6 +75,7 @@ HOLDERS: dict[str, Callable[[Any, Any], Any]] = {
     "msgspec": WithMsgspec,
     "pydantic": lambda api_key, note: WithPydantic(api_key=api_key, note=note),
     "omegaconf": omega,
+    "namespace": lambda api_key, note: Namespace(api_key=api_key, note=note),
     "pairs": lambda api_key, note: [("api_key", api_key), ("note", note)],
     "named": lambda api_key, note: [{"name": "api_key", "value": api_key}, {"name": "note", "value": note}],
     "arguments": lambda api_key, note: ["train.py", "--api-key", api_key, "--note", note],
@@ -86,6 +89,9 @@ class Colour(Enum):
 
 class Level(str, Enum):
     HIGH = SHAPED
+
+
+MARKERS = "[REDACTED:known-secret][REDACTED:key-password][REDACTED:key-database-url]"
 
 
 def redactor() -> Redactor:
@@ -162,6 +168,67 @@ def test_nothing_planted_survives_and_nothing_is_changed(value: Any) -> None:
     assert one.redact("note", plain) == plain
 
 
+FORMS: list[Callable[[str, Any], Any]] = [
+    lambda key, value: {key: value},
+    lambda key, value: {"n": 1, "inner": [{key: value}]},
+    lambda key, value: [(key, value), ("lr", 0.1)],
+    lambda key, value: [["lr", 0.1], [key, value]],
+    lambda key, value: {"name": key, "value": value, "of": "adam"},
+    lambda key, value: {"params": {"a": {"Key": key, "Value": value}}},
+]
+SHAPES: list[Callable[[str], Any]] = [
+    lambda s: s,
+    lambda s: [s, 1],
+    lambda s: {"of": s},
+    lambda s: [{"a": [s]}],
+    lambda s: (s, s),
+]
+WRITTEN: list[Callable[[Any], Any]] = [
+    lambda value: value,
+    str,
+    json.dumps,
+    lambda value: json.dumps(value, ensure_ascii=False, indent=2) + "\n",
+    lambda value: json.dumps(json.dumps(value)),
+    lambda value: {"config": str(value)},
+    lambda value: json.dumps(value).encode(),
+    lambda value: [SimpleNamespace(settings=value)],
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.sampled_from(["password", "DB_PASSWORD", "apiKey", "client-secret", "database_url", "my.hub_token"]),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=5, max_size=30) | st.text("swordfi-", min_size=5),
+    st.sampled_from(FORMS),
+    st.sampled_from(SHAPES),
+    st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=2),
+)
+def test_whatever_stands_under_a_secret_key_is_in_nothing_that_is_given_back(
+    key: str,
+    secret: str,
+    form: Callable[[str, Any], Any],
+    shape: Callable[[str], Any],
+    written: list[Callable[[Any], Any]],
+) -> None:
+    def made(of: str) -> Any:
+        value = form(key, shape(of))
+        for write in written:
+            value = write(value)
+        return value
+
+    assume(written[0] in WRITTEN[:4] or len(written) == 1)
+    ordinary = str(Redactor().redact("config", made("")))
+    assume(secret not in ordinary and secret not in MARKERS and not plausible.says_nothing(secret))
+    one = Redactor()
+    plain, sealed = one.redact("config", made(secret)), Redactor().seal(made(secret), channel="param", key="config")
+    for shown in (str(plain), repr(plain), sealed):
+        assert secret not in shown
+        assert json.dumps(secret)[1:-1] not in shown
+    assert one.redact("config", plain) == plain
+    assert Redactor().redact("config", plain) == plain
+    assert Redactor().seal(sealed, channel="param", key="config") == sealed
+
+
 @given(structures)
 @settings(max_examples=100, deadline=None)
 def test_what_comes_out_is_plain(value: Any) -> None:
@@ -225,6 +292,79 @@ def test_json_in_strings_is_written_anew_only_if_something_is_hidden() -> None:
     twice = redactor().redact("config", json.dumps({"inner": json.dumps({"api_key": KEYED})}))
     assert json.loads(json.loads(twice)["inner"]) == {"api_key": "[REDACTED:key-api-key]"}
     assert KEYED not in redactor().redact("config", '[{"api_key": "' + KEYED + '"}')  # no JSON
+
+
+OTHERS = {f"k{number}": number for number in range(10)}
+
+
+CONTAINERS: list[Callable[[str], Any]] = [
+    lambda p: ("password", p),
+    lambda p: [("password", p)],
+    lambda p: [["password", [p]], ["lr", 1]],
+    lambda p: sorted({"password": p, "lr": "x"}.items()),
+    lambda p: ["--password", p],
+    lambda p: {"name": "DB_PASSWORD", "value": p, **OTHERS},
+    lambda p: {"key": "password", "val": p},
+    lambda p: {"Name": "db", "KEY": "password", "VALUE": [p]},
+    lambda p: {"id": "password", "default": {"of": p}},
+    lambda p: {"ParameterKey": "password", "ParameterValue": p},
+    lambda p: {"list": [{"password": [p]}]},
+]
+OBJECTS: list[Callable[[str], Any]] = [
+    lambda p: {"password": p}.items(),
+    lambda p: deque([("password", p)]),
+    lambda p: {("password", p)},
+    lambda p: [(b"authorization", p.encode())],
+    lambda p: Namespace(password=[p]),
+    lambda p: SimpleNamespace(password={"of": p}),
+    lambda p: pandas.DataFrame({"password": [p], "lr": [1]}),
+    lambda p: pandas.Series([p], name="password"),
+    lambda p: pandas.Series({"password": p, "lr": 1}),
+    lambda p: {"frames": [pandas.DataFrame({"password": [p] * 300})]},
+]
+AS_TEXT: list[Callable[[Any], str]] = [str, json.dumps, lambda value: f"\ufeff {json.dumps(value, indent=1)}\n"]
+
+
+@pytest.mark.parametrize("password", ["tr0ub4dor-and-3", "correct horse battery staple"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(CONTAINERS + OBJECTS),
+        *(lambda p, make=make, to_text=to_text: to_text(make(p)) for make in CONTAINERS for to_text in AS_TEXT),
+    ],
+)
+def test_names_and_values_that_stand_apart_are_put_together(password: str, make: Callable[[str], Any]) -> None:
+    plain, sealed = Redactor().redact("config", make(password)), Redactor().seal(make(password), channel="param")
+    for shown in (str(plain), sealed):
+        assert password not in shown
+        assert "[REDACTED:" in shown
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(["password", "user name"], ("secret", "Api Key"), [["a", "b"], ["c", "d"]], [("lr", 0.1), ("name", "adam")]),
+        *({"name": "password", "value": 7}, {"name": "adam", "value": "sgd"}, {"k": "q", "v": "x"}),
+        *(
+            "{(1, 2): 'a'}",
+            "[('a', 'b')]\n",
+            "['\\d+', 'x']",
+            '"a"',
+            "(",
+            "{'a': nan}",
+            '\ufeff{"a": "b"}\n',
+            "[" * 9000 + "]",
+        ),
+    ],
+)
+def test_ordinary_ones_stay_as_they_are(value: Any) -> None:
+    assert Redactor().redact("config", value) == value
+
+
+def test_a_class_and_an_object_with_fields_unset() -> None:
+    half = WithAttrs(KEYED, "x")
+    del half.note
+    assert Redactor().redact("c", [WithDataclass, half]) == [str(WithDataclass), {"api_key": "[REDACTED:key-api-key]"}]
 
 
 def test_exceptions_with_causes_notes_and_groups() -> None:

@@ -86,6 +86,42 @@ def test_secrets_are_hidden_also_in_pieces_in_colour_and_over_lines(kept: None, 
     assert {one.channel for one in reticent.get_run(run.run_id).redactions()} == {"console"}
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["password: |", "  pass-w0rd", "  and pass-w0rd", "lr: 0.1"],
+        ["password = '''", "pass-w0rd", "", "and pass-w0rd'''"],
+        ['"password":', '"pass-w0rd"', "}"],
+        ["- name: DB_PASSWORD", "  value: pass-w0rd", "- name: lr"],
+        ["curl -u me:pass-w0rd \\", "  https://h/"],
+    ],
+)
+def test_a_value_is_secret_under_a_key_that_came_long_before(kept: None, lines: list[str]) -> None:
+    with reticent.start_run() as run:
+        for line in ["before " * 2000, *lines, "after"]:
+            print(line)
+            run.kept_console.flush()  # type: ignore[union-attr] # as half a second later
+    text = written(run.run_id)
+    assert text.startswith("before before")
+    assert text.endswith("after\n")
+    assert "pass-w0rd" not in text
+    assert "[REDACTED:" in text
+
+
+def test_what_may_go_on_is_held_back_until_a_line_follows(kept: None) -> None:
+    with reticent.start_run() as run:
+        print('"password": [')
+        run.kept_console.flush()  # type: ignore[union-attr]
+        print('"pass-w0rd"')
+        run.kept_console.flush()  # type: ignore[union-attr]
+        assert run.kept_console._lines["stdout"] == ['"pass-w0rd"']  # type: ignore[union-attr]
+        print("], and so on")
+        run.kept_console.flush()  # type: ignore[union-attr]
+        assert run.kept_console._lines["stdout"] == []  # type: ignore[union-attr]
+        print("the last one:")
+    assert written(run.run_id).endswith("], and so on\nthe last one:\n")
+
+
 def test_of_a_progress_bar_the_last_state_is_kept(kept: None) -> None:
     with reticent.start_run() as run:
         for percent in range(0, 101, 10):
