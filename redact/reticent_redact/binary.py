@@ -7,7 +7,6 @@ unscanned.
 from __future__ import annotations
 
 import bz2
-import codecs
 import contextlib
 import gzip
 import io
@@ -19,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from reticent_redact import plausible
+from reticent_redact import encodings, plausible
 from reticent_redact.text import REACH, UNSCANNED_RULE, Scanner
 
 CHUNK = 1024 * 1024
@@ -32,8 +31,6 @@ DEEPEST = 4
 MOST_OPCODES = 2_000_000
 _LONGEST = 4096
 _INPUT = 32 * 1024
-_CONTINUATION = bytes(range(0x80, 0xC0))
-"""The bytes that a character of UTF-8 does not begin with."""
 
 _PICKLE = b"\x80"
 _OLD_PICKLE = [bytes([code]) for code in b"(]}lcdtVSIFLN"]
@@ -196,7 +193,7 @@ def _in_bytes(file: BinaryIO | _Bounded, scanner: Scanner, channel: str) -> Iter
     file.seek(0)
     while chunk := file.read(CHUNK):
         content = before + chunk
-        text = _text(content)
+        text = encodings.text_of(content)
         if text is not None:
             yield from _in_text(text, scanner, channel, keys=True)
         else:
@@ -204,15 +201,6 @@ def _in_bytes(file: BinaryIO | _Bounded, scanner: Scanner, channel: str) -> Iter
         if b"\0" in content:  # text of two or four bytes a character
             yield from _in_text(content.replace(b"\0", b"").decode("latin-1"), scanner, channel, keys=False)
         before = content[-REACH:]
-
-
-def _text(content: bytes) -> str | None:
-    """A part of a UTF-8 text, cut anywhere; None for anything else."""
-    whole = content.lstrip(_CONTINUATION) if content[:1] in _CONTINUATION else content
-    with contextlib.suppress(UnicodeDecodeError):
-        text = codecs.getincrementaldecoder("utf-8")().decode(whole)
-        return None if "\0" in text else text
-    return None
 
 
 def _in_text(text: str, scanner: Scanner, channel: str, *, keys: bool) -> Iterator[Secret]:

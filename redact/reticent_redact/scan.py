@@ -38,10 +38,10 @@ def scan_file(redactor: Redactor, path: Path, channel: str = "artifact") -> Iter
 def scan(redactor: Redactor, file: BinaryIO, channel: str = "artifact") -> Iterator[Place]:
     """The same of an open file that can be read from its start again."""
     try:
-        yield from _in_text(redactor, file, channel)
-        return
-    except files.NotTextError:
-        pass
+        encoding = files.text_encoding(file)
+        if encoding is not None:
+            yield from _in_text(redactor, file, encoding, channel)
+            return
     except OSError:
         raise
     except Exception:  # noqa: BLE001 - as sealing does: what cannot be looked at is withheld
@@ -61,9 +61,9 @@ def scan(redactor: Redactor, file: BinaryIO, channel: str = "artifact") -> Itera
         yield _withheld(redactor, rule)
 
 
-def _in_text(redactor: Redactor, file: BinaryIO, channel: str) -> Iterator[Place]:
+def _in_text(redactor: Redactor, file: BinaryIO, encoding: str, channel: str) -> Iterator[Place]:
     line = column = 1
-    for piece in files.pieces(file, redactor.scanner, Found(redactor, channel, None)):
+    for piece in files.pieces(file, encoding, redactor.scanner, Found(redactor, channel, None)):
         at = piece.start
         for span in piece.spans:
             if not piece.start < span.end <= piece.end:

@@ -110,13 +110,8 @@ def test_a_secret_in_a_compressed_file(tmp_path: Path) -> None:
     assert isinstance(sealed(tmp_path, gzip.compress(b"clean")[:-6]), SealedFile)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "latin-1"])
-def test_text_in_another_encoding(tmp_path: Path, encoding: str) -> None:
-    assert sealed(tmp_path, f"\u00fc {GITHUB} \u00fc".encode(encoding)) == Withheld("github-token")
-
-
 def test_a_policy_may_let_a_binary_file_pass(tmp_path: Path) -> None:
-    content = b"\xff " + GITHUB.encode()
+    content = b"\0 " + GITHUB.encode()
     assert isinstance(sealed(tmp_path, content, Redactor(Policy(keep=("*:github-token",)))), SealedFile)
     assert sealed(tmp_path, content, Redactor(Policy(actions={"*": "drop"}))) == Withheld("github-token")
 
