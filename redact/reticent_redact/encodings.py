@@ -45,13 +45,14 @@ def text_of(content: bytes) -> str | None:
         text = codecs.getincrementaldecoder("utf-8")().decode(whole)
         if "\0" not in text:
             return text
-    for encoding in _likely(content[:_SAMPLE]):
+    for encoding in _likely(content[:_SAMPLE]):  # half a pair of UTF-16 at the beginning makes it none
         if encoding != "utf-8":
-            text = content.decode(encoding, "ignore")
-            if encoding.startswith("utf-32"):
-                text = text.replace("\0", "\n")
-            if not _NO_TEXT.search(text):
-                return text
+            with contextlib.suppress(UnicodeDecodeError):
+                text = codecs.getincrementaldecoder(encoding)().decode(content)
+                if encoding.startswith("utf-32"):
+                    text = text.replace("\0", "\n")
+                if not _NO_TEXT.search(text):
+                    return text
     return None
 
 

@@ -62,15 +62,15 @@ def seal(
             _copy(original, file)
         encoding = text_encoding(file)
         if encoding is None:
-            return _seal_binary(path, file, target, scanner, found)
+            return _seal_binary(path, file, target, found)
         return _seal_text(path, file, encoding, target, scanner, found, workspace)
 
 
 def text_encoding(file: BinaryIO) -> str | None:
     """The encoding of a file that is text, as `pieces` wants it; None if it is none, or only looks like one."""
-    from reticent_redact import binary  # archives and pickles: not before there is a file
+    from reticent_redact import pickles  # not before there is a file
 
-    return None if binary.is_old_pickle(file) else encodings.encoding_of(file)
+    return None if pickles.is_old(file) else encodings.encoding_of(file)
 
 
 def _seal_text(
@@ -103,7 +103,7 @@ def _seal_text(
     return SealedFile(size, digest.hexdigest(), text=True, redactions=redactions)
 
 
-def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found) -> SealedFile | Withheld:
+def _seal_binary(path: Path, file: BinaryIO, target: Path, found: Found) -> SealedFile | Withheld:
     from hashlib import sha256
 
     digest, size = sha256(), 0
@@ -114,9 +114,8 @@ def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, fou
         found.scanned(len(chunk))
     from reticent_redact import binary  # archives and pickles: not before there is a file that is no text
 
-    for rule, secret in binary.secrets(file, scanner, found.channel):
-        if found.is_hidden(rule, secret):
-            return Withheld(rule)
+    for rule in binary.hits(file, found.redactor, found.channel):
+        return Withheld(rule)
     path.replace(target)
     return SealedFile(size, digest.hexdigest(), text=False, redactions=0)
 

@@ -48,11 +48,7 @@ def scan(redactor: Redactor, file: BinaryIO, channel: str = "artifact") -> Itera
         yield _withheld(redactor, UNSCANNED_RULE)
         return
     try:
-        hits = [
-            rule
-            for rule, secret in binary.secrets(file, redactor.scanner, channel)
-            if _hides(redactor, channel, rule, secret)
-        ]
+        hits = list(binary.hits(file, redactor, channel))
     except OSError:
         raise
     except Exception:  # noqa: BLE001 - as above
@@ -81,10 +77,6 @@ def _after(text: str, start: int, end: int, line: int, column: int) -> tuple[int
     """Line and column of `end`, given those of `start`."""
     breaks = text.count("\n", start, end)
     return (line + breaks, end - text.rfind("\n", start, end)) if breaks else (line, column + end - start)
-
-
-def _hides(redactor: Redactor, channel: str, rule: str, secret: str) -> bool:
-    return redactor.action(rule, channel, "", secret) != "keep"
 
 
 def _withheld(redactor: Redactor, rule: str) -> Place:

@@ -107,7 +107,7 @@ def test_an_archive_that_would_be_too_large_is_withheld(tmp_path: Path, monkeypa
 
 def test_a_secret_in_a_compressed_file(tmp_path: Path) -> None:
     assert sealed(tmp_path, gzip.compress(f"a\n{GITHUB}\n".encode())) == Withheld("github-token")
-    assert isinstance(sealed(tmp_path, gzip.compress(b"clean")[:-6]), SealedFile)
+    assert sealed(tmp_path, gzip.compress(b"clean")[:-6]) == Withheld("unscanned")
 
 
 def test_a_policy_may_let_a_binary_file_pass(tmp_path: Path) -> None:
@@ -164,7 +164,8 @@ def test_a_secret_in_what_is_packed(tmp_path: Path, packed: str) -> None:
     content = pack(filler.encode() + b"\xff")
     assert isinstance(sealed(tmp_path, content), SealedFile)
     assert (tmp_path / "target").read_bytes() == content
-    assert isinstance(sealed(tmp_path, content[:-9]), SealedFile), "it is damaged"
+    is_cut_only_in_its_padding = packed in ("tar", "PNG")
+    assert isinstance(sealed(tmp_path, content[:-9]), SealedFile if is_cut_only_in_its_padding else Withheld)
 
 
 def test_what_is_packed_too_often_is_withheld(tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def test_no_secret_survives_in_a_file_read_in_pieces(tmp_path: Path, parts: list
 @given(st.binary(max_size=200))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
-    assert seal(tmp_path, content)[1] == content
+    result, written = seal(tmp_path, content)
+    assert written == content or result == Withheld("unscanned")  # it may begin like something packed
 
 
 def test_a_secret_without_end_withholds_the_file(tmp_path: Path) -> None:
