@@ -17,6 +17,9 @@ from reticent_redact.parts import LARGEST, UNREADABLE, Part
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST_TEXT = 64 * 1024
+_LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, which Python names since 3.11
+_LARGEST_DATABASE = 64 * 1024 * 1024
+"""Bytes; SQLite makes copies of its own of them."""
 _DEEPEST_UBJ = 100
 
 _PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]{6,}|(?:[\t\r\n\x20-\x7e]\0){6,}")
@@ -139,9 +142,9 @@ def _in_safetensors(file: BinaryIO) -> Iterator[Part]:
 
 
 def _in_database(file: BinaryIO) -> Iterator[Part]:
-    """The rows of a SQLite database under the names of their columns. None of its code is run: no view, no trigger."""
-    content = file.read(LARGEST + 1)
-    if len(content) > LARGEST or not hasattr(sqlite3.Connection, "deserialize"):  # before Python 3.11
+    """The rows of a SQLite database under the names of their columns; no view and no trigger of it is run."""
+    content = file.read(_LARGEST_DATABASE + 1)
+    if len(content) > _LARGEST_DATABASE or not hasattr(sqlite3.Connection, "deserialize"):  # before Python 3.11
         return
     connection: Any = sqlite3.connect(":memory:")  # to mypy, it is one of Python 3.10
     try:
@@ -149,6 +152,7 @@ def _in_database(file: BinaryIO) -> Iterator[Part]:
         connection.deserialize(content[:18] + b"\1\1" + content[20:])
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA query_only = ON")
+        connection.setlimit(_LIMIT_LENGTH, _LARGEST_DATABASE)  # for what a column computes
         connection.text_factory = lambda text: text.decode("utf-8", "replace")
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0").fetchall()
         for (table,) in tables:
@@ -198,8 +202,8 @@ def _ubj_container(file: BinaryIO, has_keys: bool, depth: int) -> Any:
         of, ahead = _letter(file), _letter(file)
     if ahead == "#":  # and so many
         count, ahead = _ubj_number(file, _letter(file)), ""
-    if of in _UBJ_NUMBERS and count is not None and not has_keys:
-        file.seek(struct.calcsize(_UBJ_NUMBERS[of]) * count, io.SEEK_CUR)
+    if of and count is not None and not has_keys and (of in _UBJ_NUMBERS or of in _UBJ_NOTHING):
+        file.seek(struct.calcsize(_UBJ_NUMBERS.get(of, "")) * count, io.SEEK_CUR)
         return None
     items: dict[str, Any] = {}
     number = 0

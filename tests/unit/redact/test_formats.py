@@ -142,6 +142,12 @@ def test_every_form_of_ubj(tmp_path: Path) -> None:
         assert sealed(tmp_path, content[:-1]) in (FOUND, UNSCANNED)
 
 
+@pytest.mark.parametrize("of", [b"Z", b"d", b"[", b"S"])
+def test_a_count_of_ubj_that_is_not_true_ends(tmp_path: Path, of: bytes) -> None:
+    content = b"{L" + struct.pack(">q", 1) + b"e[$" + of + b"#L" + struct.pack(">q", 1 << 62)
+    assert sealed(tmp_path, content) == UNSCANNED
+
+
 def test_metadata_of_safetensors(tmp_path: Path) -> None:
     def saved(metadata: dict[str, str]) -> bytes:
         header = {"__metadata__": metadata, "key": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
