@@ -1,26 +1,24 @@
-"""What is secret in a file that is no text: in its bytes, in the strings of a pickle, in what is packed in it.
+"""What is secret in a file that is no text: in its bytes, and in the texts, structures and files that it falls into.
 
-Nothing in it is executed, and nothing is unpacked beyond a bound: what would be larger, or is packed more often, counts as
-unscanned.
+Nothing in it is executed, and nothing is unpacked beyond a bound: what would be larger, is packed more often or cannot be
+read counts as unscanned.
 """
 
 from __future__ import annotations
 
-import bz2
-import codecs
-import contextlib
-import gzip
-import io
-import lzma
-import pickletools
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from reticent_redact import plausible
-from reticent_redact.text import REACH, UNSCANNED_RULE, Scanner
+from reticent_redact import archives, encodings, formats, pickles
+from reticent_redact.found import Found
+from reticent_redact.parts import UNREADABLE, Part, Unreadable
+from reticent_redact.structure import Walk
+from reticent_redact.text import REACH, UNSCANNED_RULE
+
+if TYPE_CHECKING:
+    from reticent_redact.names import Verdict
+    from reticent_redact.redactor import Redactor
 
 CHUNK = 1024 * 1024
 MOST_UNPACKED = 4 << 30
@@ -29,224 +27,157 @@ MOST_UNPACKED = 4 << 30
 DEEPEST = 4
 """So often may something be packed in something packed."""
 
-MOST_OPCODES = 2_000_000
-_LONGEST = 4096
-_INPUT = 32 * 1024
-_CONTINUATION = bytes(range(0x80, 0xC0))
-"""The bytes that a character of UTF-8 does not begin with."""
+MOST_ITEMS = 10_000_000
+"""Items of a structure in a file, of which it may have more than a param."""
 
-_PICKLE = b"\x80"
-_OLD_PICKLE = [bytes([code]) for code in b"(]}lcdtVSIFLN"]
-"""What a pickle of protocol 0 begins with; all of it is text."""
-_PNG = b"\x89PNG\r\n\x1a\n"
-_COMPRESSED_TEXTS = (b"zTXt", b"iTXt", b"iCCP")
-_TAR_MAGIC = slice(257, 262)
+_DEEP = 12
+"""Containers in each other that are walked through at once; what is in them comes later."""
 
-_DAMAGED = (
-    *(OSError, EOFError, RuntimeError, NotImplementedError, ValueError),
-    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
-)
-"""What unpacking raises for what is encrypted, cut off or no archive at all: its bytes were looked at."""
-
-Secret = tuple[str, str]
-"""The rule that found it, and the secret."""
+_BY_CHANCE = {"email": 12}
+"""What bytes that are no text may look like by chance, if it is shorter."""
 
 
-def secrets(file: BinaryIO, scanner: Scanner, channel: str) -> Iterator[Secret]:
-    """The secrets in the content of a file."""
+def hits(file: BinaryIO, redactor: Redactor, channel: str) -> Iterator[str]:
+    """The rules by which something in the content of a file has to be hidden."""
+    look = _Look(redactor, channel)
     try:
-        yield from _in_content(file, scanner, channel, _Budget(MOST_UNPACKED), 0)
+        yield from look.into(file, 0)
     except _UnboundedError:
-        yield UNSCANNED_RULE, ""
-
-
-def is_old_pickle(file: BinaryIO) -> bool:
-    """Whether a file is a pickle of protocol 0, which looks like text."""
-    file.seek(0)
-    if file.read(1) not in _OLD_PICKLE:
-        return False
-    file.seek(0)
-    try:  # what is no pickle ends at its first word
-        return all(opcode.proto <= 1 for opcode, _, _ in pickletools.genops(file)) and not file.read(1)
-    except Exception:  # noqa: BLE001 - whatever it says of what is no pickle
-        return False
+        look.is_complete = False
+    if not look.is_complete:
+        yield UNSCANNED_RULE
 
 
 class _UnboundedError(Exception):
     """More was unpacked than may be."""
 
 
-class _Budget:
-    def __init__(self, left: int) -> None:
-        self.left = left
+class _Look:
+    """A look into one file on behalf of a redactor. `is_complete` tells whether all of it could be looked at."""
+
+    def __init__(self, redactor: Redactor, channel: str) -> None:
+        self.is_complete = True
+        self._redactor = redactor
+        self._channel = channel
+        self._left = MOST_UNPACKED
+
+    def into(self, file: BinaryIO, depth: int) -> Iterator[str]:
+        """The rules that hit in a file, which is packed `depth` times."""
+        yield from self._in_bytes(file, is_packed=depth > 0)
+        try:
+            for part in _parts(file):
+                if isinstance(part, Unreadable):
+                    self.is_complete = False
+                elif isinstance(part, str):
+                    yield from self._in_text(part)
+                elif isinstance(part, (list, dict)):
+                    yield from self._in_structure(part)
+                elif depth == DEEPEST:
+                    raise _UnboundedError
+                else:
+                    yield from self._in_part(part, depth + 1)
+        except archives.DAMAGED:
+            self.is_complete = False
+
+    def _in_part(self, part: BinaryIO, depth: int) -> Iterator[str]:
+        try:
+            yield from self.into(part, depth)
+        except archives.DAMAGED:
+            self.is_complete = False
+
+    def _in_bytes(self, file: BinaryIO, *, is_packed: bool) -> Iterator[str]:
+        before = b""
+        file.seek(0)
+        while chunk := file.read(CHUNK):
+            if is_packed:
+                self._left -= len(chunk)
+                if self._left < 0:
+                    raise _UnboundedError
+            content = before + chunk
+            text = encodings.text_of(content)
+            if text is not None:
+                yield from self._in_text(text)
+            if b"\0" in content:  # not all of it need be text of two or four bytes a character
+                yield from self._in_noise(content.translate(None, b"\0"))
+            if text is None or b"\0" in content:
+                yield from self._in_noise(content)
+            before = content[-REACH:]
+
+    def _in_text(self, text: str) -> Iterator[str]:
+        for span in self._redactor.scanner.spans(text, self._channel):
+            if self._hides(span.rule, span.key, text[span.start : span.end]):
+                yield span.rule
+
+    def _in_noise(self, content: bytes) -> Iterator[str]:
+        """In bytes of which most are no text: without `key=value`, which they look like by chance."""
+        text = content.decode("latin-1")
+        for span in self._redactor.scanner.spans(text, self._channel, keys=False):
+            if span.end - span.start < _BY_CHANCE.get(span.rule, 0):
+                continue
+            if self._hides(span.rule, "", text[span.start : span.end]):
+                yield span.rule
+
+    def _hides(self, rule: str, path: str, secret: str) -> bool:
+        return self._redactor.action(rule, self._channel, path, secret) != "keep"
+
+    def _in_structure(self, structure: list[Any] | dict[Any, Any]) -> Iterator[str]:
+        found = Found(self._redactor, self._channel, None)
+        _WalkOnce(self._redactor, found).through(structure)
+        for rule, action in found.counts:
+            if rule == UNSCANNED_RULE:
+                self.is_complete = False
+            elif action != "keep":
+                yield rule
 
 
-class _Bounded:
-    """What is read of a file that is packed in another one, on account of a budget."""
+class _WalkOnce(Walk):
+    """A walk through a structure of any depth, in which things may contain themselves: each of them is passed once."""
 
-    def __init__(self, file: BinaryIO, budget: _Budget) -> None:
-        self._file = file
-        self._budget = budget
+    def __init__(self, redactor: Redactor, found: Found) -> None:
+        super().__init__(redactor, found)
+        self._nodes = MOST_ITEMS
+        self._later: list[tuple[Any, Verdict | None, str]] = []
+        self._passed: dict[tuple[int, Verdict | None], Any] = {}
+        """What was passed under which verdict; kept, so that nothing else gets its id."""
 
-    def read(self, size: int) -> bytes:
-        chunk = self._file.read(size)
-        self._budget.left -= len(chunk)
-        if self._budget.left < 0:
-            raise _UnboundedError
-        return chunk
+    def through(self, structure: Any) -> None:
+        self._later.append((structure, None, ""))
+        while self._later:
+            super().plain(*self._later.pop())
 
-    def seek(self, at: int) -> None:
-        self._file.seek(at)
+    def plain(self, value: Any, verdict: Verdict | None, path: str) -> Any:
+        if isinstance(value, (list, dict, tuple)):
+            if (id(value), verdict) in self._passed:
+                return None
+            self._passed[id(value), verdict] = value
+            if len(self._around) >= _DEEP:
+                self._later.append((value, verdict, path.rpartition(".")[2]))
+                return None
+        return super().plain(value, verdict, path)
 
 
-def _in_content(file: BinaryIO, scanner: Scanner, channel: str, budget: _Budget, depth: int) -> Iterator[Secret]:
-    yield from _in_bytes(file if depth == 0 else _Bounded(file, budget), scanner, channel)
+def _parts(file: BinaryIO) -> Iterator[Part]:
+    """What a file falls into."""
     file.seek(0)
     beginning = file.read(512)
-    file.seek(0)
-    if beginning[:1] == _PICKLE or is_old_pickle(file):
-        file.seek(0)
-        yield from _in_pickle(file, scanner, channel)
+    if pickles.begins(beginning) or pickles.is_old(file):
+        yield from pickles.parts(file, _is_packed)
         return
-    with contextlib.suppress(*_DAMAGED):
-        for packed in _unpacked(file, beginning):
-            if depth == DEEPEST:
-                raise _UnboundedError
-            with contextlib.suppress(*_DAMAGED):
-                yield from _in_content(packed, scanner, channel, budget, depth + 1)
-
-
-def _unpacked(file: BinaryIO, beginning: bytes) -> Iterator[Any]:
-    """What is packed in a file, as files that can be read once more from their beginnings."""
+    taking_apart = archives.reader(beginning) or formats.reader(beginning)
     file.seek(0)
-    if beginning.startswith(b"\x1f\x8b"):
-        yield gzip.GzipFile(fileobj=file)
-    elif beginning.startswith(b"BZh"):
-        yield bz2.BZ2File(file)
-    elif beginning.startswith(b"\xfd7zXZ\0"):
-        yield lzma.LZMAFile(file)  # noqa: SIM115 - it holds nothing open that is its own
-    elif beginning[:1] == b"\x78" and int.from_bytes(beginning[:2], "big") % 31 == 0:
-        yield io.BufferedReader(_Inflated(file))
-    elif beginning.startswith(_PNG):
-        yield from _texts_of_picture(file)
-    elif beginning[_TAR_MAGIC] == b"ustar":
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            yield from filter(None, map(archive.extractfile, archive))
+    if taking_apart is not None:
+        yield from taking_apart(file)
     elif zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as members:
-            for member in members.infolist():
-                with contextlib.suppress(*_DAMAGED), members.open(member) as content:
-                    yield content
+        yield from archives.in_zip(file)
+    elif beginning.startswith(b"PK\x03\x04"):
+        yield UNREADABLE  # its end, where its contents are listed, is missing
 
 
-class _Inflated(io.RawIOBase):
-    """What zlib has compressed, as in files of joblib."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, at: int, whence: int = io.SEEK_SET) -> int:
-        if (at, whence) != (0, io.SEEK_SET):
-            raise io.UnsupportedOperation
-        self._file.seek(0)
-        self._inflater = zlib.decompressobj()
-        self._at = 0
-        return 0
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._inflater.eof:
-            more = self._inflater.unconsumed_tail or self._file.read(_INPUT)
-            inflated = self._inflater.decompress(more, len(buffer))
-            if inflated or not more:
-                buffer[: len(inflated)] = inflated
-                self._at += len(inflated)
-                return len(inflated)
-        return 0
-
-
-def _texts_of_picture(file: BinaryIO) -> Iterator[io.BufferedReader]:
-    """What is compressed in the chunks of a PNG picture that hold text."""
-    at = len(_PNG)
-    while True:
-        file.seek(at)
-        size, kind = int.from_bytes(file.read(4), "big"), file.read(4)
-        if len(kind) < 4:
-            return
-        at += size + 12
-        if kind in _COMPRESSED_TEXTS and size <= CHUNK:
-            chunk = file.read(size)
-            for start in (place for place in range(len(chunk)) if chunk[place] == 0x78):
-                with contextlib.suppress(zlib.error):
-                    zlib.decompressobj().decompress(chunk[start:], 1)
-                    yield io.BufferedReader(_Inflated(io.BytesIO(chunk[start:])))
-
-
-def _in_bytes(file: BinaryIO | _Bounded, scanner: Scanner, channel: str) -> Iterator[Secret]:
-    before = b""
-    file.seek(0)
-    while chunk := file.read(CHUNK):
-        content = before + chunk
-        text = _text(content)
-        if text is not None:
-            yield from _in_text(text, scanner, channel, keys=True)
-        else:
-            yield from _in_text(content.decode("latin-1"), scanner, channel, keys=False)
-        if b"\0" in content:  # text of two or four bytes a character
-            yield from _in_text(content.replace(b"\0", b"").decode("latin-1"), scanner, channel, keys=False)
-        before = content[-REACH:]
-
-
-def _text(content: bytes) -> str | None:
-    """A part of a UTF-8 text, cut anywhere; None for anything else."""
-    whole = content.lstrip(_CONTINUATION) if content[:1] in _CONTINUATION else content
-    with contextlib.suppress(UnicodeDecodeError):
-        text = codecs.getincrementaldecoder("utf-8")().decode(whole)
-        return None if "\0" in text else text
-    return None
-
-
-def _in_text(text: str, scanner: Scanner, channel: str, *, keys: bool) -> Iterator[Secret]:
-    for span in scanner.spans(text, channel, keys=keys):
-        yield span.rule, text[span.start : span.end]
-
-
-def _in_pickle(file: BinaryIO, scanner: Scanner, channel: str) -> Iterator[Secret]:
-    """The values of secret keys: in a pickle, a key of a dict or an object and its value are strings that follow each
-    other."""
-    key: str | None = None
-    with contextlib.suppress(Exception):  # what is not a pickle, or a damaged one, has been looked at as bytes
-        for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-            if number > MOST_OPCODES:
-                return
-            if "MEMO" in opcode.name or "PUT" in opcode.name or "FRAME" in opcode.name:
-                continue
-            text = (
-                argument
-                if isinstance(argument, str) and opcode.name.endswith(("UNICODE", "UNICODE8", "STRING"))
-                else None
-            )
-            if (
-                text is not None and opcode.proto == 0
-            ):  # its line begins with a letter of the pickle's, not of the text's
-                yield from _in_text(text, scanner, channel, keys=True)
-            if key is not None and text is not None and len(text) <= _LONGEST:
-                verdict = scanner.judge(key)
-                if verdict is not None and _is_secret(text, verdict.certain):
-                    yield verdict.rule, text
-            key = text
-
-
-def _is_secret(value: str, certain: bool) -> bool:
-    if certain:
-        return not (plausible.says_nothing(value) or plausible.is_code(value))
-    return plausible.looks_like_credential(value)
+def _is_packed(beginning: bytes) -> bool:
+    """Whether bytes that begin so are worth to be looked at as a file of their own."""
+    return (
+        pickles.begins(beginning)
+        or beginning.startswith(b"PK\x03\x04")
+        or archives.reader(beginning) is not None
+        or formats.reader(beginning) is not None
+    )

@@ -1,4 +1,4 @@
-"""Files: UTF-8 text without its secrets, anything else unchanged or not at all.
+"""Files: text without its secrets, in the encoding that it came in; anything else unchanged or not at all.
 
 The source is copied once, by the kernel, to a private file (on file systems that share blocks the copy shares them).
 What is scanned is that copy, so what appears at the target is exactly what was scanned, whatever happens to the source
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from reticent_redact import encodings
 from reticent_redact.text import CONTEXT, REACH, Scanner, Span, replace
 
 if TYPE_CHECKING:
@@ -47,10 +48,6 @@ class SecretTooLongError(ValueError):
     """A secret whose end is not in sight."""
 
 
-class NotTextError(Exception):
-    """The file is not UTF-8, or has NUL characters in it."""
-
-
 def seal(
     source: Path, target: Path, scanner: Scanner, found: Found, workspace: Path | None = None
 ) -> SealedFile | Withheld:
@@ -63,23 +60,27 @@ def seal(
     with _private_file(workspace, target.name) as (path, file):
         with open(source, "rb", buffering=0) as original:
             _copy(original, file)
-        from reticent_redact import binary  # archives and pickles: not before there is a file
-
-        if binary.is_old_pickle(file):
-            return _seal_binary(path, file, target, scanner, found)
-        try:
-            return _seal_text(path, file, target, scanner, found, workspace)
-        except NotTextError:
-            found.counts.clear()
-            return _seal_binary(path, file, target, scanner, found)
+        encoding = text_encoding(file)
+        if encoding is None:
+            return _seal_binary(path, file, target, found)
+        return _seal_text(path, file, encoding, target, scanner, found, workspace)
 
 
-def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found, workspace: Path) -> SealedFile:
+def text_encoding(file: BinaryIO) -> str | None:
+    """The encoding of a file that is text, as `pieces` wants it; None if it is none, or only looks like one."""
+    from reticent_redact import pickles  # not before there is a file
+
+    return None if pickles.is_old(file) else encodings.encoding_of(file)
+
+
+def _seal_text(
+    path: Path, file: BinaryIO, encoding: str, target: Path, scanner: Scanner, found: Found, workspace: Path
+) -> SealedFile:
     from hashlib import sha256  # OpenSSL: not before there is a file
 
     digest, is_clean = sha256(), True
-    for piece in pieces(file, scanner, found):
-        digest.update(piece.text[piece.start : piece.end].encode())
+    for piece in pieces(file, encoding, scanner, found):
+        digest.update(piece.text[piece.start : piece.end].encode(encoding))
         if piece.spans:
             is_clean = False
             found.learn(piece.text, piece.spans)
@@ -89,10 +90,10 @@ def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found
         return SealedFile(size, digest.hexdigest(), text=True, redactions=0)
     with _private_file(workspace, target.name) as (redacted_path, redacted):
         digest, redactions = sha256(), 0
-        for piece in pieces(file, scanner, found):
+        for piece in pieces(file, encoding, scanner, found):
             spans = [span for span in piece.spans if piece.start < span.end <= piece.end]
             text = replace(piece.text, found.hidden(piece.text, spans, ""), piece.start, piece.end)
-            content = (found.settled(text) if spans else text).encode()
+            content = (found.settled(text) if spans else text).encode(encoding)
             redactions += len(spans)
             digest.update(content)
             redacted.write(content)
@@ -102,7 +103,7 @@ def _seal_text(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found
     return SealedFile(size, digest.hexdigest(), text=True, redactions=redactions)
 
 
-def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, found: Found) -> SealedFile | Withheld:
+def _seal_binary(path: Path, file: BinaryIO, target: Path, found: Found) -> SealedFile | Withheld:
     from hashlib import sha256
 
     digest, size = sha256(), 0
@@ -113,9 +114,8 @@ def _seal_binary(path: Path, file: BinaryIO, target: Path, scanner: Scanner, fou
         found.scanned(len(chunk))
     from reticent_redact import binary  # archives and pickles: not before there is a file that is no text
 
-    for rule, secret in binary.secrets(file, scanner, found.channel):
-        if found.is_hidden(rule, secret):
-            return Withheld(rule)
+    for rule in binary.hits(file, found.redactor, found.channel):
+        return Withheld(rule)
     path.replace(target)
     return SealedFile(size, digest.hexdigest(), text=False, redactions=0)
 
@@ -130,26 +130,20 @@ class Piece:
     spans: list[Span]
 
 
-def pieces(file: BinaryIO, scanner: Scanner, found: Found) -> Iterator[Piece]:
+def pieces(file: BinaryIO, encoding: str, scanner: Scanner, found: Found) -> Iterator[Piece]:
     """The text of a file, piece by piece.
 
     A piece is passed on when everything that could make a secret of it has been seen: `REACH` characters after it. The
     last `CONTEXT` characters passed on are looked at again with the next piece, for what stands before a secret.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoder = codecs.getincrementaldecoder(encoding)()
     context = held = ""
     file.seek(0)
     last = False
     while not last:
         chunk = file.read(CHUNK)
         last = not chunk
-        try:
-            arrived = decoder.decode(chunk, final=last)
-        except UnicodeDecodeError:
-            raise NotTextError from None
-        if "\0" in arrived:
-            raise NotTextError
-        text = context + held + arrived
+        text = context + held + decoder.decode(chunk, final=last)
         spans = scanner.spans(text, found.channel)
         done = len(text) if last else _decided(text, spans, len(context))
         found.scanned(len(chunk))

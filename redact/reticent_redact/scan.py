@@ -38,21 +38,17 @@ def scan_file(redactor: Redactor, path: Path, channel: str = "artifact") -> Iter
 def scan(redactor: Redactor, file: BinaryIO, channel: str = "artifact") -> Iterator[Place]:
     """The same of an open file that can be read from its start again."""
     try:
-        yield from _in_text(redactor, file, channel)
-        return
-    except files.NotTextError:
-        pass
+        encoding = files.text_encoding(file)
+        if encoding is not None:
+            yield from _in_text(redactor, file, encoding, channel)
+            return
     except OSError:
         raise
     except Exception:  # noqa: BLE001 - as sealing does: what cannot be looked at is withheld
         yield _withheld(redactor, UNSCANNED_RULE)
         return
     try:
-        hits = [
-            rule
-            for rule, secret in binary.secrets(file, redactor.scanner, channel)
-            if _hides(redactor, channel, rule, secret)
-        ]
+        hits = list(binary.hits(file, redactor, channel))
     except OSError:
         raise
     except Exception:  # noqa: BLE001 - as above
@@ -61,9 +57,9 @@ def scan(redactor: Redactor, file: BinaryIO, channel: str = "artifact") -> Itera
         yield _withheld(redactor, rule)
 
 
-def _in_text(redactor: Redactor, file: BinaryIO, channel: str) -> Iterator[Place]:
+def _in_text(redactor: Redactor, file: BinaryIO, encoding: str, channel: str) -> Iterator[Place]:
     line = column = 1
-    for piece in files.pieces(file, redactor.scanner, Found(redactor, channel, None)):
+    for piece in files.pieces(file, encoding, redactor.scanner, Found(redactor, channel, None)):
         at = piece.start
         for span in piece.spans:
             if not piece.start < span.end <= piece.end:
@@ -81,10 +77,6 @@ def _after(text: str, start: int, end: int, line: int, column: int) -> tuple[int
     """Line and column of `end`, given those of `start`."""
     breaks = text.count("\n", start, end)
     return (line + breaks, end - text.rfind("\n", start, end)) if breaks else (line, column + end - start)
-
-
-def _hides(redactor: Redactor, channel: str, rule: str, secret: str) -> bool:
-    return redactor.action(rule, channel, "", secret) != "keep"
 
 
 def _withheld(redactor: Redactor, rule: str) -> Place:

@@ -107,16 +107,11 @@ def test_an_archive_that_would_be_too_large_is_withheld(tmp_path: Path, monkeypa
 
 def test_a_secret_in_a_compressed_file(tmp_path: Path) -> None:
     assert sealed(tmp_path, gzip.compress(f"a\n{GITHUB}\n".encode())) == Withheld("github-token")
-    assert isinstance(sealed(tmp_path, gzip.compress(b"clean")[:-6]), SealedFile)
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "latin-1"])
-def test_text_in_another_encoding(tmp_path: Path, encoding: str) -> None:
-    assert sealed(tmp_path, f"\u00fc {GITHUB} \u00fc".encode(encoding)) == Withheld("github-token")
+    assert sealed(tmp_path, gzip.compress(b"clean")[:-6]) == Withheld("unscanned")
 
 
 def test_a_policy_may_let_a_binary_file_pass(tmp_path: Path) -> None:
-    content = b"\xff " + GITHUB.encode()
+    content = b"\0 " + GITHUB.encode()
     assert isinstance(sealed(tmp_path, content, Redactor(Policy(keep=("*:github-token",)))), SealedFile)
     assert sealed(tmp_path, content, Redactor(Policy(actions={"*": "drop"}))) == Withheld("github-token")
 
@@ -169,7 +164,8 @@ def test_a_secret_in_what_is_packed(tmp_path: Path, packed: str) -> None:
     content = pack(filler.encode() + b"\xff")
     assert isinstance(sealed(tmp_path, content), SealedFile)
     assert (tmp_path / "target").read_bytes() == content
-    assert isinstance(sealed(tmp_path, content[:-9]), SealedFile), "it is damaged"
+    is_cut_only_in_its_padding = packed in ("tar", "PNG")
+    assert isinstance(sealed(tmp_path, content[:-9]), SealedFile if is_cut_only_in_its_padding else Withheld)
 
 
 def test_what_is_packed_too_often_is_withheld(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_text_is_redacted_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [bytes(range(256)) * 400, b"\x93NUMPY\x00" + b"\0" * 9000, b"cut off \xc3", b"\xff\xfe"]
+    "content", [bytes(range(256)) * 400, b"\x93NUMPY\x00" + b"\0" * 9000, b"\0cut off \xc3", b"\xff\xfe\0"]
 )
 def test_a_clean_binary_file_is_copied_as_it_is(tmp_path: Path, content: bytes) -> None:
     result, written = seal(tmp_path, content)
@@ -83,7 +83,7 @@ def test_a_binary_file_with_a_secret_is_withheld(tmp_path: Path, before: bytes) 
 
 
 def test_text_that_turns_out_to_be_binary_is_withheld_if_a_secret_was_in_it(tmp_path: Path) -> None:
-    content = GITHUB.encode() + b"\n" + b"x" * (3 * 1024 * 1024) + b"\xff"
+    content = GITHUB.encode() + b"\n" + b"x" * (3 * 1024 * 1024) + b"\0"
     assert seal(tmp_path, content)[0] == Withheld("github-token")
 
 
@@ -91,7 +91,7 @@ def test_registered_values_are_found_in_any_file(tmp_path: Path) -> None:
     redactor = Redactor()
     redactor.register("swördfish")
     assert seal(tmp_path, "it is swördfish\n".encode(), redactor)[1] == b"it is [REDACTED:known-secret]\n"
-    assert seal(tmp_path, b"\xff " + "it is swördfish\n".encode(), redactor)[0] == Withheld("known-secret")
+    assert seal(tmp_path, b"\0 " + "it is swördfish\n".encode(), redactor)[0] == Withheld("known-secret")
 
 
 def test_files_that_are_credentials_by_their_name(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_secret_across_a_border_by_every_byte(
     redactor.register(KNOWN)
     inside = secret.partition(": ")[2] or secret
     word = b"a\n" if kind == "lines" else b"a "
-    before = b"\xff" if kind == "binary" else b""
+    before = b"\0" if kind == "binary" else b""
     if kind == "binary" and secret.startswith("api_key"):
         return  # no key is looked for where there is no text
     for offset in range(-2, len(secret.encode()) + 3):
@@ -170,7 +170,8 @@ def test_no_secret_survives_in_a_file_read_in_pieces(tmp_path: Path, parts: list
 @given(st.binary(max_size=200))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
-    assert seal(tmp_path, content)[1] == content
+    result, written = seal(tmp_path, content)
+    assert written == content or result == Withheld("unscanned")  # it may begin like something packed
 
 
 def test_a_secret_without_end_withholds_the_file(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_a_broken_rule_withholds_the_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("answer", ["nonsense", 7, ZeroDivisionError()])
-@pytest.mark.parametrize("content", [b"a " + GITHUB.encode(), b"\xff " + GITHUB.encode()], ids=["text", "binary"])
+@pytest.mark.parametrize("content", [b"a " + GITHUB.encode(), b"\0 " + GITHUB.encode()], ids=["text", "binary"])
 def test_a_callback_that_fails_withholds_the_file(tmp_path: Path, content: bytes, answer: Any) -> None:
     def decide(match: Match) -> Any:
         if isinstance(answer, Exception):

@@ -1,0 +1,183 @@
+"""What files of known formats say under keys: pictures, PDF, numpy, XGBoost, safetensors, SQLite."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import sqlite3
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xgboost
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from reticent_redact import Redactor, SealedFile, Withheld
+
+KEY = "pass" + "word"
+VALUE = "tr0ub4dor" + "-and-3"
+TEXT = f"{KEY}={VALUE}"
+FOUND, UNSCANNED = Withheld("key-password"), Withheld("unscanned")
+
+
+def sealed(directory: Path, content: bytes) -> SealedFile | Withheld:
+    (directory / "source").write_bytes(content)
+    return Redactor().seal_file(directory / "source", directory / "target", name="data.bin")
+
+
+def picture(kind: str, **more: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(buffer, kind, **more)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt", "iTXt, compressed"])
+@pytest.mark.parametrize(("key", "text"), [(KEY, VALUE), ("Comment", TEXT)])
+def test_texts_in_png(tmp_path: Path, kind: str, key: str, text: str) -> None:
+    def info(key: str, text: str) -> PngInfo:
+        made = PngInfo()
+        if kind.startswith("iTXt"):
+            made.add_itxt(key, text, zip="compressed" in kind)
+        else:
+            made.add_text(key, text, zip=kind == "zTXt")
+        return made
+
+    assert sealed(tmp_path, picture("PNG", pnginfo=info(key, text))) == FOUND
+    assert isinstance(sealed(tmp_path, picture("PNG", pnginfo=info("Title", "a figure"))), SealedFile)
+
+
+def test_texts_in_jpeg(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = TEXT  # ImageDescription
+    of_windows = Image.Exif()
+    of_windows[0x9C9C] = TEXT.encode("utf-16-le")  # XPComment
+    for more in ({"exif": exif}, {"exif": of_windows}, {"comment": TEXT.encode()}):
+        assert sealed(tmp_path, picture("JPEG", **more)) == FOUND
+    assert sealed(tmp_path, picture("PNG", exif=exif)) == FOUND
+    assert isinstance(sealed(tmp_path, picture("JPEG", comment=b"a figure")), SealedFile)
+
+
+def figure(text: str = "loss", **metadata: str) -> bytes:
+    from matplotlib.figure import Figure
+
+    drawn, buffer = Figure(), io.BytesIO()
+    drawn.subplots().set_title(text)
+    with mpl.rc_context({"pdf.use14corefonts": True}):  # its texts stand in one piece
+        drawn.savefig(buffer, format="pdf", metadata=metadata)
+    return buffer.getvalue()
+
+
+def test_texts_in_pdf(tmp_path: Path) -> None:
+    assert isinstance(sealed(tmp_path, figure()), SealedFile)
+    assert sealed(tmp_path, figure(TEXT)) == FOUND
+    assert sealed(tmp_path, figure(Subject=TEXT)) == FOUND
+    assert sealed(tmp_path, figure(Keywords=f"--{KEY} {VALUE}")) == FOUND
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([{KEY: VALUE}], dtype=object),
+        np.array([(1, {KEY: VALUE})], dtype=[("n", "i4"), ("o", "O")]),
+        np.array(["of no interest", TEXT]),
+        np.array([b"of no interest", TEXT.encode()]),
+    ],
+    ids=["objects", "records", "texts", "bytes"],
+)
+def test_arrays_of_numpy(tmp_path: Path, array: Any) -> None:
+    for save in (np.save, np.savez, np.savez_compressed):
+        buffer = io.BytesIO()
+        save(buffer, array)
+        assert sealed(tmp_path, buffer.getvalue()) == FOUND
+
+
+@pytest.mark.parametrize("kind", ["ubj", "json"])
+def test_attributes_of_a_booster(tmp_path: Path, kind: str) -> None:
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    booster = xgboost.train({"max_depth": 3}, xgboost.DMatrix(x, x[:, 0]), 3)
+    clean = bytes(booster.save_raw(kind))
+    result = sealed(tmp_path, clean)
+    assert isinstance(result, SealedFile)
+    assert (tmp_path / "target").read_bytes() == clean
+    booster.set_attr(note="a first try", **{KEY: VALUE})
+    content = bytes(booster.save_raw(kind))
+    if kind == "ubj":
+        assert sealed(tmp_path, content) == FOUND
+        assert sealed(tmp_path, pickle.dumps({"model": booster})) == FOUND
+        assert sealed(tmp_path, clean[:-40]) == UNSCANNED
+    else:
+        result = sealed(tmp_path, content)
+        assert isinstance(result, SealedFile)
+        assert VALUE.encode() not in (tmp_path / "target").read_bytes()
+
+
+def ubj(value: Any) -> bytes:
+    """Universal Binary JSON, containers written without their sizes."""
+    if isinstance(value, dict):
+        return (
+            b"{" + b"".join(b"i" + bytes((len(key),)) + key.encode() + ubj(item) for key, item in value.items()) + b"}"
+        )
+    if isinstance(value, list):
+        return b"[" + b"".join(map(ubj, value)) + b"]"
+    if isinstance(value, str):
+        return b"SU" + bytes((len(value),)) + value.encode()
+    return b"d" + struct.pack(">f", value) if isinstance(value, float) else b"Z"
+
+
+def test_every_form_of_ubj(tmp_path: Path) -> None:
+    numbers = b"[$d#L" + struct.pack(">q", 5) + b"\0" * 20
+    typed = b"{$S#i\1i\4nameU\3abc"
+    counted = b"[#i\2TF"
+    inner = b"".join((b"i\1a", numbers, b"i\1b", typed, b"i\1c", counted, b"i\1d", ubj([1.5, None, ["x"], {"y": "z"}])))
+    for last, expected in (({KEY: [VALUE]}, FOUND), ({"note": VALUE}, None)):
+        content = b"{" + b"L" + struct.pack(">q", 1) + b"e" + b"{" + inner + b"}" + b"i\1f" + ubj(last) + b"}"
+        result = sealed(tmp_path, content)
+        assert result == expected if expected is not None else isinstance(result, SealedFile)
+        assert sealed(tmp_path, content[:-1]) in (FOUND, UNSCANNED)
+
+
+@pytest.mark.parametrize("of", [b"Z", b"d", b"[", b"S"])
+def test_a_count_of_ubj_that_is_not_true_ends(tmp_path: Path, of: bytes) -> None:
+    content = b"{L" + struct.pack(">q", 1) + b"e[$" + of + b"#L" + struct.pack(">q", 1 << 62)
+    assert sealed(tmp_path, content) == UNSCANNED
+
+
+def test_metadata_of_safetensors(tmp_path: Path) -> None:
+    def saved(metadata: dict[str, str]) -> bytes:
+        header = {"__metadata__": metadata, "key": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
+        text = json.dumps(header).encode()
+        return struct.pack("<Q", len(text)) + text + b"\0" * 8
+
+    assert sealed(tmp_path, saved({"format": "pt", KEY: VALUE})) == FOUND
+    assert sealed(tmp_path, saved({"command": f"train --{KEY} {VALUE}"})) == FOUND
+    assert isinstance(sealed(tmp_path, saved({"format": "pt"})), SealedFile)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 reads no database from memory")
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_rows_of_a_database(tmp_path: Path, journal: str) -> None:
+    def saved(*statements: str) -> bytes:
+        path = tmp_path / "store.db"
+        path.unlink(missing_ok=True)
+        connection = sqlite3.connect(path)
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        connection.close()
+        return path.read_bytes()
+
+    clean = ["CREATE TABLE runs (id INTEGER, name TEXT)", "INSERT INTO runs VALUES (1, 'first'), (2, NULL)"]
+    assert isinstance(sealed(tmp_path, saved(*clean)), SealedFile)
+    by_column = (f'CREATE TABLE "us""ers" (name, {KEY})', f"INSERT INTO \"us\"\"ers\" VALUES ('me', '{VALUE}')")
+    by_row = ("CREATE TABLE params (key, value)", f"INSERT INTO params VALUES ('{KEY}', '{VALUE}')")
+    in_a_cell = ("CREATE TABLE notes (text)", f"INSERT INTO notes VALUES ('{TEXT}')")
+    for statements in (by_column, by_row, in_a_cell):
+        assert sealed(tmp_path, saved(*clean, *statements)) == FOUND
+    assert sealed(tmp_path, saved(*clean)[:-5000]) == UNSCANNED
