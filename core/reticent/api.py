@@ -184,12 +184,33 @@ def _new_run(
     run = Run(session, started, earlier.params if earlier else {})
     if outer is None or earlier is not None:
         _watch_process_end()
-    if earlier is None and sys.argv and sys.argv[0]:
-        run.set_tag("source", os.path.basename(sys.argv[0]))
-    if earlier is None and run.parent_id not in session.runs:
+    if earlier is None:
+        _note_source(run)
+    if earlier is None and run.parent_id not in session.begun:
         capture(run._recorder)
     run.kept_console = keep_console(run._recorder, run.run_id)
     return run
+
+
+def past_run(name: str, parent: Run, start_time: float) -> Run:
+    """A child of `parent` for a training that is over and began at `start_time` (epoch seconds); end it by its
+    `end(end_time=...)`. It does not become the current run."""
+    session = current()
+    started = RunStarted(
+        time=start_time,
+        run_id=uuid.uuid4().hex,
+        name=session.seal("run name", name),
+        experiment=session.seal("experiment name", parent.experiment),
+        parent_id=parent.run_id,
+    )
+    run = Run(session, started)
+    _note_source(run)
+    return run
+
+
+def _note_source(run: Run) -> None:
+    if sys.argv and sys.argv[0]:
+        run.set_tag("source", os.path.basename(sys.argv[0]))
 
 
 def _is_id(session: Session, text: object) -> bool:

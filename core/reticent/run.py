@@ -91,6 +91,7 @@ class Run:
         self._filing = Filing(self._recorder, self.directory)
         self._deferred = self._new_deferred()
         session.runs[self.run_id] = self
+        session.begun.add(self.run_id)
         with self._recorder.guard("start_run"):
             with suppress(OSError):  # told and counted when the record below cannot be appended
                 session.prepare_root()
@@ -232,8 +233,14 @@ class Run:
         """Have `job()` done off the training thread, before the process ends if the time suffices."""
         self._session.background.submit(kind, job, self._recorder.report)
 
-    def end(self, status: RunStatus | str = RunStatus.FINISHED, error: BaseException | None = None) -> None:
-        """End the run. What is still worked on in the background is added to it when it is done."""
+    def end(
+        self,
+        status: RunStatus | str = RunStatus.FINISHED,
+        error: BaseException | None = None,
+        end_time: float | None = None,
+    ) -> None:
+        """End the run, now or as of `end_time` (epoch seconds). What is still worked on in the background is added to it
+        when it is done."""
         if self.status is not RunStatus.RUNNING or self._owner != os.getpid():
             return
         final = RunStatus.FINISHED
@@ -243,7 +250,7 @@ class Run:
             self._deferred.settle(time.monotonic() + deferred.END_S)
         with self._recorder.guard("end_run"):
             ended = RunEnded(
-                time=_now(),
+                time=_now() if end_time is None else end_time,
                 status=final,
                 error=None if error is None else self._recorder.seal("traceback", outcome.traceback_text(error)),
                 counts={**self._recorder.captured, "metrics": self._log.metric_count()},

@@ -45,6 +45,8 @@ class Session:
         self.host = self.seal("host", socket.gethostname())
         self.runs: dict[str, Run] = {}
         """The runs of this process that have not ended."""
+        self.begun: set[str] = set()
+        """The ids of all runs of this process, those that have ended too."""
         self.writers: dict[str, LogWriter] = {}
         """The open log writers by run id, ended runs with work in the background included."""
         self.losing: dict[str, Recorder] = {}
@@ -176,6 +178,7 @@ def current() -> Session:
             former, _session = _session, Session(settings)
             if former is not None:
                 _session.redactor.inherit(former.redactor)
+                _session.begun = former.begun
                 if former.runs or former.writers:
                     _former.append(former)
         if _exit_registered_by != os.getpid():

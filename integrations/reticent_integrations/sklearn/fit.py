@@ -33,7 +33,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
     shown = start(call, estimator, features, targets)
     run, prefix, options = call.run, call.prefix, call.options
     call.quiet = not _is_one_training(estimator)
-    began = time.perf_counter()
+    began, began_at = time.perf_counter(), time.time()
 
     yield
 
@@ -48,7 +48,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
             _log_metrics(run, prefix, found)
         if params.is_search(estimator):
             with run.guard("sklearn integration (search)"):
-                search.log(run, prefix, estimator, options.max_children)
+                search.log(run, prefix, estimator, began_at, options.max_children)
         if options.log_models:
             _log_models(run, prefix, estimator, features if readable else None, found)
     with run.guard("sklearn integration (later metrics)"):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping
-from contextvars import Context
 from typing import Any
 
 from reticent import values
-from reticent.api import start_run
+from reticent.api import past_run
 from reticent.run import Run
 from reticent_integrations.sklearn.params import sealed
 
 
-def log(run: Run, prefix: str, search: Any, max_children: int) -> None:
-    """Log what a fitted search has found; the table and the children in the background."""
+def log(run: Run, prefix: str, search: Any, began: float, max_children: int) -> None:
+    """Log what a search that was fitted from `began` (epoch seconds) has found; the table and the children in the
+    background."""
     best = getattr(search, "best_params_", None)
     if best is not None:
         run.log_params({f"{prefix}best_{key}": value for key, value in best.items()}, origin="derived")
@@ -37,18 +38,29 @@ def log(run: Run, prefix: str, search: Any, max_children: int) -> None:
 
     def make_children() -> None:
         for number in order[:max_children]:
-            # A context of its own: the child must not become the current run of the thread that makes it.
-            Context().run(_make_child, run, f"{run.name}.{prefix}candidate_{number}", results, number, about)
+            # When a candidate was fitted nobody tells, only for how long: from the beginning of the search, then, and
+            # with all its splits one after the other, also if they were fitted side by side.
+            took = _took(results, number, getattr(search, "n_splits_", 1))
+            with past_run(f"{run.name}.{prefix}candidate_{number}", run, began) as child:
+                child.set_tags(about)
+                _log_candidate(child, results, number)
+                child.end(end_time=began + took)
 
     run.in_background("child runs of a search", make_children)
 
 
-def _make_child(run: Run, name: str, results: Mapping[str, list[Any]], number: int, about: Mapping[str, str]) -> None:
-    with start_run(name, parent_run_id=run.run_id, experiment=run.experiment, tags=about) as child:
-        child.log_params(results["params"][number], origin="explicit")
-        for key, column in results.items():
-            if key != "params" and not key.startswith("param_"):
-                child.log_metric(key, column[number])
+def _took(results: Mapping[str, list[Any]], number: int, splits: int) -> float:
+    """The seconds that a candidate's fits and scores took in all; 0 if that is not known."""
+    times = [results[name][number] for name in ("mean_fit_time", "mean_score_time") if name in results]
+    took = splits * float(sum(times))
+    return took if math.isfinite(took) else 0.0
+
+
+def _log_candidate(child: Run, results: Mapping[str, list[Any]], number: int) -> None:
+    child.log_params(results["params"][number], origin="explicit")
+    for key, column in results.items():
+        if key != "params" and not key.startswith("param_"):
+            child.log_metric(key, column[number])
 
 
 def _from_best(results: Mapping[str, list[Any]]) -> list[int]:

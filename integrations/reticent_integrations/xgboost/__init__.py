@@ -1,7 +1,7 @@
 """XGBoost: `xgboost.train`, called by the user or by XGBoost's scikit-learn estimators.
 
 Called alone, it captures all there is to know. Inside an estimator's fit, which the scikit-learn integration captures,
-it adds what only XGBoost knows: the metrics of each iteration, early stopping and feature importances.
+it adds what only XGBoost knows: the evaluation sets, the metrics of each iteration, early stopping, importances.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def train(call: Call) -> Generator[None, Any, None]:
         run.set_tag("autologging", "xgboost")
         with run.guard("xgboost integration (params)"):
             params.log(call, stopping)
-        if call.options.log_datasets:
-            with run.guard("xgboost integration (datasets)"):
-                data.log(call, evals)
+    if call.options.log_datasets:
+        with run.guard("xgboost integration (datasets)"):
+            data.log(call, evals)
 
     booster = yield
 

@@ -15,8 +15,10 @@ MAX_LABELS = 1_000_000
 
 
 def log(call: Call, evals: list[Any]) -> None:
+    """Log the training and the evaluation sets; inside an estimator's fit only these: its own data is logged already."""
     training = call.get("dtrain")
-    _log_dmatrix(call.run, training, f"{call.prefix}train", "train")
+    if not call.inner:
+        _log_dmatrix(call.run, training, f"{call.prefix}train", "train")
     for data, name in evals:
         if data is not training:
             _log_dmatrix(call.run, data, f"{call.prefix}{name}", "eval")

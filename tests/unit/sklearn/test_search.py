@@ -61,6 +61,7 @@ def check(search: Any, root: Path) -> tuple[Captured, list[Captured]]:
         assert child.status == "FINISHED"
         assert child.tags["estimator_name"] == type(search.estimator).__name__
         assert child.warnings == []
+        assert set(child.tags) == {"estimator_name", "estimator_class", "autologging", "source"}
     return parent, children
 
 
@@ -75,8 +76,24 @@ def test_a_grid(backend, cancer, root):
     assert "estimator__C" not in parent.params
     assert sorted(float(child.params["C"]) for child in children) == [0.01, 0.1, 1.0, 10.0, 100.0]
     assert all(set(child.metrics) == SCORES for child in children)
-    assert [child.metrics["rank_test_score"][0][1] for child in children] == sorted(
-        search.cv_results_["rank_test_score"]
+    ranks = [child.metrics["rank_test_score"][0][1] for child in children]
+    assert sorted(ranks) == sorted(search.cv_results_["rank_test_score"])
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_candidate_took_as_long_as_its_fits(n_jobs, cancer, root):
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0, 10.0]}, cv=4, n_jobs=n_jobs).fit(*cancer)
+    reticent.flush(60)
+    parent, *_ = reticent.search_runs("params.best_C != ''")
+    children = reticent.search_runs(f"parent_run_id = '{parent.run_id}'")
+    assert len(children) == 3
+    for child in children:
+        assert child.status == "FINISHED"
+        assert child.start_time >= parent.start_time
+        took = 4 * (child.metrics["mean_fit_time"] + child.metrics["mean_score_time"])
+        assert child.duration_s == pytest.approx(took, abs=1e-5), "as cv_results_ has it"
+    assert sum(child.duration_s for child in children) == pytest.approx(
+        4 * sum(search.cv_results_["mean_fit_time"] + search.cv_results_["mean_score_time"]), abs=1e-5
     )
 
 

@@ -90,3 +90,16 @@ def test_children_and_resumed_runs_repeat_nothing(script: Run, root: Path, repos
     elsewhere = 'import reticent\nreticent.start_run("worker", run_id="worker", parent_run_id="outer").end()'
     assert script(elsewhere, "third", cwd=repository).returncode == 0
     assert "third" in reticent.get_run("worker").tags["argv"]
+
+
+def test_a_child_of_a_run_that_has_ended_repeats_nothing(root: Path) -> None:
+    with reticent.start_run() as parent:
+        pass
+    with reticent.start_run(parent_run_id=parent.run_id) as child:
+        pass
+    reticent.configure(experiment="another")  # a new session, of the same process
+    with reticent.start_run(parent_run_id=child.run_id) as grandchild:
+        pass
+    assert "argv" in reticent.get_run(parent.run_id).tags
+    for run in (child, grandchild):
+        assert set(reticent.get_run(run.run_id).tags) == {"source"}

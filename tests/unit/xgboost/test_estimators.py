@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xgboost import XGBClassifier
+from sklearn.pipeline import make_pipeline
+from xgboost import XGBClassifier, XGBRegressor
 
 import reticent
 from reticent.models import find, load_model
@@ -58,7 +59,30 @@ def test_alone_it_captures_the_training(root: Path) -> None:
     assert run.tags["autologging"] == "xgboost"
     assert run.params["num_boost_round"] == "4"
     assert run.models == ["model"]
-    assert ("train", "train") in run.datasets
+    assert run.datasets == [("train", "train"), ("validation_1", "eval")]
+
+
+@pytest.mark.parametrize("kind", [XGBClassifier, XGBRegressor])
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_evaluation_sets_are_data_sets_of_the_run(root: Path, kind: type, in_pipeline: bool) -> None:
+    reticent.autolog()
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    y = (X[:, 0] > 0).astype(int)
+    model, step = kind(n_estimators=2, n_jobs=1), ""
+    if in_pipeline:
+        model, step = make_pipeline(model), kind.__name__.lower() + "__"
+    # The first one is the training data itself, which is not recorded twice.
+    model.fit(X, y, **{f"{step}eval_set": [(X, y), (X[:30], y[:30]), (X[30:], y[30:])], f"{step}verbose": False})
+    (run,) = captured(root)
+    assert run.datasets == [("dataset", "train"), ("validation_1", "eval"), ("validation_2", "eval")]
+    assert {"validation_0-" + name for name in ("logloss", "rmse")} & set(run.metrics)
+
+
+def test_without_data_sets(root: Path) -> None:
+    reticent.autolog(sklearn={"log_datasets": False}, xgboost={"log_datasets": False})
+    fit()
+    (run,) = captured(root)
+    assert run.datasets == []
 
 
 @pytest.mark.parametrize("subclassed", [False, True])
