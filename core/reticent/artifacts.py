@@ -88,15 +88,18 @@ def publish(directory: Path, staged: Staged, redactor: Redactor, report: Report)
 UNKNOWN_RULE = "secrets-unknown"
 """The rule by which a snapshot is withheld whose process knew secrets that the one that seals it may not know."""
 
+OTHER_POLICY_RULE = "policy-differs"
+"""And that of one whose process may have had another policy."""
 
-def withhold(directory: Path, staged: Staged) -> Withheld:
+
+def withhold(directory: Path, staged: Staged, rule: str) -> Withheld:
     """Move a snapshot to quarantine as it is."""
     entry = directory / STAGING / check_token(staged.token).partition("/")[0]
     kept = directory / QUARANTINE / safe_relative(staged.path) / entry.name
     make_directory(kept.parent)
     with contextlib.suppress(FileNotFoundError):  # another process has done it
         os.replace(entry, kept)
-    return Withheld(time=time.time(), path=staged.path, rule=UNKNOWN_RULE, staged=staged.token)
+    return Withheld(time=time.time(), path=staged.path, rule=rule, staged=staged.token)
 
 
 def discard(directory: Path, token: str) -> None:

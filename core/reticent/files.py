@@ -86,6 +86,17 @@ def share(source: Path, target: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    from hashlib import sha256  # OpenSSL: not before there is a file
+
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 def reserve(descriptor: int, size: int) -> bool:
     """Reserve `size` bytes for a file; False where the system cannot. OSError when the disk or the quota is full."""
     if not hasattr(os, "posix_fallocate"):

@@ -51,7 +51,8 @@ class Filing:
     def publish(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> None:
         """Note a snapshot in the log, where it now survives us, and have it sealed in the background."""
         session, directory = self._recorder.session, self._directory
-        staged = Staged(time=time.time(), token=token, path=path, kind=kind, known=session.known_secrets())
+        known, policy = session.known_secrets(), session.policy
+        staged = Staged(time=time.time(), token=token, path=path, kind=kind, known=known, policy=policy)
 
         def seal() -> None:
             records = recovery.publish(session, directory, staged)

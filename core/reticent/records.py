@@ -105,6 +105,9 @@ class Staged(Record, tag="staged", frozen=True, kw_only=True):
     kind: Literal["file", "model"] = "file"
     known: str = ""
     """A keyed digest of the values that the process knew to be secret: one that knows others must not publish this."""
+    policy: str = ""
+    """A keyed digest of the policy that the process sealed by: one with another, or where this is not known, must not
+    either."""
 
 
 class Artifact(Record, tag="artifact", frozen=True, kw_only=True):

@@ -58,11 +58,10 @@ def recover(session: Session, run_id: str) -> None:
     artifacts.check_run(directory)
     writer = LogWriter(directory, session.host)
     try:
-        known = session.known_secrets()
         for item in staged.values():
-            unsure = item.known not in ("", known)  # what its process knew to be secret, this one may not know
+            unsure = _unsure(session, item)
             with _shown(session, directory, item):
-                records = [artifacts.withhold(directory, item)] if unsure else publish(session, directory, item)
+                records = [artifacts.withhold(directory, item, unsure)] if unsure else publish(session, directory, item)
             for record in records:
                 writer.append(record)
         for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
@@ -74,6 +73,15 @@ def recover(session: Session, run_id: str) -> None:
             writer.append(RunEnded(time=max(last, open_since.time), status=status))
     finally:
         writer.close()
+
+
+def _unsure(session: Session, staged: Staged) -> str:
+    """The rule by which this process must not seal the snapshot of another one; "" if it seals as that did."""
+    if staged.known not in ("", session.known_secrets()):
+        return artifacts.UNKNOWN_RULE
+    if not staged.policy or staged.policy != session.policy:
+        return artifacts.OTHER_POLICY_RULE
+    return ""
 
 
 @contextmanager

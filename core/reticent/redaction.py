@@ -16,6 +16,7 @@ import msgspec
 from reticent.errors import SettingsError
 from reticent.places import line_of
 from reticent_redact import Action, Match, PatternError, Policy, UserRule
+from reticent_redact.markers import Hasher
 from reticent_redact.patterns import Patterns
 from reticent_redact.policy import ACTIONS
 
@@ -160,6 +161,28 @@ def stricter(base: Policy, own: Policy) -> Policy:
         max_nodes=min(base.max_nodes, own.max_nodes),
         max_text=min(base.max_text, own.max_text),
     )
+
+
+def digest(policy: Policy, key: bytes) -> str:
+    """A keyed digest of what a policy has hidden, by which processes tell that theirs is the same; "" of one with a
+    callback, which cannot be compared.
+
+    Of a policy that says nothing it is the same under any key: a run may be copied to another root.
+    """
+    if policy.decide is not None:
+        return ""
+    from hashlib import blake2b  # brings OpenSSL, for which most processes have no use here
+
+    names = (policy.keep, policy.deny, policy.only)
+    said = [
+        [None if globs is None else sorted(set(globs)) for globs in names],
+        list(policy.actions.items()),  # the first that matches holds
+        [(rule.id, rule.pattern, rule.action, rule.only_in) for rule in policy.rules],
+        policy.hash_key and Hasher(policy.hash_key).key_id,
+        (policy.max_depth, policy.max_nodes, policy.max_text),
+    ]
+    key = b"" if policy == Policy() else key
+    return blake2b(msgspec.json.encode(said), key=key, digest_size=16).hexdigest()
 
 
 def _both(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:

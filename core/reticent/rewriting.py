@@ -8,7 +8,6 @@ the same of the model's files), then the artifacts themselves.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import uuid
 from collections import Counter
@@ -21,7 +20,7 @@ import msgspec
 from reticent.artifacts import check_run
 from reticent.delivery.state import set_back
 from reticent.errors import ReticentError
-from reticent.files import make_directory, open_private, safe_relative, write_private
+from reticent.files import make_directory, open_private, safe_relative, sha256_of, write_private
 from reticent.models.mlmodel import FILE as MLMODEL
 from reticent.models.mlmodel import published_model, relisted
 from reticent.records import Artifact, Delivery, Model, SealedRecord, Warned, Withheld, WriterClosed
@@ -130,7 +129,7 @@ def _sealed_files(directory: Path, redactor: Redactor, done: Rewritten) -> Itera
         source = _relisted(path, changed, directory) if path.name == MLMODEL and changed else path
         if source is not path or next(scan_file(redactor, path), None) is not None:
             _seal(source, file, directory, redactor, done)
-            file.sha256 = _sha256(path)
+            file.sha256 = sha256_of(path)
             if source is not path:
                 source.unlink()
             if file.sealed is not None and file.new_sha256 == file.sha256:
@@ -287,11 +286,3 @@ def _files(directory: Path) -> Iterator[Path]:
 
 def _event_files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob(f"*{SUFFIX}") if path.is_file() and not path.is_symlink())
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from reticent.pictures import Pictures
 from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
+from reticent.redaction import digest
 from reticent.runlog import LogWriter
 from reticent.settings import Settings
 from reticent_redact import Redactor, Report, SealedText
@@ -63,14 +65,22 @@ class Session:
         return self.redactor.seal(value, channel=channel, key=key, report=report)
 
     def known_secrets(self) -> str:
-        """A keyed digest of what is known to be secret in this process; the key stays under the root and leaves it with
-        no run."""
+        """A keyed digest of what is known to be secret in this process."""
+        return self.redactor.known.digest(self._root_key())
+
+    @cached_property
+    def policy(self) -> str:
+        """A keyed digest of the policy that this process seals by; "" if it cannot be compared with that of another."""
+        return digest(self.redactor.policy, self._root_key())
+
+    def _root_key(self) -> bytes:
+        """The key for digests, which stays under the root and leaves it with no run."""
         if self._key is None:
             self.prepare_root()
             if not (self.root / "key").exists():
                 write_private(self.root / "key", os.urandom(32))
             self._key = (self.root / "key").read_bytes()
-        return self.redactor.known.digest(self._key)
+        return self._key
 
     def prepare_root(self) -> None:
         """Make the root directory, hidden from git. OSError if that cannot be done."""

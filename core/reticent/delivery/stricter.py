@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from reticent.backends import Batch
-from reticent.files import share
+from reticent.files import sha256_of, share
 from reticent.models.mlmodel import FILE as MLMODEL
 from reticent.models.mlmodel import relisted
 from reticent.records import Artifact, Entry, MetricBlock, SealedRecord, Withheld
@@ -114,7 +113,7 @@ class Stricter:
             share(source, taken)
         except FileNotFoundError:
             return None
-        if _sha256(taken) != artifact.sha256:
+        if sha256_of(taken) != artifact.sha256:
             return None
         changed = self._changed.get(batch.run_id)
         if changed and source.name == MLMODEL:
@@ -139,11 +138,3 @@ def _remove_stale(directory: Path) -> None:
         for entry in entries:
             if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_S:
                 shutil.rmtree(entry.path, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 from reticent import settings
 from reticent.errors import ReticentError
-from reticent.files import safe_relative
+from reticent.files import safe_relative, sha256_of
 from reticent.models.flavor import named
 from reticent.models.mlmodel import FILE, ModelFile, published_model, runs_code
 from reticent.runlog import ARTIFACTS
-
-_CHUNK = 1 << 20
 
 
 def load_model(uri: str | os.PathLike[str], *, trust: bool = False) -> Any:
@@ -65,16 +62,13 @@ def _directory(uri: str | os.PathLike[str]) -> Path:
 
 
 def _check(directory: Path, file: ModelFile) -> None:
-    digest = hashlib.sha256()
     try:
-        with (directory / safe_relative(file.path)).open("rb") as content:
-            while chunk := content.read(_CHUNK):
-                digest.update(chunk)
+        digest = sha256_of(directory / safe_relative(file.path))
     except FileNotFoundError:
         raise ReticentError(
             f"the model in {directory} is not complete: {file.path!r} is missing; copy it again"
         ) from None
-    if digest.hexdigest() != file.sha256:
+    if digest != file.sha256:
         raise ReticentError(
             f"{file.path!r} in {directory} is not the file that was published: its checksum differs; do not use it, "
             "and fetch the model again from where it came from"

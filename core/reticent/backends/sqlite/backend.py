@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from typing import Any
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError
 from reticent.backends.sqlite.schema import check_held, connect, database_path, identity, inode
-from reticent.files import share
+from reticent.files import sha256_of, share
 from reticent.records import (
     METRIC,
     Artifact,
@@ -117,7 +116,7 @@ class SqliteBackend:
         try:
             with contextlib.suppress(FileNotFoundError):
                 share(source, taken)
-                if _sha256(taken) == record.sha256:
+                if sha256_of(taken) == record.sha256:
                     os.replace(taken, target)
         finally:
             taken.unlink(missing_ok=True)
@@ -225,14 +224,6 @@ def _unpacker(count: int) -> struct.Struct:
 def blob_path(database: Path, sha256: str) -> Path:
     """Where the content with this digest lies beside the database."""
     return database.parent / "blobs" / sha256[:2] / sha256
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
