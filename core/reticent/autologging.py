@@ -6,7 +6,7 @@ The runtime of the hooks is imported with the first framework, not by `autolog()
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
@@ -34,16 +34,17 @@ def autolog(disable: bool = False, **options: Any) -> None:
     `autolog(xgboost=False)` for one. Raises SettingsError for an unknown option or value; imports no framework.
     """
     global _wanted
-    points = {point.name: point for point in metadata.entry_points(group="reticent.integrations")}
+    points = _points()
     if disable:
         _wanted = False
         for name in list(_installed):
             _disable(name)
         return
-    chosen = {**settings.current().settings.autolog, **options}
-    _check(chosen, points)
+    source = settings.current()
+    _check("autolog", options)
+    check_settings(source, overridden=options)
     _choices.clear()
-    _choices.update(chosen)
+    _choices.update({**source.settings.autolog, **options})
     _wanted = True
     for name, point in points.items():
         if name in sys.modules:
@@ -51,6 +52,12 @@ def autolog(disable: bool = False, **options: Any) -> None:
         elif name not in _waiting:
             _waiting.add(name)
             when_imported(name, lambda point=point: _enable(point) if _wanted else None)  # type: ignore[misc]
+
+
+def check_settings(source: settings.Source, overridden: Collection[str] = ()) -> None:
+    """Raises SettingsError if the setting `autolog` has what no integration takes, except under keys in `overridden`."""
+    options = {key: value for key, value in source.settings.autolog.items() if key not in overridden}
+    _check(f"{source.origin['autolog']}: setting 'autolog'", options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,34 +170,43 @@ def _options(integration: Integration) -> Options | None:
     return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, integration.options)
 
 
-def _check(chosen: Mapping[str, Any], points: Mapping[str, metadata.EntryPoint]) -> None:
-    if not chosen:
+def _check(place: str, options: Mapping[str, Any]) -> None:
+    if not options:
         return
-    integrations: dict[str, Integration] = {}
-    for point in points.values():
-        integration = point.load()
-        integrations[integration.name] = integration
-    shared = {field.name for one in integrations.values() for field in msgspec.structs.fields(one.options)}
-    for key, value in chosen.items():
-        if key in integrations:
-            if not isinstance(value, (bool, Mapping)):
-                raise SettingsError(f"autolog: {key} must be True, False or a table of options")
-            if isinstance(value, Mapping):
-                _convert(f"autolog: {key}", value, integrations[key].options)
-        elif key in shared:
-            owner = next(one for one in integrations.values() if key in one.options.__struct_fields__)
-            _convert("autolog", {key: value}, owner.options)
+    known: dict[str, type[Options] | None] = {}
+    for point in _points().values():
+        try:
+            integration: Integration = point.load()
+        except Exception:  # noqa: BLE001 - a third party's module may fail in any way; the doctor reports it
+            known[point.name] = None
         else:
-            known = ", ".join([*sorted(integrations), *sorted(shared)])
-            raise SettingsError(f"autolog: unknown integration or option {key!r}; known: {known}")
+            known[integration.name] = integration.options
+    shared = {name: one for one in known.values() if one is not None for name in one.__struct_fields__}
+    for key, value in options.items():
+        if key in known:
+            own = known[key]
+            if not isinstance(value, (bool, Mapping)):
+                raise SettingsError(f"{place}: {key} must be true, false or a table of options")
+            if isinstance(value, Mapping) and own is not None:
+                _convert(f"{place}: {key}", value, own)
+        elif key in shared:
+            _convert(place, {key: value}, shared[key])
+        else:
+            names = ", ".join([*sorted(known), *sorted(shared)])
+            raise SettingsError(f"{place}: unknown integration or option {key!r}; known: {names}")
 
 
 def _convert(place: str, value: Mapping[str, Any], options: type[Options]) -> None:
     try:
         msgspec.convert(dict(value), options)
     except msgspec.ValidationError as error:
-        allowed = ", ".join(options.__struct_fields__)
-        raise SettingsError(f"{place}: {error}; options: {allowed}") from None
+        # msgspec names the wanted and the found type, never the value.
+        message = str(error).replace(" - at `$.", " at `")
+        raise SettingsError(f"{place}: {message}; options: {', '.join(options.__struct_fields__)}") from None
+
+
+def _points() -> dict[str, metadata.EntryPoint]:
+    return {point.name: point for point in metadata.entry_points(group="reticent.integrations")}
 
 
 def _version(integration: Integration) -> str:

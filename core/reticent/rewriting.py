@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 
 from reticent.artifacts import check_run
-from reticent.delivery.state import set_back
 from reticent.errors import ReticentError
 from reticent.files import make_directory, open_private, safe_relative, sha256_of, write_private
 from reticent.models.mlmodel import FILE as MLMODEL
 from reticent.models.mlmodel import published_model, relisted
+from reticent.progress import set_back
 from reticent.records import Artifact, Delivery, Model, SealedRecord, Warned, Withheld, WriterClosed
 from reticent.recovery import redactions
 from reticent.resealing import reseal, reseal_text

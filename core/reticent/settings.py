@@ -93,7 +93,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Settings with the place that each one came from ("default", a file, an environment variable, "configure")."""
+    """Settings with the place that each one came from ("default", a file, an environment variable, "configure"); of a
+    table that several places have a part in, all of them."""
 
     settings: Settings
     origin: dict[str, str]
@@ -139,12 +140,15 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
         for key, value in layer.items():
             if key == "redact":
                 redact.append(Layer(place, value, path))
+                origin[key] = place
             else:
                 _check(place, key, value)
                 known = values.get(key)
                 # Of a table, what a later place leaves out stays as an earlier one says: git = false in a file still holds.
-                values[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
-            origin[key] = place
+                if isinstance(known, dict) and isinstance(value, dict):
+                    values[key], origin[key] = {**known, **value}, f"{origin[key]}, {place}"
+                else:
+                    values[key], origin[key] = value, place
     shown, policies = resolve(redact, environment)
     settings = msgspec.structs.replace(msgspec.convert(values, Settings), redact=shown, policies=policies)
     for url in settings.backends:

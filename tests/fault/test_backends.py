@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -46,6 +47,15 @@ def behave(place):
         raise UnavailableError("come back later", retry_after=30)
     if mode == "nonsense":
         return 7
+"""
+KILLED = """
+    import reticent, time
+    reticent.configure(capture={"git": False, "argv": False, "machine": False, "environment": []})
+    reticent.start_run("r", run_id="r")
+    for step in range(1000):
+        reticent.log_metric("loss", 0.5, step=step)
+    ready()
+    time.sleep(600)
 """
 TRAINING = """
     import reticent, time
@@ -99,6 +109,33 @@ def test_a_backend_that_is_down(mode: str, toy: dict[str, str], root: Path, star
     assert ["lr", "0.1"] in received
     assert sorted(step for key, step in received if key == "loss") == list(range(20_000))
     assert reticent.get_run("r").health.state == "ok"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_how_the_delivery_of_a_killed_run_stands(
+    number: signal.Signals, toy: dict[str, str], root: Path, start: Start
+) -> None:
+    process = start(KILLED, TOY="hangs in open", **toy)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    # The process could not say it any more, and the backend was never reached.
+    assert stands(start, TOY="hangs in open", **toy) == {"sqlite": ("complete", True), "toy": ("pending", False)}
+    synced = start("import reticent\nassert reticent.sync()['toy'].error is None", wait=False, TOY="healthy", **toy)
+    assert synced.communicate(timeout=60)[1] == ""
+    assert stands(start, **toy) == {"sqlite": ("complete", True), "toy": ("complete", True)}
+    (root / "runs" / "r" / "another.events").touch()  # as a process does that logs to it again
+    assert stands(start, **toy)["toy"] == ("pending", True)
+
+
+def stands(start: Start, **environment: str) -> dict[str, tuple[str, bool]]:
+    """Of each backend the state that a process with these settings reads, and whether it has got the metrics."""
+    told = """
+        import json, reticent
+        print(json.dumps({one.backend: [one.state, one.delivered] for one in reticent.get_run("r").deliveries()}))
+    """
+    output, errors = start(told, wait=False, **environment).communicate(timeout=60)
+    assert errors == ""
+    return {name: (state, delivered >= 1000) for name, (state, delivered) in json.loads(output).items()}
 
 
 def test_rejected_records_are_counted(toy: dict[str, str], root: Path, start: Start) -> None:

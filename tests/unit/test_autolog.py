@@ -103,7 +103,7 @@ def test_import_reticent_imports_nothing_of_weight() -> None:
     ("options", "message"),
     [
         ({"sklern": False}, "unknown integration or option 'sklern'; known: sklearn, xgboost"),
-        ({"sklearn": 3}, "sklearn must be True, False or a table of options"),
+        ({"sklearn": 3}, "autolog: sklearn must be true, false or a table of options"),
         ({"sklearn": {"log_model": False}}, "log_model"),
         ({"log_models": "no"}, "bool"),
         ({"sklearn": {"max_children": "many"}}, "max_children"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +52,7 @@ def diagnose() -> None:
     root = settings.root(source.settings)
     parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("Place", lambda: place(root)),
-        ("Frameworks", frameworks),
+        ("Frameworks", lambda: chain(frameworks(), options(source))),
         ("Backends", lambda: backends(source.settings)),
     ]
     from reticent import __version__
@@ -204,6 +205,16 @@ def frameworks() -> Iterator[Finding]:
             yield Finding("fair", report.name, report.installed_version, f"{patches}; not found: {', '.join(absent)}")
         else:
             yield Finding("good", report.name, report.installed_version, f"{report.required}  {patches}")
+
+
+def options(source: settings.Source) -> Iterator[Finding]:
+    """What `reticent.autolog()` would refuse in the setting `autolog`."""
+    from reticent.autologging import check_settings
+
+    try:
+        check_settings(source)
+    except SettingsError as error:
+        yield Finding("bad", "options", str(error), "reticent.autolog() raises this")
 
 
 def backends(chosen: settings.Settings) -> Iterator[Finding]:

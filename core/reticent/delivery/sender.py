@@ -12,9 +12,9 @@ from typing import Literal
 
 from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
-from reticent.delivery.state import Progress, ProgressFiles
 from reticent.delivery.stricter import Stricter
 from reticent.guard import warn_once
+from reticent.progress import Progress, ProgressFiles
 from reticent.records import Delivery, Entry, Warned, WriterClosed, WriterStarted
 from reticent.runlog import RunReader, Skipped
 from reticent_redact import SealedText

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from reticent import autolog
 from reticent.cli import doctor
+from reticent.errors import SettingsError
 
 from .conftest import Command
 
@@ -64,6 +67,48 @@ def test_a_wrong_setting_is_a_problem_and_the_rest_is_still_told(
     assert outcome.code == 1
     assert "RETICENT_NONSENSE: unknown setting" in outcome.out
     assert "sklearn" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "allowed"),
+    [
+        (
+            '[autolog.sklearn]\nmax_children = "three"',
+            "sklearn: Expected `int`, got `str` at `max_children`",
+            "log_models",
+        ),
+        ("[autolog.sklearn]\nlog_model = true", "sklearn: Object contains unknown field `log_model`", "log_models"),
+        ("[autolog]\nlog_model = true", "unknown integration or option 'log_model'", "log_models"),
+        ("[autolog]\nxgboost = 3", "xgboost must be true, false or a table of options", ""),
+    ],
+)
+def test_what_autolog_refuses_is_a_problem(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, key: str, allowed: str
+) -> None:
+    (tmp_path / "reticent.toml").write_text(table)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RETICENT_AUTOLOG", '{"log_datasets": false}')
+    outcome = command("doctor")
+    assert outcome.code == 1
+    found = line(outcome.out, "options")
+    assert f"{tmp_path / 'reticent.toml'}, RETICENT_AUTOLOG: setting 'autolog': {key}" in found
+    assert allowed in found
+    assert "All is well" not in outcome.out
+    with pytest.raises(SettingsError) as refused:
+        autolog()
+    assert str(refused.value) in found
+
+
+def test_an_integration_that_cannot_be_loaded_does_not_hide_wrong_options(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = metadata.EntryPoint("broken", "no_such_module:integration", "reticent.integrations")
+    points = [*metadata.entry_points(group="reticent.integrations"), broken]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points if group == broken.group else [])
+    monkeypatch.setenv("RETICENT_AUTOLOG", '{"broken": {"anything": 1}, "log_models": "no"}')
+    outcome = command("doctor")
+    assert outcome.code == 1
+    assert "RETICENT_AUTOLOG: setting 'autolog': Expected `bool`, got `str`" in line(outcome.out, "options")
 
 
 def test_passwords_in_settings_are_not_shown(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

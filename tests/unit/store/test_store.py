@@ -15,12 +15,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import reticent
 from reticent import store
 from reticent.backends.sqlite import schema
+from reticent.backends.sqlite.query import StoredRun
 from reticent.errors import RunNotFoundError, StoreError
 from reticent.records import Artifact
 from reticent.session import current
@@ -138,10 +140,17 @@ def test_a_store_that_is_locked_against_reading_says_so(root: Path, impatient: N
     assert get_run(run_id).metrics == {"m": 1.0}
 
 
+def whole(run: StoredRun) -> dict[str, Any]:
+    """All of a run, but for when it was delivered."""
+    deliveries = [(one.backend, one.state, one.delivered) for one in run.deliveries()]
+    assert deliveries[0][:2] == ("sqlite", "complete")
+    return {**run.to_dict(), "deliveries": deliveries}
+
+
 @pytest.mark.parametrize("spoil", [damage, garble])
 def test_a_damaged_store_says_so_and_is_built_anew(root: Path, spoil: Callable[[Path], None]) -> None:
     runs = [log(f"r{number}") for number in range(50)]
-    expected = {run.run_id: run.to_dict() for run in search_runs()}
+    expected = {run.run_id: whole(run) for run in search_runs()}
     path = schema.database_path(root)
     forget()
     spoil(path)
@@ -150,7 +159,7 @@ def test_a_damaged_store_says_so_and_is_built_anew(root: Path, spoil: Callable[[
     arrived = []
     assert reindex(arrived.append) == 51
     assert sum(arrived) > 51 * 4
-    assert {run.run_id: run.to_dict() for run in search_runs() if run.name != "one more"} == expected
+    assert {run.run_id: whole(run) for run in search_runs() if run.name != "one more"} == expected
     assert get_run(runs[7]).artifact_path("notes.txt").read_text() == "text of r7"
     assert Path(f"{path}.old").exists()
     assert path.stat().st_mode & 0o777 == 0o600

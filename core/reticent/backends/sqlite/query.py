@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from reticent import settings
-from reticent.backends import UnavailableError
+from reticent.backends import UnavailableError, name_of
 from reticent.backends.sqlite.backend import TABLES, blob_path
 from reticent.backends.sqlite.filters import compile_filter, compile_order
 from reticent.backends.sqlite.health import TROUBLES, Health
 from reticent.backends.sqlite.plain import finite, iso, parsed, plain
 from reticent.backends.sqlite.schema import check_held, unusable
 from reticent.files import safe_relative
+from reticent.progress import known
 from reticent.records import (
     Artifact,
     Console,
@@ -165,7 +167,26 @@ class StoredRun:
         return self._records(Lost, "time, writer, place")
 
     def deliveries(self) -> list[Delivery]:
-        return self._records(Delivery, "backend")
+        """How far each backend has got: those that have had something of the run, and the configured ones."""
+        chosen = settings.current().settings
+        said = {one.backend: one for one in self._records(Delivery, "backend")}
+        for url in chosen.backends:
+            nothing = Delivery(time=time.time(), backend=name_of(url), state="pending", delivered=0)
+            said.setdefault(nothing.backend, nothing)
+        # What the run log says may be old, or be missing: of a run that goes on, or whose process was killed.
+        for name, (progress, when) in known(settings.root(chosen), self.run_id).items():
+            error: Any = progress.error or None
+            if not progress.complete and name in said:
+                error = error or said[name].error
+            said[name] = Delivery(
+                time=when,
+                backend=name,
+                state="complete" if progress.complete else "pending",
+                delivered=progress.delivered,
+                rejected=progress.rejected,
+                error=error,
+            )
+        return [said[name] for name in sorted(said)]
 
     def redactions(self) -> list[Redaction]:
         """How often what was hidden, summed by all that is said of it; `time` is the last one's."""

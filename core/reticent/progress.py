@@ -93,6 +93,26 @@ class ProgressFiles:
         return self.directory / f"{run_id}.json"
 
 
+def known(root: Path, run_id: str) -> dict[str, tuple[Progress, float]]:
+    """How far each backend has got with a run, by the backends' names, and when it last got something (s).
+
+    Of several stores of one backend that is told which was given something last.
+    """
+    newest: dict[str, tuple[Progress, float]] = {}
+    for path in (root / "delivery").glob(f"*/{run_id}.json"):
+        name = path.parent.name.rpartition("-")[0]
+        try:
+            status = path.stat()
+            progress = msgspec.json.decode(path.read_bytes(), type=Progress)
+            if (root / "runs" / run_id).stat().st_mtime_ns - status.st_mtime_ns > _TICK:
+                progress.complete = False  # something was added since
+        except (FileNotFoundError, msgspec.DecodeError):
+            continue
+        if name not in newest or newest[name][1] < status.st_ctime:  # the time of change: the other one is set
+            newest[name] = progress, status.st_ctime
+    return newest
+
+
 def set_back(run: Path) -> set[str]:
     """Have every store get a run anew, whose directory this is; the names of the backends that have had something of it.
 
