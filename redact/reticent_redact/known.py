@@ -217,11 +217,9 @@ def _forms(value: str) -> list[Anchored]:
 
 
 def _rare_forms(value: str) -> list[Anchored]:
-    """The value in hex and twice in base64, and by its end in base64 whose lines end in its beginning."""
+    """The value in hex and twice in base64."""
     raw = value.encode("utf-8", "surrogatepass")
-    encoded = _in_base64(raw)
-    forms = [(form, 0, SHORTEST) for form in _in_base64(encoded[0].encode())]
-    forms += [(form, len(form) - SHORTEST, SHORTEST) for form in encoded if len(form) >= 2 * SHORTEST]
+    forms = [(form, 0, SHORTEST) for form in _in_base64(_in_base64(raw)[0].encode()) if len(form) >= SHORTEST]
     # Of hex an anchor is longer, and has a letter: as digits are all alike, eight of them are in every other number.
     letter = _HEX_LETTER.search(raw.hex())
     at = max(0, min(letter.start() - SHORTEST, 2 * len(raw) - _HEX_ANCHOR)) if letter else 0

@@ -1,7 +1,7 @@
 """The redactor: from a value to the same value without secrets, and from any value to text that may leave the process.
 
-`seal`, and `seal_next` for pieces, are the only makers of `SealedText`. What it cannot look at completely (an error, a
-bound) it withholds.
+`seal`, and `seal_next` for pieces, are the only makers of `SealedText`. What they cannot look at completely (an error, a
+bound) they withhold.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ MARKER = "[REDACTED:known-secret]"
         base64.b64encode(f"root:{SECRET}\n".encode()).decode(),
         base64.b64encode(f"u:{SECRET}!!".encode()).decode(),
         *(base64.b64encode(f"{'u' * size}:{SECRET}".encode()).decode() for size in range(1, 4)),
-        *(base64.encodebytes(b"." * size + SECRET.encode() + b"." * 90).decode() for size in range(20, 60)),
+        *(base64.encodebytes(b"." * size + SECRET.encode() + b"." * 90).decode() for size in range(20, 50)),
         base64.encodebytes(b"." * 40 + SECRET.encode()).decode().replace("\n", "\r\n"),
         base64.b64encode(base64.b64encode(SECRET.encode())).decode(),
         base64.b64encode(b"ab" + base64.b64encode(SECRET.encode() + b"\n")).decode(),
