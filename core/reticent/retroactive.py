@@ -114,7 +114,7 @@ def _each(
     wanted = known if run_ids is None else list(run_ids)
     for run_id in wanted:
         if run_id not in known:
-            raise RunNotFoundError(f"no run under {session.root} has the id {run_id!r}")
+            raise RunNotFoundError(session.seal("warning", f"no run under {session.root} has the id {run_id!r}"))
     applied = []
     for run_id in wanted:
         applied.append(_one(session, run_id, act))

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -56,15 +57,15 @@ def get_run(run_id: str) -> StoredRun:
     Raises RunNotFoundError, and StoreError if the embedded store cannot be used.
     """
     session = current()
-    connection = open_store(session)
-    found = query.get(connection, run_id)
+    connection, seal = open_store(session), partial(session.seal, "warning")
+    found = query.get(connection, seal, run_id)
     if found is None and len(run_id) >= SHORTEST_PREFIX:
         ids = query.ids_beginning(connection, run_id, 10)
         if len(ids) > 1:
-            raise RunNotFoundError(f"the ids of several runs begin with {run_id!r}: {', '.join(ids)}")
-        found = query.get(connection, ids[0]) if ids else None
+            raise RunNotFoundError(seal(f"the ids of several runs begin with {run_id!r}: {', '.join(ids)}"))
+        found = query.get(connection, seal, ids[0]) if ids else None
     if found is None:
-        raise RunNotFoundError(_not_found(connection, session.root, run_id))
+        raise RunNotFoundError(seal(_not_found(connection, session.root, run_id)))
     return found
 
 
@@ -104,13 +105,14 @@ def search_runs(
 
     `max_results=None` gives all of them. Raises FilterError, StoreError, and MissingExtraError where `output` needs pandas.
     """
+    session = current()
     if output not in ("list", "pandas"):
-        raise ValueError(f"output is 'list' or 'pandas', not {output!r}")
+        raise ValueError(session.seal("warning", f"output is 'list' or 'pandas', not {output!r}"))
     if output == "pandas":
         _import_pandas()
-    connection = open_store(current())
+    connection, seal = open_store(session), partial(session.seal, "warning")
     experiment_names = [experiments] if isinstance(experiments, str) else experiments
-    runs = query.search(connection, filter, order_by, max_results, experiment_names)
+    runs = query.search(connection, seal, filter, order_by, max_results, experiment_names)
     return _frame(runs) if output == "pandas" else runs
 
 
@@ -127,7 +129,7 @@ def sync(
     wanted = None if run_ids is None else list(run_ids)
     for run_id in wanted or ():
         if not RUN_ID.fullmatch(run_id) or not session.run_directory(run_id).is_dir():
-            raise RunNotFoundError(f"no run under {session.root} has the id {run_id!r}")
+            raise RunNotFoundError(session.seal("warning", f"no run under {session.root} has the id {run_id!r}"))
     return {session.seal("backend", url): _sync(session, url, wanted, advance) for url in dict.fromkeys(urls)}
 
 

@@ -24,10 +24,10 @@ def load_model(uri: str | os.PathLike[str], *, trust: bool = False) -> Any:
     try:
         text = (directory / FILE).read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise ReticentError(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
+        raise _error(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
     model = published_model(text)
     if runs_code(model.flavors) and not trust:
-        raise ReticentError(
+        raise _error(
             f"the model at {os.fspath(uri)!r} is stored as a pickle, and loading a pickle runs whatever code is in it; "
             "if you trust where it comes from, load it with load_model(..., trust=True)"
         )
@@ -48,11 +48,11 @@ def _directory(uri: str | os.PathLike[str]) -> Path:
         return Path(text)
     run_id, _, path = text.removeprefix("runs:/").strip("/").partition("/")
     if not run_id or not path:
-        raise ReticentError(f"a model's uri must be runs:/<run id>/<path>, not {text!r}")
+        raise _error(f"a model's uri must be runs:/<run id>/<path>, not {text!r}")
     try:
         run, within = safe_relative(run_id), safe_relative(path)
     except ValueError as error:
-        raise ReticentError(f"{text!r} names no model: {error}") from None
+        raise _error(f"{text!r} names no model: {error}") from None
     runs = settings.root(settings.current().settings) / "runs"
     if not (runs / run).is_dir():
         from reticent.store import get_run
@@ -65,11 +65,16 @@ def _check(directory: Path, file: ModelFile) -> None:
     try:
         digest = sha256_of(directory / safe_relative(file.path))
     except FileNotFoundError:
-        raise ReticentError(
-            f"the model in {directory} is not complete: {file.path!r} is missing; copy it again"
-        ) from None
+        raise _error(f"the model in {directory} is not complete: {file.path!r} is missing; copy it again") from None
     if digest != file.sha256:
-        raise ReticentError(
+        raise _error(
             f"{file.path!r} in {directory} is not the file that was published: its checksum differs; do not use it, "
             "and fetch the model again from where it came from"
         )
+
+
+def _error(message: str) -> ReticentError:
+    """An error that repeats what the caller gave, sealed: it may go to a log."""
+    from reticent.session import current
+
+    return ReticentError(current().seal("warning", message))

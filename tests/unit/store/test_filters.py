@@ -93,7 +93,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
                     pass
     open_run = reticent.start_run("goes on", nested=False)
     connection = open_store(current())
-    yield Logged(connection, search(connection, max_results=None))
+    yield Logged(connection, search(connection, str, max_results=None))
     open_run.end()
     settings.reset()
 
@@ -392,8 +392,8 @@ def test_filters_at_the_limits_run_and_beyond_them_are_refused() -> None:
     deep = "not " * 12 + "(" * 12 + "params.x = 1" + ")" * 12
     pattern = f"params.x like '{'%[' * 5000}'"
     for text in (many, listed, deep, pattern):
-        assert search(connection, text) == []
-        assert search(connection, text, ["params.x"] * 200) == []
+        assert search(connection, str, text) == []
+        assert search(connection, str, text, ["params.x"] * 200) == []
     for text in (
         f"{many} or params.x = 1",
         f"{listed} or run_id in ('a')",
@@ -426,7 +426,7 @@ def test_a_filter_must_be_text() -> None:
 def test_an_injection_is_a_value_like_any_other(logged: Logged) -> None:
     connection = logged.connection
     hostile = "'; DROP TABLE run; --"
-    assert [run.name for run in search(connection, f"run_name = {written(hostile)}")] == [hostile]
-    assert search(connection, "params.`x') OR 1=1 --` = '1'") == []
-    assert search(connection, "tags.x = '1'' OR ''1''=''1'") == []
-    assert len(search(connection, max_results=None)) == len(logged.runs)
+    assert [run.name for run in search(connection, str, f"run_name = {written(hostile)}")] == [hostile]
+    assert search(connection, str, "params.`x') OR 1=1 --` = '1'") == []
+    assert search(connection, str, "tags.x = '1'' OR ''1''=''1'") == []
+    assert len(search(connection, str, max_results=None)) == len(logged.runs)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import reticent
 from reticent.backends.sqlite.query import search
-from reticent.errors import FilterError, MissingExtraError, RunNotFoundError
+from reticent.errors import FilterError, MissingExtraError, ReticentError, RunNotFoundError
+from reticent.models import load_model
 from reticent.session import current
 from reticent.store import get_run, open_store, search_runs
 
@@ -63,10 +65,10 @@ def test_pages_have_every_run_once(root: Path) -> None:
     for number in range(7):
         log(str(number), 0.5)
     connection = open_store(current())
-    pages = [search(connection, "", ["metrics.loss"], 3, None, offset) for offset in (0, 3, 6, 9)]
+    pages = [search(connection, str, "", ["metrics.loss"], 3, None, offset) for offset in (0, 3, 6, 9)]
     assert [run.name for page in pages for run in page] == ["6", "5", "4", "3", "2", "1", "0"]
     with pytest.raises(ValueError, match="negative"):
-        search(connection, offset=-1)
+        search(connection, str, offset=-1)
 
 
 def test_as_many_statements_for_many_runs_as_for_one(root: Path) -> None:
@@ -77,7 +79,7 @@ def test_as_many_statements_for_many_runs_as_for_one(root: Path) -> None:
     for limit in (1, 20):
         statements: list[str] = []
         connection.set_trace_callback(statements.append)
-        assert len(search(connection, max_results=limit)) == limit
+        assert len(search(connection, str, max_results=limit)) == limit
         connection.set_trace_callback(None)
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 6
@@ -130,3 +132,45 @@ def test_what_is_read_from_cannot_be_written_to(root: Path) -> None:
     log("a")
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         open_store(current()).execute("DELETE FROM run")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda _, secret: get_run(secret),
+        lambda run_id, secret: get_run(f"{run_id}-{secret}"),
+        lambda _, secret: reticent.sync(run_ids=[secret]),
+        lambda _, secret: search_runs(secret),
+        lambda _, secret: search_runs(f"tags.a = {secret}"),
+        lambda _, secret: search_runs(f"metrics.a = '{secret}'"),
+        lambda _, secret: search_runs(f"{'metrics.a = 1 and ' * 6}{secret[:8]} = '{secret}'"),
+        lambda _, secret: search_runs(f"params.a = '{secret}"),
+        lambda _, secret: search_runs(f"tags.a = '1' {secret}"),
+        lambda _, secret: search_runs(f"tags.a like {secret}"),
+        lambda _, secret: search_runs(f"{secret}.a = 1"),
+        lambda _, secret: search_runs(order_by=[f"metrics.a {secret}"]),
+        lambda _, secret: search_runs(output=secret),
+        lambda run_id, secret: get_run(run_id).metric_summary(secret),
+        lambda run_id, secret: get_run(run_id).artifact_path(secret),
+        lambda _, secret: load_model(secret),
+        lambda _, secret: load_model(f"runs:/{secret}"),
+        lambda _, secret: load_model(f"runs:/{secret}/model"),
+        lambda run_id, secret: load_model(f"runs:/{run_id}/{secret}"),
+    ],
+)
+def test_an_error_does_not_repeat_the_secret_that_it_was_given(ask: Callable[[str, str], object], root: Path) -> None:
+    run_id = log("a", 0.5)
+    secret = "ghp_" + "R7mK2pQ9vT4xW1zBnC8dF3gH6jL5sYaE0uNi"
+    with pytest.raises((FilterError, ReticentError, ValueError, KeyError, FileNotFoundError)) as caught:
+        ask(run_id, secret)
+    for error in (caught.value, caught.value.__cause__):
+        assert all(secret[at : at + 8] not in str(error) for at in range(4, len(secret) - 8))
+
+
+def test_an_error_still_says_what_is_wrong_and_shows_the_rest(root: Path) -> None:
+    with pytest.raises(FilterError) as caught:
+        search_runs("params.password = 'corr3ct-h0rse' and loss < 1")
+    told = str(caught.value)
+    assert "there is no attribute what stands there (position 38)" in told
+    assert "corr3ct" not in told
+    assert "and loss < 1" in told

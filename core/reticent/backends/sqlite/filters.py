@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import NoReturn
 
 from reticent.backends.sqlite.fields import ALIASES, ALLOWED, ATTRIBUTE_PREFIXES, ATTRIBUTES, ENTITIES, Condition, Field
@@ -37,14 +38,18 @@ _OPERATORS = ("=", "!=", ">", ">=", "<", "<=")
 _LONGEST, _COMPARISONS, _VALUES, _DEEPEST, _LONGEST_PATTERN = 1_000_000, 200, 10_000, 25, 10_000
 """What SQLite takes in one statement, with room to spare."""
 
+_SHOWN = 200
+"""Characters of a text with a secret that an error shows, sealed."""
 
-def compile_filter(text: str) -> Condition:
-    """A WHERE condition and its parameters. Raises FilterError saying what is wrong, where, and what is allowed."""
-    parser = _Parser(text)
+
+def compile_filter(text: str, seal: Callable[[str], str] = str) -> Condition:
+    """A WHERE condition and its parameters. Raises FilterError saying what is wrong, where, and what is allowed; of the
+    text it repeats what `seal` leaves."""
+    parser = _Parser(text, seal)
     return ("1", []) if parser.token.kind == "end" else parser.filter()
 
 
-def compile_order(clauses: Sequence[str]) -> Condition:
+def compile_order(clauses: Sequence[str], seal: Callable[[str], str] = str) -> Condition:
     """The terms of an ORDER BY for clauses like `metrics.loss ASC`, and its parameters; NULL and NaN come last.
 
     What is equal in them, or all without clauses, is ordered newest first. Raises FilterError.
@@ -55,7 +60,7 @@ def compile_order(clauses: Sequence[str]) -> Condition:
         raise FilterError(f"more than {_COMPARISONS} order clauses")
     terms, values = [], []
     for clause in clauses:
-        term, more = _Parser(clause).order()
+        term, more = _Parser(clause, seal).order()
         terms.append(term)
         values += more
     return ", ".join([*terms, "run.start_time DESC NULLS LAST", "run.run_id"]), values
@@ -71,10 +76,10 @@ class _Token:
 class _Parser:
     """Recursive descent: or > and > not > comparison. `token` is the next one."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, seal: Callable[[str], str]) -> None:
         if not isinstance(text, str):
             raise FilterError(f"a filter or order clause is a str, not {type(text).__name__}")
-        self._text = text
+        self._text, self._seal = text, seal
         self._comparisons = self._values = self._depth = 0
         if len(text) > _LONGEST:
             self._fail(_LONGEST, f"a filter has {_LONGEST:,} characters at most")
@@ -142,7 +147,7 @@ class _Parser:
         if operator.kind == "operator":
             self._advance()
             if operator.text not in _OPERATORS:
-                self._fail(operator, f"{operator.text!r} is no comparator", field.comparators)
+                self._fail(operator, f"{self._quoted(operator.text)} is no comparator", field.comparators)
             return field.where(*self._compared(field, operator.text))
         negated = self._accept("NOT")
         word = self._accept("IN", "LIKE", "ILIKE")
@@ -208,10 +213,10 @@ class _Parser:
             key = _unquoted(key)
         if dot and not key:
             self._advance()  # tells of a quote that is not closed
-            self._fail(token, f"a key must follow {token.text!r}")
+            self._fail(token, f"a key must follow {self._quoted(token.text)}")
         entity = ENTITIES.get(prefix)
         if entity is None and dot and prefix not in ATTRIBUTE_PREFIXES:
-            self._fail(token, f"{prefix!r} is nothing that can be searched", ALLOWED)
+            self._fail(token, f"{self._quoted(prefix)} is nothing that can be searched", ALLOWED)
         if entity is not None and dot:
             self._advance()
             return Field(entity, key)
@@ -219,8 +224,8 @@ class _Parser:
         name = ALIASES.get(name, name)
         if name not in ATTRIBUTES:
             near = difflib.get_close_matches(name, ATTRIBUTES, 1)
-            hint = f"; did you mean {near[0] if near else f'metrics.{name[:100]}'}?"
-            self._fail(token, f"there is no attribute {name[:100]!r}{hint}", ALLOWED)
+            hint = f"; did you mean {near[0] if near else f'metrics.{name[:100]}'}?" if self._repeats else ""
+            self._fail(token, f"there is no attribute {self._quoted(name)}{hint}", ALLOWED)
         self._advance()
         return Field("attribute", name)
 
@@ -232,7 +237,7 @@ class _Parser:
             self._fail(token, f"a filter has {_VALUES:,} values at most")
         number = token.kind == "word" and _NUMBER.fullmatch(token.text) is not None
         if token.kind == "word" and not number and field.text is not None:
-            self._fail(token, f"expected a value, found {token.text[:100]!r}: text is written in quotes")
+            self._fail(token, f"expected a value, found {self._quoted(token.text)}: text is written in quotes")
         if token.kind != "string" and not number:
             wanted = (
                 "a number or a date in quotes" if field.is_time else "a number" if field.text is None else "a value"
@@ -284,7 +289,15 @@ class _Parser:
         self.token = next(self._tokens)
 
     def _found(self) -> str:
-        return "the end" if self.token.kind == "end" else repr(self.token.text[:100])
+        return "the end" if self.token.kind == "end" else self._quoted(self.token.text)
+
+    def _quoted(self, text: str) -> str:
+        return repr(text[:100]) if self._repeats else "what stands there"
+
+    @cached_property
+    def _repeats(self) -> bool:
+        """Whether a message may repeat parts of the text: what is hidden in the whole may not be found in a part."""
+        return self._seal(self._text) == self._text
 
     def _scan(self) -> Iterator[_Token]:
         position = 0
@@ -303,16 +316,22 @@ class _Parser:
 
     def _fail(self, place: _Token | int, message: str, allowed: str = "") -> NoReturn:
         position = place.start if isinstance(place, _Token) else place
-        first = max(0, position - 60)
-        shown = "".join(c if c.isprintable() else "?" for c in re.sub(r"\s", " ", self._text[first : position + 60]))
-        lead = "…" if first else ""
-        tail = "…" if position + 60 < len(self._text) else ""
-        lines = [
-            f"{message} (position {position})",
-            f"    {lead}{shown}{tail}",
-            " " * (4 + len(lead) + position - first) + "^",
-        ]
+        lines = [f"{message} (position {position})"]
+        if self._repeats:
+            first = max(0, position - 60)
+            lead = "…" if first else ""
+            tail = "…" if position + 60 < len(self._text) else ""
+            lines += [
+                f"    {lead}{_printable(self._text[first : position + 60])}{tail}",
+                " " * (4 + len(lead) + position - first) + "^",
+            ]
+        else:  # the position is another one there
+            lines.append(f"    {_printable(self._seal(self._text)[:_SHOWN])}")
         raise FilterError("\n".join([*lines, f"allowed: {allowed}"] if allowed else lines))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in re.sub(r"\s", " ", text))
 
 
 def _unquoted(text: str) -> str:

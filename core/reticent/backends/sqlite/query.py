@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -76,6 +76,8 @@ class StoredRun:
     metrics: dict[str, float]
     health: Health
     _connection: sqlite3.Connection = field(repr=False, compare=False)
+    _seal: Callable[[str], str] = field(repr=False, compare=False)
+    """For errors, which repeat what the caller gave."""
     _row: int = field(repr=False, compare=False)
 
     @property
@@ -106,7 +108,7 @@ class StoredRun:
             key,
         )
         if not rows:
-            raise KeyError(f"run {self.run_id} has no metric {key!r}")
+            raise KeyError(self._seal(f"run {self.run_id} has no metric {key!r}"))
         row = rows[0]
         return MetricSummary(row["count"], *(_number(row[name]) for name in ("first", "last", "smallest", "largest")))
 
@@ -127,21 +129,19 @@ class StoredRun:
         if not rows and any(file.path.startswith(f"{path.rstrip('/')}/") for file in self.artifacts()):
             return self._artifact_directory(path)
         if not rows:
-            raise FileNotFoundError(f"run {self.run_id} has no artifact {path!r}")
+            raise FileNotFoundError(self._seal(f"run {self.run_id} has no artifact {path!r}"))
         blob = blob_path(Path(_database(self._connection)), rows[0]["sha256"])
         if not blob.is_file():
-            raise FileNotFoundError(
-                f"the content of artifact {path!r} of run {self.run_id} is not in the store: {blob}"
-            )
+            message = f"the content of artifact {path!r} of run {self.run_id} is not in the store: {blob}"
+            raise FileNotFoundError(self._seal(message))
         return blob
 
     def _artifact_directory(self, path: str) -> Path:
         root = settings.root(settings.current().settings)
         directory = root / "runs" / self.run_id / "artifacts" / safe_relative(path)
         if not directory.is_dir():
-            raise FileNotFoundError(
-                f"the directory of artifacts {path!r} of run {self.run_id} is not there: {directory}"
-            )
+            message = f"the directory of artifacts {path!r} of run {self.run_id} is not there: {directory}"
+            raise FileNotFoundError(self._seal(message))
         return directory
 
     def references(self) -> list[Reference]:
@@ -198,7 +198,9 @@ class StoredRun:
 
     def children(self) -> list[StoredRun]:
         """The runs whose parent this is, in the order in which they were started."""
-        return _load(self._connection, "run.parent_id = ? ORDER BY run.start_time, run.run_id", [self.run_id])
+        return _load(
+            self._connection, self._seal, "run.parent_id = ? ORDER BY run.start_time, run.run_id", [self.run_id]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All of it for JSON: times in ISO 8601 (of metric points, for brevity, as seconds), NaN and infinities as text."""
@@ -253,6 +255,7 @@ class StoredRun:
 
 def search(
     connection: sqlite3.Connection,
+    seal: Callable[[str], str],
     filter: str = "",
     order_by: Sequence[str] = (),
     max_results: int | None = 1000,
@@ -261,22 +264,23 @@ def search(
 ) -> list[StoredRun]:
     """The runs that a filter finds, newest first unless `order_by` says otherwise; `max_results=None`: all of them.
 
-    Raises FilterError, StoreError, and ValueError for a negative number of results or offset.
+    Raises FilterError, StoreError, and ValueError for a negative number of results or offset. What errors repeat of the
+    caller's passes `seal`.
     """
     if offset < 0 or (max_results is not None and max_results < 0):
         raise ValueError("max_results and offset must not be negative")
-    condition, values = compile_filter(filter)
+    condition, values = compile_filter(filter, seal)
     if experiment_names is not None:
         condition += " AND experiment.name IN (SELECT value FROM json_each(?))"
         values = [*values, json.dumps(list(experiment_names))]
-    order, order_values = compile_order(order_by)
+    order, order_values = compile_order(order_by, seal)
     limit = [-1 if max_results is None else min(max_results, 1 << 62), min(offset, 1 << 62)]
-    return _load(connection, f"{condition} ORDER BY {order} LIMIT ? OFFSET ?", [*values, *order_values, *limit])
+    return _load(connection, seal, f"{condition} ORDER BY {order} LIMIT ? OFFSET ?", [*values, *order_values, *limit])
 
 
-def get(connection: sqlite3.Connection, run_id: str) -> StoredRun | None:
+def get(connection: sqlite3.Connection, seal: Callable[[str], str], run_id: str) -> StoredRun | None:
     """The run with exactly this id."""
-    found = _load(connection, "run.run_id = ?", [run_id])
+    found = _load(connection, seal, "run.run_id = ?", [run_id])
     return found[0] if found else None
 
 
@@ -292,7 +296,9 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
     return [(run_id, name) for run_id, name in _rows(connection, sql, [limit])]
 
 
-def _load(connection: sqlite3.Connection, condition: str, values: Sequence[object]) -> list[StoredRun]:
+def _load(
+    connection: sqlite3.Connection, seal: Callable[[str], str], condition: str, values: Sequence[object]
+) -> list[StoredRun]:
     rows = _named_rows(
         connection,
         "SELECT run.id, run_id, run.name, experiment.name AS experiment, parent_id, status, start_time, end_time, error"
@@ -315,6 +321,7 @@ def _load(connection: sqlite3.Connection, condition: str, values: Sequence[objec
             metrics={},
             health=Health("ok"),
             _connection=connection,
+            _seal=seal,
             _row=row["id"],
         )
         for row in rows
