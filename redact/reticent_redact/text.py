@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from reticent_redact import names, plausible
-from reticent_redact.assignments import Assignments, key_literals
+from reticent_redact import names
+from reticent_redact.assignments import Assigned, Assignments, key_literals
 from reticent_redact.known import Known
 from reticent_redact.literals import WINDOW, Literals
 from reticent_redact.markers import MARKER
@@ -42,7 +42,12 @@ _MOST_JOINED = 2_000
 _SHOWN = 256
 """Characters of what was found that tell whether it only shows what a secret looks like."""
 
-_TELLING = re.compile(r"[:=@>]|--")
+_TELLING = re.compile(r"[:=@>\uff1a\uff1d]|--")  # the last two are as wide as letters of East Asia
+_WIDE = re.compile("[\uff1a\uff1d]|[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff3f\uff0d]{3,256}")
+_OF_WIDE_KEYS = "\uff53\uff33\uff45\uff25\uff1a\uff1d"
+"""Wide s, S, e, E, colon, equals sign: one of them is in every key that is written so, or behind it."""
+
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _OF_TOKENS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 
@@ -96,6 +101,8 @@ class Scanner:
         """
         if "[REDACTED:" in text:
             text = MARKER.sub(self._wall, text)
+        if not text.isascii() and any(letter in text for letter in _OF_WIDE_KEYS):
+            text = _WIDE.sub(lambda wide: wide[0].translate(_NARROW), text)
         joined = self._join(len(text)) if self.known and len(text) >= WINDOW else None
         found = list(self._by_literal(text, channel, keys, joined))
         if self._patterns is not None:
@@ -133,16 +140,23 @@ class Scanner:
                 if at < done.get(index, -1) or (rule.only_in and channel not in rule.only_in):
                     continue
                 place = rule.find(text, at)
-                if place is not None and not plausible.is_filler(text[slice(*place)][:_SHOWN]):
+                if place is not None and not rule.stands_in(text[slice(*place)][:_SHOWN]):
                     start, end = place
                     # The rest of the word goes too: what follows a marker must not look like a beginning.
                     end = done[index] = _end_of_token(text, end)
                     yield Span(start, end, rule.id)
             if is_key and keys and at >= done.get(-1, 0):
                 assigned = self._assignments.find(text, at)
-                if assigned is not None:
-                    done[-1] = assigned.end
-                    yield Span(assigned.start, assigned.end, assigned.verdict.rule, assigned.key)
+                if assigned:  # what lies between the first and the next may be others' keys
+                    done[-1] = assigned[0].end
+                yield from map(_span, assigned)
+        if keys and not text.isascii():
+            for word, telling in names.NOT_ASCII.items():
+                at = text.find(word) if telling in text else -1
+                while at >= 0:
+                    assigned = self._assignments.find(text, at)
+                    yield from map(_span, assigned)
+                    at = text.find(word, assigned[0].end if assigned else at + 1)
 
     def _wall(self, marker: re.Match[str]) -> str:
         return "\n" * len(marker[0]) if marker[1] in self._rule_ids else marker[0]
@@ -180,6 +194,10 @@ def replace(text: str, spans: Iterable[tuple[Span, str]], start: int, end: int) 
         pieces += (text[start : max(start, span.start)], instead)
         start = span.end
     return "".join((*pieces, text[start:end]))
+
+
+def _span(assigned: Assigned) -> Span:
+    return Span(assigned.start, assigned.end, assigned.verdict.rule, assigned.key)
 
 
 def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:
