@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from reticent_redact import names, nested, plausible, tables
+from reticent_redact import names, plausible
 from reticent_redact.heads import IN_TWO, Head, head, key_at
 
 _AFTER_BARE = ("=", ":", " =", " :", "  ", "\t", " := ", ">", " =>", "]")
@@ -93,6 +93,12 @@ _IN_ESCAPED_QUERY = re.compile(r"""(?:(?!%26|%0[Aa])[^\s&"'`<>\\]){1,512}""")
 _PEEK = 256
 _ELEMENT = re.compile(r"[^<\n]{1,8192}")
 _CDATA = re.compile(r"(?:(?!\]\]>)[^\n]){1,8192}")
+_LONG = re.compile(
+    r"""(?:(?=(?P<call>[A-Za-z_][\w.]{0,96}))(?P=call)\((?:[a-z_]{1,16}=)?)?[bBrRfFuU]{0,2}(?:\\{0,3}["'`]){0,3}"""
+    rf"(?:{_SCHEME}[ \t]{{1,4}})?{plausible.UNBROKEN}{{16}}",
+    re.ASCII,
+)
+"""A value that may be a credential, whatever else there is to say about it."""
 _LONGEST_MAYBE = 512
 """Under a key that only may name a secret, an unquoted value of more characters is none."""
 _SHORTEST_DOUBTFUL = 6
@@ -118,15 +124,16 @@ class Assignments:
     def find(self, text: str, at: int) -> list[Assigned]:
         """The secret values whose key has a literal at `at`."""
         start, end = key_at(text, at)
-        verdict = self._judge(text[start:end].lstrip("-")) if start < end else None
+        verdict = self._judge(text[start:end].lstrip("-"))
         if verdict is None or verdict is names.KEPT:
             return []
         key = head(text, start, end)
         if key.at < 0:
             places = self._before(text, key, verdict) or list(self._column(text, key, verdict))
         else:
-            places = list(self._nested(text, key, verdict))
-            if not places:
+            has_more = key.assigns == ":" or text[key.at : key.at + 1] in ("[", "{")
+            places = list(self._nested(text, key, verdict)) if has_more else []
+            if not places and (verdict.certain or key.front in ("?", "&") or _LONG.match(text, key.at)):
                 place = self._place(text, key, verdict)
                 places = [place] if place is not None else []
         return [Assigned(*place, key.key, verdict) for place in places]
@@ -192,8 +199,9 @@ class Assignments:
 
     def _nested(self, text: str, key: Head, verdict: names.Verdict) -> Iterator[tuple[int, int]]:
         """The places of the secrets in the container behind a key, or on the lines under it."""
-        opens = text[key.at : key.at + 1]
-        if opens and opens in "[{" and key.assigns and text[key.at : key.at + 2] != "{{":
+        from reticent_redact import nested  # most texts have none, and its patterns take a while to make
+
+        if text[key.at : key.at + 1] in ("[", "{") and key.assigns and text[key.at : key.at + 2] != "{{":
             leaves = nested.inside(text, key.at, self._names_secret)
         elif key.assigns == ":":
             leaves = nested.below(text, key.start, key.end, self._names_secret)
@@ -230,6 +238,8 @@ class Assignments:
         """The places of the values in the column that a key is the header of."""
         if not verdict.certain:
             return
+        from reticent_redact import tables  # as above
+
         for start, end in tables.column(text, key.start, key.end):
             value = text[start:end]
             if self._names_secret(value):
@@ -299,13 +309,8 @@ def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
                 dict.fromkeys((*_cases(spaced), spaced.title(), spaced.replace("api", "API").replace("ssh", "SSH")))
             )
     found.update(dict.fromkeys(("APIkey", "APIKey", "API Key", "PASSword", "passWORD", "pASSWORD")))
-    found.update(
-        (f"{end}{tail}", None)
-        for word in ("word", "sswd", "cret", "_key")
-        for end in _odd_cases(word)
-        for tail in "=:\"' "
-    )
-    found.update((f"{begin}word", None) for begin in _odd_cases("pass"))
+    found.update(dict.fromkeys(end for word in ("sword", "asswd", "ecret", "i_key") for end in _odd_cases(word)))
+    found.update(dict.fromkeys(f"{begin}word" for begin in _odd_cases("pass")))
     for word in names.MAYBE:
         for case in _cases(word):
             found.update(dict.fromkeys(case + tail for tail in _AFTER_BARE))
@@ -322,4 +327,4 @@ def _cases(word: str) -> tuple[str, str, str]:
 def _odd_cases(word: str) -> set[str]:
     """A word with capitals and small letters in every order, but for those in which it is usually written."""
     cases = {"".join(letters) for letters in product(*((letter, letter.upper()) for letter in word))}
-    return cases - {*_cases(word), f"_{word[1:].capitalize()}"}
+    return cases - set(_cases(word))

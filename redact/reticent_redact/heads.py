@@ -11,6 +11,8 @@ _KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _KEY_BEFORE = 64
 _FRONT = 128
 """Characters before a key that tell what it is there."""
+_CALL = 48
+_OPENS = "\"'\\ \t\n"
 _NAMESPACE = 32
 """Characters between `<` and an element's own name."""
 
@@ -79,8 +81,8 @@ def key_at(text: str, at: int) -> tuple[int, int]:
     found = _KEY.match(text, at)
     if found is None:
         return at, at
-    before = text[max(0, at - _KEY_BEFORE) : at]
-    return at - (len(before) - len(before.rstrip(_KEY_CHARACTERS))), found.end()
+    before = text[at - _KEY_BEFORE if at > _KEY_BEFORE else 0 : at]
+    return at - len(before) + len(before.rstrip(_KEY_CHARACTERS)), found.end()
 
 
 def head(text: str, start: int, end: int) -> Head:
@@ -88,9 +90,9 @@ def head(text: str, start: int, end: int) -> Head:
     key = text[start:end]
     name, front = key.lstrip("-"), text[start - 1 : start] if start else ""
     found = _BEHIND.match(text, end)
-    if found is None:
-        return Head(name, start, end)
-    kind = found.lastgroup
+    kind = found.lastgroup if found is not None else None
+    if found is None or kind is None or kind == "quote":
+        return Head(name, start, end, quoted=kind is not None)
     quoted = found["quote"] is not None
     if kind == "assigns":
         assigns, at = found["assigns"], found.end()
@@ -123,6 +125,6 @@ def head(text: str, start: int, end: int) -> Head:
     ):
         default = _DEFAULT.match(text, found.end())
         at, doubtful = (default.end(), True) if default else (-1, False)
-    elif kind == "argument" and _SETS.search(before):
+    elif kind == "argument" and before.rstrip(_OPENS)[-1:] == "(" and _SETS.search(before[-_CALL:]):
         at, doubtful = found.end(), True
     return Head(name, start, end, at, "", front, quoted, element, doubtful)

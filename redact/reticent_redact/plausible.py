@@ -60,7 +60,7 @@ _CODE = re.compile(
     rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|os\.environ|getpass|input|prompt"
     r"|(?:[A-Za-z]{1,16}\.)?[A-Z][A-Za-z]{0,48}(?:Key|Keys|Type|Types|Str|Bytes|Callable|Token|Credentials?|Password|Secret|Auth)"
     rf"|[@&*]?_{{0,2}}(?:[A-Za-z]{{1,32}}_){{0,4}}(?i:{_SECRET_WORD})s?"
-    rf"|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}(?:[eE][+-]?\d{{1,3}})?|{_CALL}",
+    rf"|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}(?:[eE][+-]?\d{{1,3}})?",
     re.ASCII,
 )
 _NO_TEXT = re.compile(rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}", re.ASCII)
@@ -99,7 +99,9 @@ def is_stand_in(value: str) -> bool:
 
 def is_code(value: str) -> bool:
     """Whether what follows `password =` without quotes is a type, a number or the place the password comes from."""
-    return len(value) <= 160 and (value.lower().rstrip(",") in _TYPES or _CODE.fullmatch(value) is not None)
+    if len(value) > 160:
+        return False
+    return value.lower().rstrip(",") in _TYPES or any(code.fullmatch(value) for code in (_CODE, _CODE_HERE))
 
 
 def is_code_at(text: str, at: int) -> bool:
@@ -112,7 +114,8 @@ def is_no_text(value: str) -> bool:
     return value.lower() in _TYPES or (len(value) <= 160 and _NO_TEXT.fullmatch(value) is not None)
 
 
-_CREDENTIAL = re.compile(r"[A-Za-z0-9_\-.+/=~:%|!$@]{16,8192}", re.ASCII)
+UNBROKEN = r"[A-Za-z0-9_\-.+/=~:%|!$@]"
+_CREDENTIAL = re.compile(UNBROKEN + "{16,8192}", re.ASCII)
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _LONG_RUN = re.compile(r"[A-Za-z0-9]{12}", re.ASCII)
 _DATE = re.compile(r"20\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_T.]?\d\d[-_:.]?\d\d(?:[-_:.]?\d\d)?)?", re.ASCII)

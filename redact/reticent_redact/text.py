@@ -101,10 +101,13 @@ class Scanner:
         """
         if "[REDACTED:" in text:
             text = MARKER.sub(self._wall, text)
-        if not text.isascii() and any(letter in text for letter in _OF_WIDE_KEYS):
+        foreign = _beyond_ascii(text)
+        if any(letter in window for _, window in foreign for letter in _OF_WIDE_KEYS):
             text = _WIDE.sub(lambda wide: wide[0].translate(_NARROW), text)
         joined = self._join(len(text)) if self.known and len(text) >= WINDOW else None
         found = list(self._by_literal(text, channel, keys, joined))
+        if keys:
+            found += self._by_foreign_word(text, foreign)
         if self._patterns is not None:
             found += [Span(*place) for place in self._patterns.find(text, channel)]
         if self.known and joined is None:
@@ -150,13 +153,17 @@ class Scanner:
                 if assigned:  # what lies between the first and the next may be others' keys
                     done[-1] = assigned[0].end
                 yield from map(_span, assigned)
-        if keys and not text.isascii():
-            for word, telling in names.NOT_ASCII.items():
-                at = text.find(word) if telling in text else -1
+
+    def _by_foreign_word(self, text: str, windows: list[tuple[int, str]]) -> Iterator[Span]:
+        for word, telling in names.NOT_ASCII.items():
+            done = 0
+            for start, window in windows:
+                at = window.find(word, max(0, done - start)) if telling in window else -1
                 while at >= 0:
-                    assigned = self._assignments.find(text, at)
+                    assigned = self._assignments.find(text, start + at)
                     yield from map(_span, assigned)
-                    at = text.find(word, assigned[0].end if assigned else at + 1)
+                    done = assigned[0].end if assigned else start + at + len(word)
+                    at = window.find(word, done - start)
 
     def _wall(self, marker: re.Match[str]) -> str:
         return "\n" * len(marker[0]) if marker[1] in self._rule_ids else marker[0]
@@ -194,6 +201,14 @@ def replace(text: str, spans: Iterable[tuple[Span, str]], start: int, end: int) 
         pieces += (text[start : max(start, span.start)], instead)
         start = span.end
     return "".join((*pieces, text[start:end]))
+
+
+def _beyond_ascii(text: str) -> list[tuple[int, str]]:
+    """The windows of a text that have other characters than ASCII, and where they begin; each reaches into the next."""
+    if text.isascii():
+        return []
+    windows = ((start, text[start : start + WINDOW + CONTEXT]) for start in range(0, len(text), WINDOW))
+    return [(start, window) for start, window in windows if not window.isascii()]
 
 
 def _span(assigned: Assigned) -> Span:
