@@ -2,20 +2,19 @@
 
 Looked for where the words of secret keys stand. A word that only may name a secret (`token`) is everywhere in the text of
 machine learning, so it counts together with what makes it a key: `token=`, `token": "`. After a quoted key comes a quoted
-value or none of interest: `"pad_token": 7` is passed over by the first look.
+value, a container or none of interest: `"pad_token": 7` is passed over by the first look.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 from reticent_redact import names, plausible
-
-_KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-_KEY_BEFORE = 64
+from reticent_redact.heads import IN_TWO, Head, head, key_at
 
 _AFTER_BARE = ("=", ":", " =", " :", "  ", "\t", " := ", ">", " =>", "]")
 _AFTER_QUOTED = (
@@ -37,22 +36,33 @@ _AFTER_QUOTED = (
     "{q}:\n",
     "{q}:  ",
     "{q})",
+    "{q}: [",
+    "{q}:[",
+    "{q}: {{",
+    "{q}:{{",
 )
 
-_HEAD = re.compile(
-    r"""(?=(?P<key>[\w.-]{1,64}))(?P=key)(?P<quote>\\{0,3}["'`])?(?(quote)[\])]?)"""
-    r"""(?:[ \t]{0,8}(?P<assigns>=>|:=|==|=|:(?!//))(?(quote)\s{0,8}|[ \t]{0,8})"""
-    r"""|(?P<element>>)(?=[^<\s])"""
-    r"""|(?(quote)(?:,\s{0,8}(?:\\{0,3}["'](?i:value|val)\\{0,3}["']\s{0,4}:\s{0,4})?|\s{1,4}(?i:value)\s{0,2}=\s{0,2})"""
-    r"""|(?:[ \t]{1,8}(?=[^\s-])|[ \t]{0,4}\r?\n[ \t]{1,40}(?i:value)[ \t]{0,4}:[ \t]{1,8})))""",
+_VALUE_BEFORE = re.compile(
+    r"""(?<!\w)(?i:value|val)\\{0,3}["']?\s{0,4}[:=]\s{0,4}(?P<mark>\\{0,3}["'])(?P<value>[^"'\n]{1,256}?)(?P=mark)"""
+    r"""\s{0,4},?\s{0,32}(?:\\{0,3}["'])?(?i:name|key)(?:\\{0,3}["'])?\s{0,4}[:=]\s{0,4}\\{0,3}["']\Z"""
+)
+"""`"value": "...", "name": "key"`: the value comes before its key."""
+_NAME_BEFORE = re.compile(r"""(?i:name|key)(?:\\{0,3}["'])?\s{0,4}[:=]\s{0,4}\\{0,3}["']\Z""")
+_VALUE_REACH = 384
+
+_GETS = re.compile(
+    "_{0,2}(?:get|load|read|open|fetch|input|prompt|ask|env|lookup|find|resolve|import|require|path|purepath|posixpath"
+    "|windowspath|ref|file|sub|join|len|int|float|encode|decode|strip|split|replace|format)",
+    re.IGNORECASE,
+)
+"""Calls whose argument says where a value comes from, or what is done with it."""
+_OPENING = re.compile(
+    r"""(?:(?=(?P<call>[A-Za-z_][\w.]{0,96}))(?P=call)\((?:[a-z_]{1,16}=)?)?"""
+    r"""[bBrRfFuU]{0,2}(?P<mark>"{3}|'{3}|["'`]|\\{1,3}["'])""",
     re.ASCII,
 )
-"""From inside a key to its value: `key=`, `"key": `, `["key"] = `, `--key `, `<key>`, `"name": "key", "value": `.
-
-The look ahead takes the key in one piece: what does not fit is not tried again with less of it.
-"""
-
-_OPENING = re.compile(r"""(?:[A-Za-z_]{0,24}\()?[bBrRfFuU]{0,2}(?P<mark>"{3}|'{3}|["'`]|\\{1,3}["'])""")
+_HOLDS = re.compile(r"(?i:secret|field|str|bytes|string|password)\w{0,16}\Z", re.ASCII)
+"""A call that makes nothing of a text but a secret, or the default of a field."""
 _UNESCAPED = r"(?:(?<!\\)|(?<=[^\\]\\\\))"
 _CLOSING = {mark: re.compile(rf"{_UNESCAPED}{mark}|\n|\Z") for mark in ('"', "'", "`")} | {
     mark: re.compile(rf"{_UNESCAPED}{mark}|\Z") for mark in ('"""', "'''")
@@ -63,13 +73,14 @@ _CLOSING_IN_STRING = re.compile(r"""\\{1,3}["']|["'\n]|\Z""")  # JSON in a JSON 
 _SCHEME = "(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)"  # of an Authorization header
 _BARE = re.compile(
     rf"(?:{_SCHEME}[ \t]{{1,4}})?(?!{_SCHEME}(?:\s|\Z))"
-    r"""(?P<value>\$\{\w{1,64}\}|\\\\|[^\s"'`,;:=)}\]&|\\])""",
+    rf"""(?P<value>{plausible.REFERENCE}|\\\\|[^\s"'`,;:=)}}\]&|\\])""",
     re.ASCII,
 )
 _BARE_RUN = re.compile(r"""[^\s"'`,;&)}\]<>\\]*""")
 _BARE_END = re.compile(
     # Punctuation ends the value where something else begins, and is part of it otherwise.
-    r"""\s|\Z|(?<!\\)\\(?=["'`nrt])|["'`,;&)}\]<>](?=\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:])""",
+    r"""\s|\Z|(?<!\\)\\(?=["'`nrt])|\)(?=:\s)"""
+    r"""|["'`,;&)}\]<>](?=\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:])""",
     re.ASCII,
 )
 _BLOCK = re.compile(
@@ -78,12 +89,21 @@ _BLOCK = re.compile(
 """A YAML block: `key: |` and the lines that are indented under it."""
 
 _IN_QUERY = re.compile(r"""[^\s&#"'`<>\\]+""")
+_IN_ESCAPED_QUERY = re.compile(r"""(?:(?!%26|%0[Aa])[^\s&"'`<>\\]){1,512}""")
 _PEEK = 256
-_NAMESPACE = 32
-"""Characters between `<` and an element's own name."""
 _ELEMENT = re.compile(r"[^<\n]{1,8192}")
+_CDATA = re.compile(r"(?:(?!\]\]>)[^\n]){1,8192}")
+_LONG = re.compile(
+    r"""(?:(?=(?P<call>[A-Za-z_][\w.]{0,96}))(?P=call)\((?:[a-z_]{1,16}=)?)?[bBrRfFuU]{0,2}(?:\\{0,3}["'`]){0,3}"""
+    rf"(?:{_SCHEME}[ \t]{{1,4}})?{plausible.UNBROKEN}{{16}}",
+    re.ASCII,
+)
+"""A value that may be a credential, whatever else there is to say about it."""
 _LONGEST_MAYBE = 512
 """Under a key that only may name a secret, an unquoted value of more characters is none."""
+_SHORTEST_DOUBTFUL = 6
+_SHORTEST_LEAF = 4
+_LONGEST_NAME = 64
 
 
 class Assigned(NamedTuple):
@@ -101,62 +121,154 @@ class Assignments:
     def __init__(self, judge: Callable[[str], names.Verdict | None]) -> None:
         self._judge = judge
 
-    def find(self, text: str, at: int) -> Assigned | None:
-        """The secret value whose key has a literal at `at`."""
-        head = _HEAD.match(text, at)
-        if head is None:
-            return None
-        before = text[max(0, at - _KEY_BEFORE) : at]
-        start = at - (len(before) - len(before.rstrip(_KEY_CHARACTERS)))
-        key = text[start : head.end("key")]
-        front = text[max(0, start - 1) : start]
-        if head["element"]:
-            if front != "<" and not (front == ":" and "<" in text[max(0, start - _NAMESPACE) : start]):
-                return None
-        elif head["assigns"] is None and not (
-            key.startswith("--") or "value" in text[head.end("key") : head.end()].lower()
-        ):
-            return None
-        key = key.lstrip("-")
-        verdict = self._judge(key)
+    def find(self, text: str, at: int) -> list[Assigned]:
+        """The secret values whose key has a literal at `at`."""
+        start, end = key_at(text, at)
+        verdict = self._judge(text[start:end].lstrip("-"))
         if verdict is None or verdict is names.KEPT:
-            return None
-        in_query = head["assigns"] == "=" and front in ("?", "&")
-        certain = verdict.certain and not names.is_plural(key)  # `secrets:` begins a list of names as well
-        place = _place_in_query(text, head.end(), verdict) if in_query else _place(text, head, certain)
-        if place is None or text[place[0] - 1] == "`":  # a shell's command, whose output is the value
+            return []
+        key = head(text, start, end)
+        if key.at < 0:
+            places = self._before(text, key, verdict) or list(self._column(text, key, verdict))
+        else:
+            has_more = key.assigns == ":" or text[key.at : key.at + 1] in ("[", "{")
+            places = list(self._nested(text, key, verdict)) if has_more else []
+            if not places and (verdict.certain or key.front in ("?", "&") or _LONG.match(text, key.at)):
+                place = self._place(text, key, verdict)
+                places = [place] if place is not None else []
+        return [Assigned(*place, key.key, verdict) for place in places]
+
+    def _place(self, text: str, key: Head, verdict: names.Verdict) -> tuple[int, int] | None:
+        """The place of the one value behind a key, if it is a secret."""
+        in_query = key.assigns == "=" and key.front in ("?", "&")
+        certain = verdict.certain and not names.is_plural(key.key)  # `secrets:` begins a list of names as well
+        doubtful = key.doubtful
+        if in_query:
+            place = _place_in_query(text, key.at, verdict)
+        elif key.assigns in ("%3D", "%3d"):
+            escaped = _IN_ESCAPED_QUERY.match(text, key.at)
+            place = escaped.span() if escaped else None
+        elif key.element:
+            element = (_CDATA if text[key.at - 1] == "[" else _ELEMENT).match(text, key.at)
+            place = element.span() if element else None
+        else:
+            opening = _OPENING.match(text, key.at)
+            if opening is not None and opening["call"] and _GETS.match(opening["call"].rpartition(".")[2]):
+                return None
+            if opening is not None and key.front == opening["mark"] and not key.quoted:
+                place = None  # `prompt='Password: '`: the mark closes what it stands in
+            elif opening is None:
+                place = _unquoted(text, key, certain)
+            else:
+                place = _quoted(text, opening)
+                doubtful = doubtful or (opening["call"] is not None and _HOLDS.search(opening["call"]) is None)
+        if place is None or not self._is_secret(text, place, verdict, certain or in_query):
             return None
         value = text[slice(*place)]
-        if plausible.says_nothing(value) or plausible.is_code(value) or plausible.is_filler(value[:_PEEK]):
+        if self._is_a_name(value, key):
             return None
-        if verdict.rule.endswith(("-key", "-token")) and plausible.is_word(value):
-            return None  # `secretKey: api-key` in a manifest: no key and no token is a word
-        if not (certain or in_query or plausible.looks_like_credential(value)):
+        if doubtful and not (len(value) >= _SHORTEST_DOUBTFUL and plausible.is_mixed(value) and value[0] not in "-/.~"):
             return None
-        return Assigned(*place, key, verdict)
+        return place
+
+    def _is_a_name(self, value: str, key: Head) -> bool:
+        """Whether a value is the name of a variable: `self._secret = value`, `password=db_password`."""
+        if value in (key.key, key.key.upper()):
+            return True
+        if not value.replace("_", "").isalpha() or not value.isascii():
+            return False
+        of_object = key.key.startswith(("self.", "cls.", "this.")) and key.assigns == "="
+        return of_object or ("_" in value and self._names_secret(value))
+
+    def _is_secret(self, text: str, place: tuple[int, int], verdict: names.Verdict, certain: bool) -> bool:
+        value, before = text[slice(*place)], text[place[0] - 1 : place[0]]
+        if not (certain or plausible.looks_like_credential(value)):
+            return False
+        if before == "`" and " " in value:
+            return False  # a shell's command, whose output is the value
+        shown = value[:_PEEK]
+        if plausible.says_nothing(value) or (plausible.is_stand_in if certain else plausible.is_filler)(shown):
+            return False
+        if before in ('"', "'", "`"):
+            if plausible.is_no_text(value):
+                return False
+        elif plausible.is_code(value) or plausible.is_code_at(text, place[0]):
+            return False
+        # `secretKey: api-key` in a manifest: no key and no token is a word.
+        return not (verdict.rule.endswith(("-key", "-token")) and plausible.is_word(value))
+
+    def _nested(self, text: str, key: Head, verdict: names.Verdict) -> Iterator[tuple[int, int]]:
+        """The places of the secrets in the container behind a key, or on the lines under it."""
+        from reticent_redact import nested  # most texts have none, and its patterns take a while to make
+
+        if text[key.at : key.at + 1] in ("[", "{") and key.assigns and text[key.at : key.at + 2] != "{{":
+            leaves = nested.inside(text, key.at, self._names_secret)
+        elif key.assigns == ":":
+            leaves = nested.below(text, key.start, key.end, self._names_secret)
+        else:
+            return
+        for leaf in leaves:
+            value = text[leaf.start : leaf.end]
+            if (leaf.quoted or (key.assigns == ":" and plausible.is_mixed(value))) and self._is_leaf(
+                value, leaf.key, verdict
+            ):
+                yield leaf.start, leaf.end
+
+    def _is_leaf(self, value: str, key: str, verdict: names.Verdict) -> bool:
+        """Whether a value in a container under a secret's name is a secret, and not a word about it or its name."""
+        if names.describes(key) or self._names_secret(value):
+            return False
+        if not verdict.certain:
+            return plausible.looks_like_credential(value)
+        if len(value) < _SHORTEST_LEAF or plausible.says_nothing(value) or plausible.is_stand_in(value[:_PEEK]):
+            return False
+        return not (" " in value or plausible.is_word(value.lower()) or plausible.is_code(value))
+
+    def _before(self, text: str, key: Head, verdict: names.Verdict) -> list[tuple[int, int]]:
+        """The place of the value in `"value": "...", "name": "key"`."""
+        if not key.quoted or _NAME_BEFORE.search(text, max(0, key.start - 24), key.start) is None:
+            return []
+        begin = max(0, key.start - _VALUE_REACH)
+        found = _VALUE_BEFORE.search(text, begin, key.start)
+        if found is None or not self._is_secret(text, found.span("value"), verdict, verdict.certain):
+            return []
+        return [found.span("value")]
+
+    def _column(self, text: str, key: Head, verdict: names.Verdict) -> Iterator[tuple[int, int]]:
+        """The places of the values in the column that a key is the header of."""
+        if not verdict.certain:
+            return
+        from reticent_redact import tables  # as above
+
+        for start, end in tables.column(text, key.start, key.end):
+            value = text[start:end]
+            if self._names_secret(value):
+                return
+            if self._is_leaf(value, "", verdict):
+                yield start, end
+
+    def _names_secret(self, text: str) -> bool:
+        return bool(text) and len(text) <= _LONGEST_NAME and self._judge(text) not in (None, names.KEPT)
 
 
-def _place(text: str, head: re.Match[str], certain: bool) -> tuple[int, int] | None:
-    """From where to where the value reaches that begins behind `head`."""
-    at = head.end()
-    if head["element"]:
-        element = _ELEMENT.match(text, at)
-        return element.span() if element else None
-    opening = _OPENING.match(text, at)
-    if opening is not None:
-        closing = _CLOSING.get(opening["mark"], _CLOSING_IN_STRING).search(text, opening.end())
-        return (opening.end(), closing.start()) if closing else None
+def _quoted(text: str, opening: re.Match[str]) -> tuple[int, int] | None:
+    closing = _CLOSING.get(opening["mark"], _CLOSING_IN_STRING).search(text, opening.end())
+    return (opening.end(), closing.start()) if closing else None
+
+
+def _unquoted(text: str, key: Head, certain: bool) -> tuple[int, int] | None:
+    """From where to where a value reaches that stands behind a key without quotes."""
     if certain:
-        block = _BLOCK.match(text, at)
+        block = _BLOCK.match(text, key.at)
         if block is not None:
             return block.span("value")
     # After a quoted key (JSON, a dict) what has no quotes is a number, a literal or a container.
-    bare = None if head["quote"] else _BARE.match(text, at)
+    bare = None if key.quoted else _BARE.match(text, key.at)
     if bare is None:
         return None
     start = bare.start("value")
     end = _bare_end(text, bare.end(), start + _LONGEST_MAYBE)
-    if end is None and certain and not plausible.is_filler(text[start : start + _PEEK]):
+    if end is None and certain and not plausible.is_stand_in(text[start : start + _PEEK]):
         end = _bare_end(text, start + _LONGEST_MAYBE, len(text))  # it is a secret now: nobody looks at it again
     return None if end is None else (start, end)
 
@@ -191,6 +303,14 @@ def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
             found.update(dict.fromkeys(_cases(joined)))
         found["".join((sequence[0], *(word.capitalize() for word in sequence[1:])))] = None
         found["".join(word.capitalize() for word in sequence)] = None
+        if IN_TWO.fullmatch(sequence[-1]):
+            spaced = " ".join(sequence)
+            found.update(
+                dict.fromkeys((*_cases(spaced), spaced.title(), spaced.replace("api", "API").replace("ssh", "SSH")))
+            )
+    found.update(dict.fromkeys(("APIkey", "APIKey", "API Key", "PASSword", "passWORD", "pASSWORD")))
+    found.update(dict.fromkeys(end for word in ("sword", "asswd", "ecret", "i_key") for end in _odd_cases(word)))
+    found.update(dict.fromkeys(f"{begin}word" for begin in _odd_cases("pass")))
     for word in names.MAYBE:
         for case in _cases(word):
             found.update(dict.fromkeys(case + tail for tail in _AFTER_BARE))
@@ -202,3 +322,9 @@ def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
 
 def _cases(word: str) -> tuple[str, str, str]:
     return word.lower(), word.upper(), word.capitalize()
+
+
+def _odd_cases(word: str) -> set[str]:
+    """A word with capitals and small letters in every order, but for those in which it is usually written."""
+    cases = {"".join(letters) for letters in product(*((letter, letter.upper()) for letter in word))}
+    return cases - set(_cases(word))

@@ -42,6 +42,25 @@ def _set_of(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+_FOREIGN = {
+    "contraseña": "contrasena",
+    "hasło": "haslo",
+    "пароль": "parol",
+    "密码": "mima",
+    "密碼": "mima",
+    "口令": "kouling",
+    "パスワード": "pasuwado",
+    "비밀번호": "bimilbeonho",
+}
+"""Other languages' words for a password, and how they are spelled here."""
+
+NOT_ASCII = {
+    case: next(letter for letter in case if not letter.isascii())
+    for word in _FOREIGN
+    for case in (word, word.upper(), word.capitalize())
+}
+"""What stands where a secret key may, and is looked for by itself: by its first letter that few texts have."""
+
 SECRET = {
     tuple(sequence.split())
     for sequence in (
@@ -52,8 +71,26 @@ SECRET = {
         "passcode",
         "pass word",
         "pass phrase",
-        "db pass",
-        "user pass",
+        *(
+            f"{of} {word}"
+            for of, word in product(_set_of("db user smtp mail admin root become sudo login ssh"), ("pass", "pw"))
+        ),
+        "ftp pass",
+        "ldap pass",
+        "redis pass",
+        "mysql pass",
+        "postgres pass",
+        "requirepass",
+        "masterauth",
+        "psk",
+        "pre shared key",
+        "preshared key",
+        *_FOREIGN.values(),
+        "passwort",
+        "kennwort",
+        "mot de passe",
+        "senha",
+        "wachtwoord",
         "secret",
         "credential",
         "authorization",
@@ -66,7 +103,7 @@ SECRET = {
         "master key",
         "signing key",
         "encryption key",
-        "storage key",
+        "fernet key",
         "subscription key",
         "deploy key",
         "license key",
@@ -117,9 +154,12 @@ _DESCRIBING = _set_of(
     "type types version versions url uri endpoint host field fields column columns policy expiry expires expired "
     "expiration ttl timeout enabled disabled required format arn header hint env var variable variables region "
     "provider manager store backend strategy mode min max limit index idx pattern regex prefix suffix rotation "
-    "strength age date time at created updated loss score accuracy acc f1 auc rate error"
+    "strength age date time at created updated loss score accuracy acc f1 auc rate error dim dims shape dtype width "
+    "ratio"
 )
 """A key that ends so says something about a secret and does not hold it."""
+
+_OWNER = _set_of("user username login email account owner description title comment note label help example database")
 
 _ML_TOKEN = _set_of(
     "pad eos bos unk sep cls mask special additional num n max min new image video audio speech text start end "
@@ -131,7 +171,7 @@ _ML_KEY = _set_of(
     "primary foreign sort sorting group groupby partition public cache dict state metric score monitor label "
     "target feature sample batch data dataset input output image text index column col row item record field json "
     "yaml config param hash join lookup merge order rank query value num n max min use head add weight weights "
-    "bias loss layer model module task class prefix"
+    "bias loss layer model module task class prefix experiment run trial study missing unexpected"
 )
 _ML_PASS = _set_of("forward backward first second low high band one multi single")
 _PLAIN_VARIABLE = _set_of("public pad eos bos unk sep cls mask num max min primary foreign sort partition host known")
@@ -155,6 +195,8 @@ _SECRET_FILES = _set_of(
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEY_LIMIT = 256
+_PIECE = 2
+"""Letters: a word of no more may be a piece of one whose case changes within it."""
 
 _IN_VARIABLES = MAYBE - {"session", "signature", "pin"}
 """Last words of environment variables that hold a secret, whatever it looks like."""
@@ -174,7 +216,11 @@ DOUBTFUL_RULES = frozenset(f"key-{word}" for word in MAYBE)
 def words(key: str) -> list[str]:
     """The words of a key, in lower case: snake, camel, kebab and dotted are one; digits say nothing."""
     said = MARKER.sub(" ", key[-_KEY_LIMIT:])  # the rule that masked a part of the key says nothing about its value
-    return [word.lower() for word in _WORD.findall(unicodedata.normalize("NFKC", said))]
+    if not said.isascii():
+        said = unicodedata.normalize("NFKC", said)
+        for word, spelled in _FOREIGN.items():
+            said = re.sub(word, f" {spelled} ", said, flags=re.IGNORECASE)
+    return [word.lower() for word in _WORD.findall(said)]
 
 
 def judge(key: str) -> Verdict | None:
@@ -190,6 +236,8 @@ def judge(key: str) -> Verdict | None:
         is_half = _is_variable(key) and parts[-3:] == ["access", "key", "id"]
         return Verdict("key-key", False) if is_half else None
     named = _secret_sequence(parts)
+    if named is None and any(len(part) <= _PIECE for part in parts):
+        named = _secret_sequence(words(key.lower()))  # `pAsSwOrD`, `APIkey`
     if named is not None:
         return Verdict(f"key-{named}", True)
     last = parts[-1].removesuffix("s") if parts[-1] == "creds" else parts[-1]
@@ -235,6 +283,12 @@ def is_plural(key: str) -> bool:
     return words(key)[-1:] != [] and words(key)[-1] in _SINGULAR
 
 
+def describes(key: str) -> bool:
+    """Whether a key in a mapping under a secret's name says something about the secret, or whose it is."""
+    said = words(key)
+    return bool(said) and (said[-1] in _DESCRIBING or said[-1] in _OWNER)
+
+
 def is_secret_file(name: str) -> bool:
     """Whether a file of this name or path is a credential as a whole."""
     base = name.replace("\\", "/").rpartition("/")[2].lower()
@@ -253,6 +307,8 @@ def _secret_sequence(parts: list[str]) -> str | None:
             singular = (*sequence[:-1], _SINGULAR.get(sequence[-1], sequence[-1]))
             if singular in SECRET:
                 return "-".join(singular)
+        if part in _JOINED:
+            return _JOINED[part]
         word = _SINGULAR.get(part, part.removesuffix("s"))
         if word.endswith(_JOINED_ENDINGS):
             return next((dashed for joined, dashed in _JOINED.items() if word.endswith(joined)), "password")

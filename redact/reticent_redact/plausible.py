@@ -1,6 +1,7 @@
 """Is a value under a secret's name a secret? Not a placeholder, not code, and under an ambiguous name: like a credential.
 
-What random-looking text is worth is never a reason on its own: these are asked where a key has spoken already.
+What random-looking text is worth is never a reason on its own: these are asked where a key has spoken already. A
+placeholder or a piece of code is one as a whole: what only begins like one is a secret.
 """
 
 from __future__ import annotations
@@ -10,28 +11,74 @@ from itertools import pairwise
 
 _EMPTY = {"", "none", "null", "nil", "true", "false", "undefined", "n/a"}
 
+_SECRET_WORD = r"(?:password|passwd|passphrase|pass|pwd|pw|secret|token|key|credentials?|creds|auth)"  # noqa: S105 - words for it
+_WORDS = r"[A-Za-z]{1,40}(?:[ ._-]{1,2}[A-Za-z]{1,40}){0,8}"
+_SPOKEN = rf"(?:{_WORDS}|(?=[\w .-]{{0,64}}?(?i:{_SECRET_WORD}|user|your))[A-Za-z][\w .-]{{0,64}})"
+"""Words without digits, or with them if one of the words says that it stands for a secret: `token1`."""
+
+REFERENCE = (
+    r"\$\{\{[^{}\n]{1,100}\}\}|\$\{[^{}\n]{1,100}\}|\{\{[^{}\n]{1,100}\}\}|\{[^{}\s]{0,64}\}|<[^<>\n]{1,64}>"
+    r"|\$\((?:[^()\n]|\([^()\n]{0,100}\)){1,100}\)"
+)
+"""What may be a placeholder and has an end of its own: where an unquoted value begins so, that is where it goes on."""
+
 _PLACEHOLDER = re.compile(
-    r"\$\{[^{}\n]{1,100}\}?|\$[A-Z][A-Z0-9]{0,32}_[A-Z0-9_]{1,64}|\$\(.{0,100}|\{\{.{1,100}\}\}|\{\w{0,64}\}?"
-    r"|<[A-Za-z][\w .-]{0,64}>|ENC\[AES256_GCM.{0,100}|[*]{3,128}|[xX]{4,128}|\.{3}|\$[0-9@*]|%\(?\w{0,32}\)?s",
+    r"(?:(?:Bearer|Basic|Token) )?(?:"
+    r"\$\{\{[^{}\n]{1,100}\}\}|\{\{[^{}\n]{1,100}\}\}|\$\((?:[^()\n]|\([^()\n]{0,100}\)){1,100}\)"
+    r"|\$\([a-z][\w./-]{0,32}[ \t].{0,100}"  # a command that the quotes in it have cut short
+    r"|\$\{[^{}\n]{1,100}\}|\$[A-Z]{1,32}[0-9]?(?:_(?:[A-Z]{1,32}[0-9]?|[0-9]{1,2})){0,8}"
+    rf"|\$(?i:(?:[a-z]{{1,32}}_){{0,4}}{_SECRET_WORD}[0-9]?)|\$_[A-Z]{{3,7}}"
+    rf"|\{{(?:[0-9]|{_SPOKEN}(?:\[[^\[\]\n]{{1,32}}\])?(?:![rsa])?(?::[^{{}}\n]{{0,16}})?)?\}}|<{_SPOKEN}>"
+    r"|ENC\[AES256_GCM(?:,.{0,200})?|[*]{3,128}|[xX]{4,128}|\.{3,128}|\$[0-9@*]|%s|%\([A-Za-z_]{1,32}\)s|%[A-Z_]{1,32}%"
+    r"|(?i:change[-_]?me|redacted|your[-_ ][a-z]{1,20}(?:[-_ ][a-z]{1,20}){0,4}))",
     re.ASCII,
 )
+_DEFAULT = re.compile(r"\$\{[\w.:]{1,64}(?::?[-=]|,)(?P<default>[^{}\n]{6,100})\}", re.ASCII)
+"""A reference with what stands for it where there is none: `${PASSWORD:-...}`."""
+
+_NO_SERVER = re.compile(r"(?:sqlite|duckdb)(?:\+\w{1,16})?:/{2,4}[^@\s]{0,256}|:memory:", re.ASCII)
+"""The address of a database that is a file."""
 
 _WORD = re.compile(r"[a-z]+(?:[-_.][a-z]+)*", re.ASCII)
 
 _FILLER = re.compile(r"x{8}|X{8}|0{12}|[*]{6}|[.]{6}|#{6}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
+_FILLERS = re.compile(r"x{8,256}|X{8,256}|0{12,256}|[*]{6,256}|[.]{6,256}|#{6,256}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
+_EXAMPLE = re.compile(r"[A-Za-z0-9/+=_-]{12,240}EXAMPLE(?:KEY)?", re.ASCII)
 
+_NAME = r"[A-Za-z_]\w{0,63}(?:(?:\.|->|::)[A-Za-z_]\w{0,63}){0,8}"
+_PART = r"_{0,2}[A-Za-z]{1,40}(?:_{1,2}[A-Za-z]{1,40}){0,8}[0-9]?"
+_HOLDERS = (
+    r"(?:os\.environ|process\.env|self|cls|this|args|opts?|options|params|cfg|conf|config|settings|var|local|module"
+    r"|data|secrets|env|environ|request|context|ctx|user|each|kwargs|FLAGS|creds|credentials)"
+)
+_CALL = (
+    rf"{_NAME}\((?:[^()\n]|\((?:[^()\n]|\([^()\n]{{0,80}}\)){{0,80}}\)){{0,120}}\)"
+    rf"|{_NAME}\((?:[^()\n]{{1,100}},)?[ \t]{{0,8}}(?:\n|\Z)|\$?{_NAME}(?:\[[^\[\]\n]{{1,64}}\]){{1,4}}(?!\w)"
+)
+_CODE_HERE = re.compile(rf"(?:await |not |new )?(?:{_CALL})", re.ASCII)
 _CODE = re.compile(
-    r"(?:os\.environ|os\.getenv|environ|getenv|getpass|input|prompt|process\.env|self\.|args\.|cfg\.|config\.|settings\.|opts?\.|var\.|local\.|module\.|data\.|secrets\.|env\.)"
-    r"[\w.\[\]()\"'-]{0,128}|[\W_]{1,2}|\d{1,5}|[+-]?\d{1,9}\.\d{1,18}(?:[eE][+-]?\d{1,3})?",
+    rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|os\.environ|getpass|input|prompt"
+    r"|(?:[A-Za-z]{1,16}\.)?[A-Z][A-Za-z]{0,48}(?:Key|Keys|Type|Types|Str|Bytes|Callable|Token|Credentials?|Password|Secret|Auth)"
+    rf"|[@&*]?_{{0,2}}(?:[A-Za-z]{{1,32}}_){{0,4}}(?i:{_SECRET_WORD})s?"
+    rf"|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}(?:[eE][+-]?\d{{1,3}})?",
     re.ASCII,
 )
+_NO_TEXT = re.compile(rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}", re.ASCII)
 
-_TYPES = frozenset("str string int bool bytes any object optional optional[str] str|none secretstr required".split())  # noqa: SIM905
+_TYPES = frozenset("str string int bool bytes any object optional str|none secretstr required".split())  # noqa: SIM905
 
 
 def says_nothing(value: str) -> bool:
     """Whether a secret's key has no secret for a value: an empty one, `null`, a reference such as `${NAME}`."""
-    return len(value) <= 128 and (value.strip().lower() in _EMPTY or _PLACEHOLDER.fullmatch(value.strip()) is not None)
+    if len(value) > 256:
+        return False
+    value = value.strip()
+    if value.lower() in _EMPTY or _NO_SERVER.fullmatch(value) is not None:
+        return True
+    if _PLACEHOLDER.fullmatch(value) is None:
+        return False
+    instead = _DEFAULT.fullmatch(value)
+    return instead is None or not is_mixed(instead["default"])
 
 
 def is_word(value: str) -> bool:
@@ -40,23 +87,48 @@ def is_word(value: str) -> bool:
 
 
 def is_filler(value: str) -> bool:
-    """Whether a value only shows what a secret looks like: `ghp_xxxxxxxx`, `AKIAIOSFODNN7EXAMPLE`, `0000000000`."""
+    """Whether a value shows what a secret looks like: `ghp_xxxxxxxx`, `AKIAIOSFODNN7EXAMPLE`, `0000000000`."""
     return _FILLER.search(value) is not None
 
 
+def is_stand_in(value: str) -> bool:
+    """Whether a value is filler and nothing else, but for letters before or after it."""
+    rest = _FILLERS.sub("", value)
+    return rest != value and (not is_mixed(rest) or _EXAMPLE.fullmatch(value) is not None)
+
+
 def is_code(value: str) -> bool:
-    """Whether what follows `password =` in a text is a type, a number or the place the password comes from."""
-    return len(value) <= 160 and (value.lower().rstrip(",") in _TYPES or _CODE.fullmatch(value) is not None)
+    """Whether what follows `password =` without quotes is a type, a number or the place the password comes from."""
+    if len(value) > 160:
+        return False
+    return value.lower().rstrip(",") in _TYPES or any(code.fullmatch(value) for code in (_CODE, _CODE_HERE))
 
 
-_CREDENTIAL = re.compile(r"[A-Za-z0-9_\-.+/=~:%|!$@]{16,8192}", re.ASCII)
+def is_code_at(text: str, at: int) -> bool:
+    """Whether a call (`load(a)`) or an item of something (`tokens[i]`) stands in a text at `at`."""
+    return _CODE_HERE.match(text, at) is not None
+
+
+def is_no_text(value: str) -> bool:
+    """Whether what stands between quotes is a number, a type or a reference by dots all the same: `"var.password"`."""
+    return value.lower() in _TYPES or (len(value) <= 160 and _NO_TEXT.fullmatch(value) is not None)
+
+
+UNBROKEN = r"[A-Za-z0-9_\-.+/=~:%|!$@]"
+_CREDENTIAL = re.compile(UNBROKEN + "{16,8192}", re.ASCII)
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _LONG_RUN = re.compile(r"[A-Za-z0-9]{12}", re.ASCII)
+_DATE = re.compile(r"20\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_T.]?\d\d[-_:.]?\d\d(?:[-_:.]?\d\d)?)?", re.ASCII)
+_NUMBERED = re.compile(r"[A-Za-z]*\d*[A-Za-z]?|\d+[A-Za-z]{0,2}", re.ASCII)
+_SPELLED = re.compile(r"[A-Z][a-z]{2,}|[a-z]{3,}", re.ASCII)
+_HEX = re.compile(r"[0-9a-fA-F-]+", re.ASCII)
 
 
 def looks_like_credential(value: str) -> bool:
     """Whether a value under a key that may name a secret has the form of one: long, unbroken, letters with digits."""
     if not _CREDENTIAL.fullmatch(value) or "://" in value or value.startswith(("/", "./", "../", "~/")):
+        return False
+    if _is_name(value):
         return False
     if _varied(value) or _restless(value):
         return True
@@ -64,6 +136,15 @@ def looks_like_credential(value: str) -> bool:
         return False
     longest = max(re.split(r"[^A-Za-z0-9]", value), key=len)
     return is_mixed(longest) and sum(character.isdigit() for character in longest) >= 2
+
+
+def _is_name(value: str) -> bool:
+    """Whether a value is words with numbers, dates and versions: `Run_2024-01-15_ResNet50`, `models/v1/weights.bin`."""
+    pieces = re.split(r"[-_./:]", _DATE.sub("-", value))
+    if len(pieces) < 2 or _HEX.fullmatch(value) is not None or not all(map(_NUMBERED.fullmatch, pieces)):
+        return False
+    letters = sum(map(str.isalpha, value))
+    return sum(map(len, _SPELLED.findall(value))) >= 0.7 * letters > 0.3 * sum(map(len, pieces))
 
 
 def _restless(value: str) -> bool:

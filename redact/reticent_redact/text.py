@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from reticent_redact import names, plausible
-from reticent_redact.assignments import Assignments, key_literals
+from reticent_redact import names
+from reticent_redact.assignments import Assigned, Assignments, key_literals
 from reticent_redact.known import Known, Shape
 from reticent_redact.literals import WINDOW, Literals
 from reticent_redact.markers import MARKER
@@ -42,7 +42,12 @@ _MOST_JOINED = 2_000
 _SHOWN = 256
 """Characters of what was found that tell whether it only shows what a secret looks like."""
 
-_TELLING = re.compile(r"[:=@>]|--")
+_TELLING = re.compile(r"[:=@>\uff1a\uff1d]|--")  # the last two are as wide as letters of East Asia
+_WIDE = re.compile("[\uff1a\uff1d]|[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff3f\uff0d]{3,256}")
+_OF_WIDE_KEYS = "\uff53\uff33\uff45\uff25\uff1a\uff1d"
+"""Wide s, S, e, E, colon, equals sign: one of them is in every key that is written so, or behind it."""
+
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _OF_TOKENS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 
@@ -96,8 +101,13 @@ class Scanner:
         """
         if "[REDACTED:" in text:
             text = MARKER.sub(self._wall, text)
+        foreign = _beyond_ascii(text)
+        if any(letter in window for _, window in foreign for letter in _OF_WIDE_KEYS):
+            text = _WIDE.sub(lambda wide: wide[0].translate(_NARROW), text)
         joined = self._join(len(text)) if self.known and len(text) >= WINDOW else None
         found = list(self._by_literal(text, channel, keys, joined))
+        if keys:
+            found += self._by_foreign_word(text, foreign)
         if self._patterns is not None:
             found += [Span(*place) for place in self._patterns.find(text, channel)]
         if self.known and joined is None:
@@ -133,16 +143,27 @@ class Scanner:
                 if at < done.get(index, -1) or (rule.only_in and channel not in rule.only_in):
                     continue
                 place = rule.find(text, at)
-                if place is not None and not plausible.is_filler(text[slice(*place)][:_SHOWN]):
+                if place is not None and not rule.stands_in(text[slice(*place)][:_SHOWN]):
                     start, end = place
                     # The rest of the word goes too: what follows a marker must not look like a beginning.
                     end = done[index] = _end_of_token(text, end)
                     yield Span(start, end, rule.id)
             if is_key and keys and at >= done.get(-1, 0):
                 assigned = self._assignments.find(text, at)
-                if assigned is not None:
-                    done[-1] = assigned.end
-                    yield Span(assigned.start, assigned.end, assigned.verdict.rule, assigned.key)
+                if assigned:  # what lies between the first and the next may be others' keys
+                    done[-1] = assigned[0].end
+                yield from map(_span, assigned)
+
+    def _by_foreign_word(self, text: str, windows: list[tuple[int, str]]) -> Iterator[Span]:
+        for word, telling in names.NOT_ASCII.items():
+            done = 0
+            for start, window in windows:
+                at = window.find(word, max(0, done - start)) if telling in window else -1
+                while at >= 0:
+                    assigned = self._assignments.find(text, start + at)
+                    yield from map(_span, assigned)
+                    done = assigned[0].end if assigned else start + at + len(word)
+                    at = window.find(word, done - start)
 
     def _wall(self, marker: re.Match[str]) -> str:
         return "\n" * len(marker[0]) if marker[1] in self._rule_ids else marker[0]
@@ -180,6 +201,18 @@ def replace(text: str, spans: Iterable[tuple[Span, str]], start: int, end: int) 
         pieces += (text[start : max(start, span.start)], instead)
         start = span.end
     return "".join((*pieces, text[start:end]))
+
+
+def _beyond_ascii(text: str) -> list[tuple[int, str]]:
+    """The windows of a text that have other characters than ASCII, and where they begin; each reaches into the next."""
+    if text.isascii():
+        return []
+    windows = ((start, text[start : start + WINDOW + CONTEXT]) for start in range(0, len(text), WINDOW))
+    return [(start, window) for start, window in windows if not window.isascii()]
+
+
+def _span(assigned: Assigned) -> Span:
+    return Span(assigned.start, assigned.end, assigned.verdict.rule, assigned.key)
 
 
 def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:

@@ -6,15 +6,16 @@ import base64
 import binascii
 import re
 
+from reticent_redact.plausible import is_filler, says_nothing
+
 _STAND_IN = re.compile(r"x{6}|[*]{3}|\.{3}|your[_-]|example|placeholder|redacted|changeme", re.IGNORECASE)
 _SHOWN = 256
 """Characters of a secret that tell whether it is a stand-in."""
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
-_REFERENCE = re.compile(
-    r"\$\{?\w{1,64}\}?|\$\(.{1,100}\)|\$\{.{1,100}\}|\{\{.{1,100}\}\}|<[^<>]{1,64}>|%\(?\w{0,32}\)?s?%?|\{[\w.]{0,64}\}"
-    r"|\[[A-Z_ -]{3,64}\]|[*#]{3,128}|[xX]{3,128}|\.{3}|\[REDACTED:[\w-]{1,64}\]",
-    re.ASCII,
+_STANDS_FOR = re.compile(
+    r"\[[A-Z_ -]{3,64}\]|[*#]{3,128}|%\(?[A-Za-z_]{0,32}\)?s?%?|\[REDACTED:[\w-]{1,64}\]", re.ASCII
 )
+_ENCRYPTED = re.compile(r"ENC\[[^\]\n]{0,4096}\]")  # as SOPS leaves it in a manifest
 _WORDS = frozenset("none null nil true false undefined password passwd passphrase pass pwd secret token key".split())  # noqa: SIM905
 _ISSUERS = tuple(
     (re.compile(prefixes), frozenset(lengths))
@@ -85,15 +86,15 @@ def is_no_data(secret: str) -> bool:
 
 def is_password(secret: str) -> bool:
     """Whether a password is one, and no reference to it (`${PASSWORD}`, `<password>`) and no word for it."""
-    return secret.strip().lower() not in _WORDS and (len(secret) > 160 or _REFERENCE.fullmatch(secret.strip()) is None)
+    said = secret.strip()
+    return said.lower() not in _WORDS and not says_nothing(said) and _STANDS_FOR.fullmatch(said) is None
 
 
 def has_value(block: str) -> bool:
     """Whether one of the lines `name: value` has a value that is a secret and no reference to one."""
-    values = (
-        line.rpartition(":")[2].strip(" \t\r\n\\\"'") for line in re.split("[\n,]", block) if line.lstrip()[:1] != "#"
-    )
-    return any(len(value) >= 4 and is_password(value) for value in values)
+    lines = re.split("[\n,]", _ENCRYPTED.sub("", block))
+    values = (line.rpartition(":")[2].strip(" \t\r\n\\\"'") for line in lines if line.lstrip()[:1] != "#")
+    return any(len(value) >= 4 and is_password(value) and not is_filler(value) for value in values)
 
 
 def is_basic(secret: str) -> bool:

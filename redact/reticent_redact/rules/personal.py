@@ -7,26 +7,42 @@ where texts of people are, and not in params: what is written there is a name of
 from __future__ import annotations
 
 from reticent_redact.rules.checks import IBAN_LENGTHS, is_card, is_iban
-from reticent_redact.rules.forms import LED, led
+from reticent_redact.rules.forms import led
 from reticent_redact.rules.rule import Rule
 
 _TEXTS = frozenset({"artifact", "example", "console"})
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+_AROUND = "[A-Za-z_ \t\"':=#.-]"
+"""What may stand between a word that says what a number is and the number."""
+
+_CARD_WORD = r"(?i:card|credit|visa|amex|mastercard|ccn|(?<![A-Za-z])(?:pan|cc)(?![A-Za-z]))"
+
 _CARDS: tuple[Rule, ...] = (
     Rule(
         "card-number",
         led("0" * 12),
-        LED + r"(?P<secret>[2-6][0-9]{11,18}|8[12][0-9]{14})(?![0-9A-Za-z_]|\.[0-9])",
+        # One in some thirty integers of that length passes the check: where numbers stand, a word has to say what it is.
+        rf"(?:(?={_AROUND}{{0,64}}?{_CARD_WORD}){_AROUND}{{0,64}}(?<=[ \t\"'=:#])"
+        rf"|{_AROUND}{{0,64}}(?:(?<=[\"'])(?=[0-9]{{12,19}}[\"'])"
+        r"|(?<=[A-Za-z] )(?![0-9]{12,19}(?![0-9])[ \t]{0,4}(?:[0-9+-]|[,;][ \t]{0,4}[0-9+\"'-]))"
+        r"|(?<![\s\S])(?=[0-9]{12,19}\s?\Z)))"
+        r"(?P<secret>[2-6][0-9]{11,18}|8[12][0-9]{14})(?![0-9A-Za-z_]|\.[0-9])",
         is_card,
         "medium",
+        before=f"{_LETTERS}_ \t\"':=#.-",
         hits=(
-            "4111" + "1111" + "1111" + "1111",
+            "card 4111" + "1111" + "1111" + "1111",
             "card=3782" + "822463" + "10005,",
-            "6011" + "0009" + "9013" + "9424 x",
-            "(3056" + "930902" + "5904)",
+            "paid with 6011" + "0009" + "9013" + "9424 x",
+            '{"card_number": 3056' + "930902" + "5904}",
+            "'4111" + "1111" + "1111" + "1111'",
         ),
         misses=(
+            "[4111" + "1111" + "1111" + "1111, 5]",
+            '{"id": 4111' + "1111" + "1111" + "1111}",
+            "1,4111" + "1111" + "1111" + "1111,3",
+            "seed(4202" + "165767276)",
             "4111" + "1111" + "1111" + "1112",
             "0.4111" + "1111" + "1111" + "1111",
             "1700000000000000000",
@@ -133,12 +149,23 @@ _CONTACTS: tuple[Rule, ...] = (
         "phone-e164",
         ("+0000000", "+0 0", "+00 0", "+000 0", "+0-0", "+00-0", "+000-0", "+0 (", "+00 (", "+000 (", "+0(", "+00("),
         r"(?<![\w+/.)-])\+[1-9]"
-        r"(?:[0-9]{7,14}|[0-9]{0,2}[ -]?(?:\([0-9]{1,4}\)[ -]?)?[0-9]{2,8}(?:[ -][0-9]{2,8}){1,4})(?![\w+/=]|[.-][0-9])",
+        # In one piece it has ten digits or more, and no other number stands beside it, as in a column of them.
+        r"(?:(?<![0-9][ ,;\t\n]\+.)(?<![0-9][ ,;\t]{2}\+.)[0-9]{9,14}(?![ ,;\t\r\n]{1,16}[+-]?[0-9])"
+        r"|[0-9]{0,2}[ -]?(?:\([0-9]{1,4}\)[ -]?)?[0-9]{2,8}(?:[ -][0-9]{2,8}){1,4})(?![\w+/=]|[.-][0-9])",
         lambda secret: 8 <= sum(map(str.isdigit, secret)) <= 15,
         "medium",
         _TEXTS,
         hits=("+14155552671", "+1 415 555 2671", "+44 20 7946 0958", "+1 (415) 555-2671", "+49-30-901820"),
-        misses=("+1 2", "1+14155552671", "+0 415 555 2671", "+00:00", "x+1 415"),
+        misses=(
+            "+1 2",
+            "+12345678 -2345678",
+            "+14155552671,-14155552671",
+            "-2345678901\n+2345678901\n",
+            "1+14155552671",
+            "+0 415 555 2671",
+            "+00:00",
+            "x+1 415",
+        ),
     ),
     Rule(
         "phone-us",

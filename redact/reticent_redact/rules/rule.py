@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from reticent_redact.plausible import is_filler
+
 Confidence = Literal["high", "medium", "low"]
 
 
@@ -25,7 +27,8 @@ class Rule:
     many of those earlier as stand in front of the literal, at most `reach` of them. Literals are sought as if a newline
     stood before the text, so `at` may be -1: a literal that begins with one also stands at the text's beginning.
 
-    The group `secret`, or all of the match without one, is what is hidden, if `valid` agrees with it. `only_in` names the
+    The group `secret`, or all of the match without one, is what is hidden, if `valid` agrees with it and it is no stand-in:
+    `stands_in` sees the beginning of what was found. `only_in` names the
     channels that the rule is for; empty: all. `hits` and `misses` are examples, and run as tests.
     """
 
@@ -37,6 +40,7 @@ class Rule:
     only_in: frozenset[str] = frozenset()
     before: str = ""
     reach: int = 64
+    stands_in: Callable[[str], bool] = is_filler
     hits: tuple[str, ...] = ()
     misses: tuple[str, ...] = ()
 
@@ -52,7 +56,7 @@ class Rule:
     def find(self, text: str, at: int) -> tuple[int, int] | None:
         """From where to where a secret reaches whose literal stands in `text` at `at`; None if there is none."""
         if self.before:
-            front = text[max(0, at - self.reach) : at]
+            front = text[max(0, at - self.reach) : max(0, at)]
             at -= len(front) - len(front.rstrip(self.before))
         match = self.compiled.match(text, at)
         if match is None or not self.valid(match[self.group]):

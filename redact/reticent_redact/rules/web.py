@@ -179,6 +179,15 @@ _URLS: tuple[Rule, ...] = (
         hits=("Server=db;User Id=sa;Password=hunter2;", "jdbc:sqlserver://h;user=sa;password=" + mixed(12)),
         misses=("Server=db;Password=;", "Server=db;Password=${PASSWORD};", "Password=hunter2"),
     ),
+    Rule(
+        "odbc-password",
+        ("PWD=", "Pwd=", "pwd="),
+        ALONE + r"(?i:pwd)=(?P<secret>\{[^{}\r\n]{1,128}\}|[^;\"'\s<>/\\][^;\"'\s<>\\]{0,255})"
+        r"(?=;[ ]?(?i:uid|server|driver|database|encrypt|trust|port|dsn)[A-Za-z ]{0,24}=)",
+        is_password,
+        hits=("PWD={hunter2};UID=sa", "PWD=hunter2;Server=db", "Pwd=hunter2;Database=d"),
+        misses=("PWD=/home/me", "PWD={password};UID=sa", "PWD=a;b"),
+    ),
 )
 
 RULES: tuple[Rule, ...] = (*_TOKENS, *_URLS)

@@ -14,7 +14,8 @@ password passwd pwd db_pwd db_password dbPassword DB-PASSWORD mypassword user_pa
 clientSecret  SECRET_KEY secretKey AWS_SECRET_ACCESS_KEY access_key apikey api_key apiKey APIKey
 OPENAI_API_KEY x-api-key api_keys  private_key ssh_private_key credentials credential auth_token authToken
 use_auth_token hub_token HF_TOKEN access_token  refresh_token Authorization password_hash secret_key_base
-api_key_2
+api_key_2 smtp_pass db_pw psk ansible_become_pass APIkey pAsSwOrD aPi_KeY FERNET_KEY dbpass
+passwort Kennwort mot_de_passe contraseña senha wachtwoord hasło пароль ПАРОЛЬ 数据库密码 パスワード
 """
 AMBIGUOUS = """
 token my_token WANDB_KEY auth session session_key jwt cookie signature pass
@@ -24,6 +25,7 @@ num_tokens pad_token_id pad_token eos_token tokenizer_name tokenizer key_dim max
 monkey keyboard  tokens keys sort_key primary_key cache_key label_keys n_keys query_key_value secretary
 passing compass bypass_cache  password_file secret_name api_key_id aws_access_key_id credentials_path
 token_count token_issuer passwordless  forward_pass authority design signal solver learning_rate
+secret_dim experiment_key 密码长度_max xAxis_label
 """
 
 

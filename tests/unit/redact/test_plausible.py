@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reticent_redact.plausible import is_code, is_filler, is_word, looks_like_credential, says_nothing
+from reticent_redact.plausible import is_code, is_filler, is_stand_in, is_word, looks_like_credential, says_nothing
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,15 @@ def test_what_does_not(value: str) -> None:
         "*****",
         "{{ x }}",
         "ENC[AES256_GCM,data:W3",
-        "{Key",
+        "{Key}",
+        "{cfg.password!r}",
+        "${{ secrets.DB_PASSWORD }}",
+        "${oc.env:DB_PASSWORD}",
+        "Bearer {token}",
+        "%(password)s",
+        "your-api-key-here",
+        "sqlite:///runs/file.db",
+        ":memory:",
     ],
 )
 def test_what_says_nothing(value: str) -> None:
@@ -58,7 +66,34 @@ def test_what_says_nothing(value: str) -> None:
     assert not says_nothing("x1 y2 and " + value)
 
 
-@pytest.mark.parametrize("value", ["os.environ['X']", "str", "7", "var.db_password", "settings.key", "getpass()"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{Key",
+        "$(" + "hunter22",
+        "{hunter22}",
+        "<hunter22>",
+        "$HUNTER_2XQ9",
+        "${A:-hunter22}",
+        "sqlite://u:p@h/db",
+        "%hunter2s",
+    ],
+)
+def test_what_only_begins_like_a_placeholder(value: str) -> None:
+    assert not says_nothing(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["input" + "hunter22", "data." + "hunter22", "self.hunter22", "prompt-hunter22", "load(a"]
+)
+def test_what_only_begins_like_code(value: str) -> None:
+    assert not is_code(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["os.environ['X']", "str", "7", "var.db_password", "settings.key", "getpass()", "np.random.rand(3)", "tokens[i]"],
+)
 def test_what_is_code(value: str) -> None:
     assert is_code(value)
 
@@ -66,6 +101,28 @@ def test_what_is_code(value: str) -> None:
 @pytest.mark.parametrize("value", ["ghp_" + "x" * 36, "AKIAIOSFODNN7" + "EXAMPLE", "0" * 35 + "TUV", "sk-******"])
 def test_what_only_shows_a_form(value: str) -> None:
     assert is_filler(value)
+
+
+def test_filler_with_more_than_letters_around_it_is_none() -> None:
+    assert is_stand_in("ghp_" + "x" * 36)
+    assert is_stand_in("sk-......")
+    assert is_stand_in("AKIAIOSFODNN7" + "EXAMPLE")
+    assert not is_stand_in("hunter" + "22......")
+    assert not is_stand_in("EXAMPLE" + "hunter22")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Run_2024-01-15_ResNet50",
+        "ResNet50_ImageNet1K_V2",
+        "Qwen2.5-Coder-32B-Instruct",
+        "models/2024-01-15/ResNet50_V1.bin",
+        "Encoder.layers.10.SelfAttention2.weight",
+    ],
+)
+def test_names_of_models_and_runs_are_no_credentials(value: str) -> None:
+    assert not looks_like_credential(value)
 
 
 def test_words_are_short() -> None:

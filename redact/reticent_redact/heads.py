@@ -1,0 +1,130 @@
+"""From a key in text to where its value begins, in all the ways that a text has for it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from reticent_redact import names
+
+_KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+_KEY_BEFORE = 64
+_FRONT = 128
+"""Characters before a key that tell what it is there."""
+_CALL = 48
+_OPENS = "\"'\\ \t\n"
+_NAMESPACE = 32
+"""Characters between `<` and an element's own name."""
+
+IN_TWO = re.compile(r"(?:key|token|phrase|word|secret|pass(?:word)?|(?:de )?passe)s?", re.IGNORECASE)
+"""What a key is in two words with a space between them: `API key: ...`."""
+_KEY = re.compile(rf"""[\w.-]{{1,64}}(?:[ ](?i:{IN_TWO.pattern})(?=["'`]?[ ]?[:=]))?""")
+_BEHIND = re.compile(
+    r"""(?P<quote>\\{0,3}["'`])?(?(quote)[\])]?)"""
+    r"""(?:[ \t]{0,8}(?P<assigns>=>|:=|==|\?=|=|:(?!//)|->|%3[Dd])(?(quote)\s{0,8}|[ \t]{0,8})"""
+    r"""|(?(quote)(?:(?:,\s{0,8}\\{0,3}["'](?i:value|val)\\{0,3}["']\s{0,4}:\s{0,4}"""
+    r"""|[ \t]{0,2}/?>\s{0,64}<(?i:value)>|\s{1,4}(?i:value)\s{0,2}=\s{0,2})(?P<named>)"""
+    r"""|(?P<argument>,\s{0,8})|(?P<block>[ \t]{1,4}\{))"""
+    r"""|(?:(?P<element>(?:[ \t][^<>\n]{0,128})?>(?:[ \t]{0,8}\r?\n[ \t]{0,64}"""
+    r"""|[ \t]{1,64}(?=[^<\n]{1,512}</))?(?:<!\[CDATA\[)?)(?=[^<\s])"""
+    r"""|(?:[ \t]{0,4}\r?\n[ \t]{1,40}(?i:value)[ \t]{0,4}:[ \t]{1,8}"""
+    r"""|[ \t]{1,4}(?i:value)[ \t]{0,2}=[ \t]{0,2}(?=["']))(?P<below>)"""
+    r"""|(?P<call>\()(?=[bBrRfFuU]{0,2}["'])"""
+    r"""|(?P<space>[ \t]{1,8})(?=[^\s-]))))?""",
+)
+"""From a key's end to its value: `key=`, `"key": `, `["key"] = `, `--key `, `<key>`, `"name": "key", "value": `."""
+
+_SETS = re.compile(
+    r"(?:env|environ|config|conf|get|set|put|add|option|property|param|header|define|default|field|secret)\w{0,12}"
+    r"\(\s{0,8}\\{0,3}[\"']\Z",
+    re.ASCII | re.IGNORECASE,
+)
+"""A call whose second argument is the value of the key that is its first: `getenv("key", `, `.option("key", `."""
+
+_OFFERS = re.compile(r"(?i:argument|option)\([^()]{0,64}\Z")
+_VARIABLE = re.compile(r"\bvariable[ \t]{1,4}\"\Z")
+_DEFAULT = re.compile(r"(?:(?!(?:argument|option)\()[^{}]){0,300}?\bdefault[ \t]{0,16}=[ \t]{0,8}")
+_SETTER = re.compile(r"(?:set|with|use|put)_?(?![a-z])|set_", re.ASCII)
+_LINE = re.compile(
+    r"[ \t]{0,16}|[ \t]{0,8}(?:machine[ \t]\S{1,48}|default)[ \t]{1,4}login[ \t]{1,4}\S{1,48}[ \t]{1,4}"
+    r"|[ \t]{0,8}(?i:env|setx?)[ \t]{1,4}"
+)
+_ONE_WORD = re.compile(r"""[^\s"'`(){}<>,;=]{6,256}[ \t]{0,8}\r?(?:\n|\Z|[ \t]machine[ \t])""")
+_ANNOTATION = re.compile(
+    r"[A-Za-z][\w.]{0,40}(?:\[[\w.,| \[\]]{0,64}\])?(?:[ ]?\|[ ]?[\w.]{1,40}){0,3}[ \t]{0,4}=[ \t]{0,4}"
+    r"(?=[bBrRfFuU]{0,2}[\"']|[A-Za-z_.]{1,40}\()",
+    re.ASCII,
+)
+_TAGS = re.compile(r"(?:[&!][\w!./:-]{0,64}[ \t]{1,4}){1,2}(?=[^\s])", re.ASCII)
+
+
+class Head(NamedTuple):
+    """A key in a text, and where its value begins: -1 if none is assigned to it there.
+
+    `assigns` is the sign between them, `front` the character before the key. An `element`'s value reaches to the next
+    tag. It is `doubtful` whether the value is that key's where nothing but its place says so.
+    """
+
+    key: str
+    start: int
+    end: int
+    at: int = -1
+    assigns: str = ""
+    front: str = ""
+    quoted: bool = False
+    element: bool = False
+    doubtful: bool = False
+
+
+def key_at(text: str, at: int) -> tuple[int, int]:
+    """From where to where the key reaches that has a literal at `at`; of no length if there is none."""
+    found = _KEY.match(text, at)
+    if found is None:
+        return at, at
+    before = text[at - _KEY_BEFORE if at > _KEY_BEFORE else 0 : at]
+    return at - len(before) + len(before.rstrip(_KEY_CHARACTERS)), found.end()
+
+
+def head(text: str, start: int, end: int) -> Head:
+    """The key in `text[start:end]` and what follows it."""
+    key = text[start:end]
+    name, front = key.lstrip("-"), text[start - 1 : start] if start else ""
+    found = _BEHIND.match(text, end)
+    kind = found.lastgroup if found is not None else None
+    if found is None or kind is None or kind == "quote":
+        return Head(name, start, end, quoted=kind is not None)
+    quoted = found["quote"] is not None
+    if kind == "assigns":
+        assigns, at = found["assigns"], found.end()
+        if assigns == ":" and not quoted:
+            more = _ANNOTATION.match(text, at) or _TAGS.match(text, at)
+            at = more.end() if more else at
+        return Head(
+            name, start, found.end("assigns"), at, assigns, front, quoted, doubtful=assigns == "->" or " " in name
+        )
+    at, element, doubtful = -1, False, False
+    before = text[max(0, start - _FRONT) : start]
+    if kind in ("named", "below"):
+        at, element = found.end(), text[found.end() - 1] == ">"
+    elif kind == "element" and (front == "<" or (front == ":" and "<" in before[-_NAMESPACE:])):
+        at, element = found.end(), True
+    elif kind == "space" and key.startswith("--"):
+        at = found.end()
+    elif (
+        kind == "space"
+        and _LINE.search(before if start > _FRONT else f"\n{before}")
+        and _ONE_WORD.match(text, found.end())
+    ):
+        at, doubtful = found.end(), True
+    elif kind == "call":
+        called = key.rpartition(".")[2]
+        if _SETTER.match(called) or ("." in key and tuple(names.words(called)) in names.SECRET):
+            at, doubtful = found.end(), True
+    elif (kind == "block" and _VARIABLE.search(before)) or (
+        kind == "argument" and key[0] == "-" and _OFFERS.search(before)
+    ):
+        default = _DEFAULT.match(text, found.end())
+        at, doubtful = (default.end(), True) if default else (-1, False)
+    elif kind == "argument" and before.rstrip(_OPENS)[-1:] == "(" and _SETS.search(before[-_CALL:]):
+        at, doubtful = found.end(), True
+    return Head(name, start, end, at, "", front, quoted, element, doubtful)
