@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # no test fails because the machine is busy
+hypothesis.settings.load_profile("untimed")
 pytest.register_assert_rewrite("reticent.testing")
 
 from reticent.testing import isolated  # noqa: E402 - its asserts must be rewritten when it is imported

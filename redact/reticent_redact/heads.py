@@ -30,7 +30,7 @@ _BEHIND = re.compile(
     r"""|(?:[ \t]{0,4}\r?\n[ \t]{1,40}(?i:value)[ \t]{0,4}:[ \t]{1,8}"""
     r"""|[ \t]{1,4}(?i:value)[ \t]{0,2}=[ \t]{0,2}(?=["']))(?P<below>)"""
     r"""|(?P<call>\()(?=[bBrRfFuU]{0,2}["'])"""
-    r"""|(?P<space>[ \t]{1,8})(?=[^\s-]))))?""",
+    r"""|(?P<space>[ \t]{1,8}(?:\\\r?\n[ \t]{0,32})?)(?=[^\s-]))))?""",
 )
 """From a key's end to its value: `key=`, `"key": `, `["key"] = `, `--key `, `<key>`, `"name": "key", "value": `."""
 
@@ -40,6 +40,13 @@ _SETS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """A call whose second argument is the value of the key that is its first: `getenv("key", `, `.option("key", `."""
+
+_PAIR = re.compile(r"(?:\A|[^\w)\]])[\[(]\s{0,8}\\{0,3}[\"']\Z")
+_SECOND = re.compile(r"\\{0,3}[\"'][^\"'\n]{6,512}[\"']\s{0,8}[)\]]")
+"""`("key", "value")`, one of the pairs that a mapping is often written as."""
+
+_NEXT_LINE = re.compile(r"\r?\n[ \t]{0,8}(?=[^\s\"'#:={}\[\](),]{8,128}[ \t]{0,8}\r?(?:\n|\Z))")
+"""A key alone on its line, as a prompt is: the value stands alone on the next one."""
 
 _OFFERS = re.compile(r"(?i:argument|option)\([^()]{0,64}\Z")
 _VARIABLE = re.compile(r"\bvariable[ \t]{1,4}\"\Z")
@@ -99,9 +106,10 @@ def head(text: str, start: int, end: int) -> Head:
         if assigns == ":" and not quoted:
             more = _ANNOTATION.match(text, at) or _TAGS.match(text, at)
             at = more.end() if more else at
-        return Head(
-            name, start, found.end("assigns"), at, assigns, front, quoted, doubtful=assigns == "->" or " " in name
-        )
+        line = None if quoted else _NEXT_LINE.match(text, at)
+        doubtful = assigns == "->" or " " in name or line is not None
+        at = line.end() if line else at
+        return Head(name, start, found.end("assigns"), at, assigns, front, quoted, doubtful=doubtful)
     at, element, doubtful = -1, False, False
     before = text[max(0, start - _FRONT) : start]
     if kind in ("named", "below"):
@@ -125,6 +133,9 @@ def head(text: str, start: int, end: int) -> Head:
     ):
         default = _DEFAULT.match(text, found.end())
         at, doubtful = (default.end(), True) if default else (-1, False)
-    elif kind == "argument" and before.rstrip(_OPENS)[-1:] == "(" and _SETS.search(before[-_CALL:]):
+    elif kind == "argument" and (
+        (before.rstrip(_OPENS)[-1:] == "(" and _SETS.search(before[-_CALL:]))
+        or (_PAIR.search(before) and _SECOND.match(text, found.end()))
+    ):
         at, doubtful = found.end(), True
     return Head(name, start, end, at, "", front, quoted, element, doubtful)

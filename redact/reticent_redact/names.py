@@ -237,7 +237,7 @@ def judge(key: str) -> Verdict | None:
         return Verdict("key-key", False) if is_half else None
     named = _secret_sequence(parts)
     if named is None and any(len(part) <= _PIECE for part in parts):
-        named = _secret_sequence(words(key.lower()))  # `pAsSwOrD`, `APIkey`
+        named = _secret_sequence(words(MARKER.sub(" ", key).lower()))  # `pAsSwOrD`, `APIkey`
     if named is not None:
         return Verdict(f"key-{named}", True)
     last = parts[-1].removesuffix("s") if parts[-1] == "creds" else parts[-1]

@@ -47,7 +47,7 @@ def inside(text: str, at: int, names_secret: Callable[[str], bool]) -> Iterator[
     limit = min(len(text), at + _REACH)
     opened: list[str] = []
     key, last = "", None
-    while at < limit:
+    while at <= limit:
         at = _end(_SPACE, text, at)
         character = text[at : at + 1]
         if character and character in "[{":
@@ -74,6 +74,8 @@ def inside(text: str, at: int, names_secret: Callable[[str], bool]) -> Iterator[
             at += 1
             continue
         if last is not None:
+            if not character and opened[-1] == "[":  # the text is cut off in a list
+                yield last
             return
         string = _STRING.match(text, at)
         if string is not None:

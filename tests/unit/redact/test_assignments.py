@@ -51,6 +51,10 @@ NESTED = [
     "machine h.example login bob password §\n",
     "machine h.example\n  login bob\n  password §\n",
     "default login bob password §\n",
+    "[('password', '§'), ('lr', 0.1)]",
+    '[["api_key", "§"]]',
+    "Enter password:\n§\nok\n",
+    "mysql -u me --password \\\n  §\n",
     'variable "db_password" { default = "§" }',
     'variable "db_password" {\n  type = string\n  default = "§"\n}\n',
 ]

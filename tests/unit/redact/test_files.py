@@ -151,7 +151,7 @@ def test_a_secret_across_a_border_by_every_byte(
             assert inside.encode() not in written, offset
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.sampled_from([*SECRETS, "", "password=", "é", "[REDACTED:jwt]", '"', "x" * 40_000, "word " * 9_000]),
@@ -168,7 +168,7 @@ def test_no_secret_survives_in_a_file_read_in_pieces(tmp_path: Path, parts: list
 
 
 @given(st.binary(max_size=200))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
     result, written = seal(tmp_path, content)
     assert written == content or result == Withheld("unscanned")  # it may begin like something packed

@@ -154,7 +154,7 @@ def test_the_digest_tells_which_values_are_known_under_one_key_only() -> None:
     assert one.digest(b"k") != other.digest(b"k")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(min_size=8, max_size=30), st.text(max_size=30), st.text(max_size=30), st.integers(0, 60))
 def test_no_known_value_survives(secret: str, before: str, after: str, others: int) -> None:
     redactor = Redactor()

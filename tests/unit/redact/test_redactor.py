@@ -322,7 +322,6 @@ def test_the_cache_of_keys_is_bounded() -> None:
     assert len(redactor._verdicts) <= 4096
 
 
-@settings(deadline=None)
 @given(keys, plain)
 def test_nothing_is_raised_nothing_is_mutated_twice_is_once(key: str, value: Any) -> None:
     redactor, before = Redactor(), copy.deepcopy(value)
@@ -332,7 +331,7 @@ def test_nothing_is_raised_nothing_is_mutated_twice_is_once(key: str, value: Any
     redactor.seal(value, channel="c", key=key)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(fragments)
 @example(f"password=x{GITHUB}, y")
 @example("password=[REDACTED:jwt]tail")
@@ -341,14 +340,13 @@ def test_redacting_text_again_changes_nothing(text: str) -> None:
     assert Redactor().redact_text(once) == once
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(fragments)
 def test_redacted_data_rendered_as_json_stays_json(text: str) -> None:
     sealed = Redactor().seal({"a": text, "password": text, "list": [text, text]}, channel="c")
     assert set(json.loads(sealed)) == {"a", "password", "list"}
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(SECRETS), plain, st.sampled_from(["note", "password", "num_tokens", "tags"]), st.text(max_size=3)
 )
@@ -361,7 +359,7 @@ def test_a_planted_secret_survives_nowhere(secret: str, other: Any, key: str, sp
         assert body not in str(output)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(fragments, st.sampled_from(SECRETS), fragments)
 @example("-----BEGIN " + "PRIVATE KEY-----\nMIIE\n-----END " + "PRIVATE KEY-----", SECRETS[0], " ")
 def test_a_planted_secret_survives_in_no_text(before: str, secret: str, after: str) -> None:
@@ -370,7 +368,6 @@ def test_a_planted_secret_survives_in_no_text(before: str, secret: str, after: s
         assert secret not in Redactor().redact_text(f"{before}{space}{secret} {after}")
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["password", "api_key", "hub_token", "clientSecret", "AWS_SECRET_ACCESS_KEY"]),
     plain,
@@ -397,7 +394,6 @@ def test_lower_case_moves_no_character() -> None:
     assert Redactor().redact_text(text) == f"{everything} password=[REDACTED:key-password]"
 
 
-@settings(deadline=None)
 @given(fragments.filter(lambda text: len(text) < SHORTEST))
 def test_the_fast_path_is_the_slow_path(text: str) -> None:
     redactor = Redactor()

@@ -157,7 +157,7 @@ structures = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(structures)
 def test_nothing_planted_survives_and_nothing_is_changed(value: Any) -> None:
     before, one = repr(value), redactor()
@@ -195,7 +195,7 @@ WRITTEN: list[Callable[[Any], Any]] = [
 ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.sampled_from(["password", "DB_PASSWORD", "apiKey", "client-secret", "database_url", "my.hub_token"]),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=5, max_size=30) | st.text("swordfi-", min_size=5),
@@ -230,7 +230,7 @@ def test_whatever_stands_under_a_secret_key_is_in_nothing_that_is_given_back(
 
 
 @given(structures)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_comes_out_is_plain(value: Any) -> None:
     def check(plain: Any) -> None:
         kind = type(plain)
