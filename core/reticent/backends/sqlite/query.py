@@ -110,6 +110,22 @@ class StoredRun:
         row = rows[0]
         return MetricSummary(row["count"], *(_number(row[name]) for name in ("first", "last", "smallest", "largest")))
 
+    def metric_curve(self, key: str, width: int) -> list[float]:
+        """The means of all finite points in each of `width` equal spans of steps; NaN in one that has no other.
+
+        Spans without points are left out. No point is decoded on its own: it is fast for millions of them.
+        """
+        rows = self._select(
+            "avg(iif(abs(value) < 9e999, value, NULL)) AS mean FROM metric,"
+            " (SELECT run, key, min(step) AS low, max(step) - min(step) + 1.0 AS span FROM metric"
+            " WHERE run = ? AND key = (SELECT id FROM metric_key WHERE name = ?)) AS mine"
+            " WHERE metric.run = mine.run AND metric.key = mine.key"
+            " GROUP BY CAST((step - low) * ? / span AS INTEGER)",
+            key,
+            width,
+        )
+        return [_number(row["mean"]) for row in rows]
+
     def param_versions(self, key: str) -> list[ParamVersion]:
         """Every value that the param had, the newest last."""
         rows = self._select("value, time, origin FROM param WHERE run = ? AND key = ? ORDER BY time", key)
@@ -200,8 +216,11 @@ class StoredRun:
         """The runs whose parent this is, in the order in which they were started."""
         return _load(self._connection, "run.parent_id = ? ORDER BY run.start_time, run.run_id", [self.run_id])
 
-    def to_dict(self) -> dict[str, Any]:
-        """All of it for JSON: times in ISO 8601 (of metric points, for brevity, as seconds), NaN and infinities as text."""
+    def to_dict(self, points: int | None = None) -> dict[str, Any]:
+        """All of it for JSON: times in ISO 8601 (of metric points, for brevity, as seconds), NaN and infinities as text.
+
+        Of each metric the last `points` points at most; None: all of them.
+        """
         return {
             "run_id": self.run_id,
             "name": self.name,
@@ -215,7 +234,7 @@ class StoredRun:
             "error": self.error,
             "params": self.params,
             "tags": self.tags,
-            "metrics": self._histories(),
+            "metrics": self._histories(points),
             "artifacts": plain(self.artifacts()),
             "references": plain(self.references()),
             "datasets": [
@@ -231,15 +250,18 @@ class StoredRun:
             "deliveries": plain(self.deliveries()),
         }
 
-    def _histories(self) -> dict[str, list[dict[str, Any]]]:
-        rows = self._select(
-            "name, step, time, value FROM metric JOIN metric_key ON metric_key.id = metric.key WHERE run = ?"
-            " ORDER BY name, step, time, place"
+    def _histories(self, points: int | None) -> dict[str, list[dict[str, Any]]]:
+        keys = self._select("key, name FROM latest_metric JOIN metric_key ON id = key WHERE run = ? ORDER BY name")
+        sql = (
+            "SELECT step, time, value FROM metric WHERE run = ? AND key = ?"
+            " ORDER BY step DESC, time DESC, place DESC LIMIT ?"
         )
-        histories: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            point = {"step": row["step"], "time": row["time"], "value": finite(_number(row["value"]))}
-            histories.setdefault(row["name"], []).append(point)
+        histories = {}
+        for key, name in keys:
+            last = _rows(self._connection, sql, [self._row, key, -1 if points is None else points])
+            histories[name] = [
+                {"step": step, "time": time, "value": finite(_number(value))} for step, time, value in reversed(last)
+            ]
         return histories
 
     def _records(self, kind: type[R], order: str) -> list[R]:
