@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reticent.backends.sqlite.plain import plain
-from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 from reticent.surroundings import is_surrounding
