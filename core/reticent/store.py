@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from reticent.backends import UnavailableError
 from reticent.backends.sqlite import query
-from reticent.backends.sqlite.query import StoredRun
 from reticent.backends.sqlite.schema import (
     connect_to_read,
     database_path,
@@ -23,6 +22,7 @@ from reticent.backends.sqlite.schema import (
     inode,
     unusable,
 )
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.delivery import Sender
 from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
 from reticent.guard import warn_once
@@ -114,6 +114,27 @@ def search_runs(
     experiment_names = [experiments] if isinstance(experiments, str) else experiments
     runs = query.search(connection, seal, filter, order_by, max_results, experiment_names)
     return _frame(runs) if output == "pandas" else runs
+
+
+def top_runs(
+    *, order_by: Sequence[str] = (), max_results: int | None = 1000, experiments: Sequence[str] | None = None
+) -> list[StoredRun]:
+    """The runs that are no other one's child, ordered as `search_runs` does. Raises FilterError and StoreError."""
+    session = current()
+    return query.top_level(open_store(session), partial(session.seal, "warning"), order_by, max_results, experiments)
+
+
+def with_descendants(runs: Sequence[StoredRun], order_by: Sequence[str] = ()) -> list[StoredRun]:
+    """Runs, and behind them their children, the children of these, and so on."""
+    session = current()
+    connection, seal = open_store(session), partial(session.seal, "warning")
+    found = {run.run_id: run for run in runs}
+    parents = list(found)
+    while parents:
+        level = [run for run in query.children(connection, seal, parents, order_by) if run.run_id not in found]
+        found.update({run.run_id: run for run in level})
+        parents = [run.run_id for run in level if run.child_count]
+    return list(found.values())
 
 
 def sync(
@@ -288,9 +309,12 @@ def _frame(runs: Sequence[StoredRun]) -> pandas.DataFrame:
         "run_id": [run.run_id for run in runs],
         "name": [run.name for run in runs],
         "experiment": [run.experiment for run in runs],
+        "parent_run_id": [run.parent_id for run in runs],
         "status": [run.status.value for run in runs],
+        "health": [run.health.state for run in runs],
         "start_time": _moments([run.start_time for run in runs]),
         "end_time": _moments([run.end_time for run in runs]),
+        "duration_s": pandas.Series([run.duration_s for run in runs], dtype="float64"),
     }
     for kind in ("metrics", "params", "tags"):
         values = [getattr(run, kind) for run in runs]

@@ -10,7 +10,7 @@ import pytest
 from tests.fault.conftest import Start
 
 import reticent
-from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.records import RunStatus
 
 

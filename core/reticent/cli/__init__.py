@@ -72,16 +72,22 @@ def _runs(
 def _show(
     run: RunArgument,
     console: Annotated[bool, typer.Option("--console", help="Only what it wrote to its console.")] = False,
+    points: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--points", min=0, help="With --json: of each metric the last N points at most, not all."),
+    ] = None,
     all_: AllOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show all that is known of one run."""
     from reticent.cli.show import show_console, show_run
 
+    if points is not None and (console or not json):
+        raise typer.BadParameter("only JSON has points: add --json", param_hint="--points")
     if console:
         show_console(run, as_json=json)
     else:
-        show_run(run, everything=all_, as_json=json)
+        show_run(run, everything=all_, as_json=json, points=points)
 
 
 @app.command("compare")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from reticent import settings
 from reticent.backends import name_of
-from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
 from reticent.cli.policy import described
 from reticent.files import safe_relative

@@ -199,19 +199,14 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
-def sparkline(values: Sequence[float | None], width: int = 24) -> str:
-    """A curve in one line: buckets of points, each as high as its mean; × where there is no finite point."""
-    means = []
-    buckets = min(width, len(values))
-    for index in range(buckets):
-        bucket = values[index * len(values) // buckets : (index + 1) * len(values) // buckets]
-        finite = [value for value in bucket if value is not None and math.isfinite(value)]
-        means.append(sum(value / len(finite) for value in finite) if finite else None)
-    known = [mean for mean in means if mean is not None]
+def sparkline(values: Sequence[float]) -> str:
+    """A curve in one line, a character for each value; × for one that is not finite."""
+    known = [value for value in values if math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 0.0)
     span = high / 2 - low / 2  # halves: the difference of two huge values may be no float
     return "".join(
-        _NOT_FINITE if mean is None else _bar((mean / 2 - low / 2) / span if span > 0 else 0.0) for mean in means
+        _bar((value / 2 - low / 2) / span if span > 0 else 0.0) if math.isfinite(value) else _NOT_FINITE
+        for value in values
     )
 
 
@@ -234,8 +229,15 @@ def dump(value: Any) -> None:
     """Print JSON to stdout, without colours or wrapping. NaN and infinities, which JSON has not, as text."""
     import json
 
+    import msgspec
+
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
-    sys.stdout.write(json.dumps(_finite(value), ensure_ascii=ascii_only, indent=2) + "\n")
+    try:
+        text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=ascii_only)
+    # The encoder of json takes several times as long when it indents. A name of a file may have what is no Unicode.
+    sys.stdout.write(msgspec.json.format(text.encode("utf-8", "replace"), indent=2).decode() + "\n")
 
 
 def _finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 

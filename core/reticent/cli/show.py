@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reticent.backends.sqlite.plain import plain
-from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 from reticent.surroundings import is_surrounding
@@ -25,13 +25,13 @@ CURVE = 24
 """How many characters wide a metric's curve is, on a terminal wide enough."""
 
 
-def show_run(run_id: str, everything: bool, as_json: bool) -> None:
+def show_run(run_id: str, everything: bool, as_json: bool, points: int | None = None) -> None:
     from reticent.store import get_run
 
     with progress_shown():
         run = get_run(run_id)
     if as_json:
-        render.dump(run.to_dict())
+        render.dump(run.to_dict(points))
         return
     out = render.console()
     print_run(out, run, brief=render.on_terminal(out) and not everything)
@@ -126,16 +126,15 @@ def metrics(out: Console, run: StoredRun, brief: bool) -> None:
         return
     keys = sorted(run.metrics)
     shown = keys[:METRICS] if brief else keys
-    series = any(run.metric_summary(key).count > 1 for key in shown)
+    summaries = {key: run.metric_summary(key) for key in shown}
+    series = any(summary.count > 1 for summary in summaries.values())
     headings = ("", "last", "", "min", "max", "points") if series else ("", "")
     table = render.table(*headings, right=(1, 3, 4, 5), firm=(2,))
     width = CURVE if out.width >= 90 else CURVE // 2
-    for key in shown:
+    for key, summary in summaries.items():
         last = Text(render.number(run.metrics[key]), style=render.HEAD)
-        summary = run.metric_summary(key)
         if summary.count > 1:
-            values = [point.value for point in run.metric_history(key)]
-            curve = Text(render.sparkline(values, width), style="cyan")
+            curve = Text(render.sparkline(run.metric_curve(key, width)), style="cyan")
             ends = [Text(render.number(value), style=render.DIM) for value in (summary.min, summary.max)]
             table.add_row(render.literal(key), last, curve, *ends, Text(f"{summary.count:,}", style=render.DIM))
         else:

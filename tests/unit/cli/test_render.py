@@ -52,9 +52,9 @@ def test_curves() -> None:
     assert render.sparkline([]) == ""
     assert render.sparkline([1.0]) == "▁"
     assert render.sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
-    assert render.sparkline([1.0, None, math.nan, math.inf, 2.0]) == "▁\u00d7\u00d7\u00d7█"
+    assert render.sparkline([1.0, -math.inf, math.nan, math.inf, 2.0]) == "▁\u00d7\u00d7\u00d7█"
     assert render.sparkline([-1e308, 1e308]) == "▁█"
-    assert len(render.sparkline([float(step) for step in range(100_000)])) == 24
+    assert render.sparkline([math.nan]) == "\u00d7"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,13 @@ def test_directions(metric: str, better: str | None) -> None:
 def test_text_is_literal_and_cannot_drive_the_terminal() -> None:
     assert render.literal("[red]x[/] \x1b[31m \u202e \x07 a\nb").plain == "[red]x[/] \\x1b[31m \\u202e \\x07 a⏎b"
     assert render.literal("abcdef", limit=4).plain == "abc…"
+
+
+def test_json_has_what_json_has_not_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"a": [math.nan, 1e-7, "日本"], "b": {}, "name \udcff": -math.inf}
+    render.dump(value)
+    shown = '{\n  "a": [\n    "nan",\n    1e-07,\n    "日本"\n  ],\n  "b": {},\n  "name ?": "-inf"\n}\n'
+    assert capsys.readouterr().out == shown
 
 
 def test_redaction_markers_have_a_style_of_their_own() -> None:

@@ -82,6 +82,15 @@ def test_json_is_the_whole_run(command: Command) -> None:
     assert SECRET not in outcome.out
 
 
+def test_json_with_fewer_points(command: Command) -> None:
+    metrics = json.loads(command("show", "aaaa0001", "--json", "--points", "2").out)["metrics"]
+    assert [point["step"] for point in metrics["val_loss"]] == [48, 49]
+    assert [point["value"] for point in metrics["odd"]] == ["inf", 2.0]
+    assert json.loads(command("show", "aaaa0001", "--json", "--points", "0").out)["metrics"]["val_loss"] == []
+    for arguments in (["--points", "2"], ["--console", "--json", "--points", "2"], ["--json", "--points", "-1"]):
+        assert command("show", "aaaa0001", *arguments).code == 2
+
+
 def test_an_unknown_run_is_exit_code_1_with_a_message(command: Command) -> None:
     outcome = command("show", "ffff0000")
     assert (outcome.code, outcome.out) == (1, "")

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 import reticent
 from reticent import settings
 from reticent.backends.sqlite.filters import compile_filter, compile_order
-from reticent.backends.sqlite.query import StoredRun, search
+from reticent.backends.sqlite.query import search
 from reticent.backends.sqlite.schema import empty_database
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.errors import FilterError
 from reticent.session import current
 from reticent.store import open_store

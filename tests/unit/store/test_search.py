@@ -111,11 +111,15 @@ def test_a_table_of_runs(root: Path) -> None:
     with reticent.start_run("b", tags={"t": "1"}) as run:
         run.log_param("only b", 3)
         frame = search_runs(output="pandas")
-    base = ["run_id", "name", "experiment", "status", "start_time", "end_time"]
+    base = ["run_id", "name", "experiment", "parent_run_id", "status", "health", "start_time", "end_time", "duration_s"]
     assert list(frame.columns) == [*base, "metrics.loss", "params.name", "params.only b", "tags.source", "tags.t"]
     assert list(frame["name"]) == ["b", "a"]
     assert list(frame["status"]) == ["RUNNING", "FINISHED"]
     assert frame["metrics.loss"].isna().tolist() == [True, False]
+    assert frame["duration_s"].isna().tolist() == [True, False]
+    assert frame["duration_s"][1] == get_run(frame["run_id"][1]).duration_s
+    assert frame["parent_run_id"].isna().all()
+    assert list(frame["health"]) == ["ok", "ok"]
     assert frame["end_time"].isna().tolist() == [True, False]
     assert str(frame["start_time"].dt.tz) == "UTC"
     started = get_run(frame["run_id"][1]).start_time

@@ -22,7 +22,7 @@ import pytest
 import reticent
 from reticent import store
 from reticent.backends.sqlite import schema
-from reticent.backends.sqlite.query import StoredRun
+from reticent.backends.sqlite.stored import StoredRun
 from reticent.errors import RunNotFoundError, StoreError
 from reticent.records import Artifact
 from reticent.session import current

@@ -102,6 +102,25 @@ def test_metrics(root: Path) -> None:
         stored.metric_summary("missing")
 
 
+def test_a_curve_has_the_mean_of_each_span_of_steps(root: Path) -> None:
+    with reticent.start_run() as run:
+        for step in (*range(50, 100), *range(50)):
+            run.log_metric("line", float(step), step)
+        for step, value in ((0, 1.0), (1, math.nan), (2, math.inf), (2, -math.inf), (3, math.inf), (3, 4.0)):
+            run.log_metric("odd", value, step)
+        for step, value in ((-(2**63), 1.0), (2**63 - 1, 2.0)):
+            run.log_metric("far", value, step)
+        for value in (1.0, 3.0):
+            run.log_metric("at once", value, 7)
+    stored = get_run(run.run_id)
+    assert stored.metric_curve("line", 4) == [12.0, 37.0, 62.0, 87.0]
+    assert stored.metric_curve("line", 1000) == [float(step) for step in range(100)]
+    assert [str(mean) for mean in stored.metric_curve("odd", 24)] == ["1.0", "nan", "nan", "4.0"]
+    assert stored.metric_curve("far", 24) == [1.0, 2.0]
+    assert stored.metric_curve("at once", 24) == [2.0]
+    assert stored.metric_curve("missing", 24) == []
+
+
 def test_params_keep_their_versions_and_origins(root: Path) -> None:
     with reticent.start_run() as run:
         run.log_params({"lr": 0.1}, origin="default")
@@ -201,6 +220,8 @@ def test_all_of_a_run_is_json(root: Path, append: Append) -> None:
     assert [point["value"] for point in found["metrics"]["loss"]] == [1.0, "nan", "inf", "-inf"]
     assert [float(point["value"]) for point in found["metrics"]["loss"]][2] == math.inf
     assert [point["step"] for point in found["metrics"]["loss"]] == [0, 1, 2, 3]
+    assert stored.to_dict(points=2)["metrics"] == {"loss": found["metrics"]["loss"][2:]}
+    assert stored.to_dict(points=0)["metrics"] == {"loss": []}
     assert found["start_time"].endswith("+00:00")
     assert found["losses"] == [{"time": "1970-01-01T00:00:01+00:00", "what": "metrics", "count": 1, "reason": "full"}]
     assert found["parent_id"] == stored.parent_id

@@ -66,6 +66,11 @@ def compile_order(clauses: Sequence[str], seal: Callable[[str], str] = str) -> C
     return ", ".join([*terms, "run.start_time DESC NULLS LAST", "run.run_id"]), values
 
 
+def field_of(clause: str) -> Field:
+    """What an order clause sorts by. Raises FilterError."""
+    return _Parser(clause, str).field()
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str
@@ -93,7 +98,7 @@ class _Parser:
         return condition
 
     def order(self) -> Condition:
-        term, values = self._field().order()
+        term, values = self.field().order()
         direction = self._accept("ASC", "DESC") or "ASC"
         if self.token.kind != "end":
             self._fail(self.token, f"expected ASC, DESC or the end, found {self._found()}")
@@ -137,7 +142,7 @@ class _Parser:
             self._fail(
                 self.token, f"a filter has {_COMPARISONS} comparisons at most; IN compares with many values at once"
             )
-        field, operator = self._field(), self.token
+        field, operator = self.field(), self.token
         if self._accept("IS"):
             negated = self._accept("NOT")
             if not self._accept("NULL"):
@@ -203,7 +208,7 @@ class _Parser:
         glob = re.sub(r"[*?\[]", r"[\g<0>]", pattern).replace("%", "*").replace("_", "?")
         return f"({text} GLOB ?)", [glob]
 
-    def _field(self) -> Field:
+    def field(self) -> Field:
         token = self.token
         if token.kind != "word":
             self._fail(token, f"expected what to compare, found {self._found()}", ALLOWED)
