@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -190,6 +191,51 @@ def test_test(command: Command, project: Path) -> None:
     (project / "policy.toml").write_text('[redact]\nonly = ["lr"]')
     left_out = command("redact", "test", "--policy", "policy.toml", "--key", "solver", "lbfgs")
     assert "leaves it out" in left_out.out
+
+
+def test_test_says_what_the_text_is_judged_as(command: Command, project: Path) -> None:
+    mail = "mail me@" + "mail.company.com"
+    for arguments, channel, hidden in (
+        ([], "text", False),
+        (["--key", "note"], "param", False),
+        (["--channel", "artifact"], "artifact", True),
+        (["--channel", "console", "--key", "note"], "console", True),
+    ):
+        outcome = command("redact", "test", *arguments, mail)
+        assert outcome.code == 0
+        assert f"judged as: {channel}" in outcome.out
+        assert (outcome.out.splitlines()[0] == "mail [REDACTED:email]") == hidden
+    (project / "notes.txt").write_text(mail)
+    assert places(command("redact", "scan", "notes.txt").out) == [["notes.txt:1:6", "email", "high"]]
+    assert "judged as artifacts" in command("redact", "scan", "--help").out
+    wrong = command("redact", "test", "--channel", "arte" + "fact", mail)
+    assert wrong.code == 2
+    assert "artifact" in wrong.err
+
+
+def test_a_scan_finds_nothing_in_what_we_write_ourselves(command: Command, tmp_path: Path) -> None:
+    """Ids, digests and tokens of ours are no secrets, to ourselves either."""
+    clean = tmp_path / "clean.txt"
+    clean.write_text("nothing\n")
+    code = """
+        import reticent, sys
+        with reticent.start_run(run_id="r") as run:
+            for number in range(50):
+                run.log_artifact(sys.argv[1], str(number))
+            for number in range(5):
+                run.log_text("a line of a log\\n" * 70_000, f"long-{number}.txt")
+            run.log_param("lr", 0.1)
+            run.log_metric("loss", 0.5, 1)
+        assert reticent.flush(60)
+    """
+    own = tmp_path / "own"
+    environment = {**os.environ, "RETICENT_DIR": str(own), "RETICENT_CAPTURE": '{"argv": false, "git": false}'}
+    process = [sys.executable, "-c", textwrap.dedent(code), str(clean)]
+    done = subprocess.run(process, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = command("redact", "scan", str(own))
+    assert "nothing to hide" in found.out, found.out
+    assert found.code == 0
 
 
 def test_rules(command: Command, project: Path) -> None:
