@@ -87,12 +87,19 @@ def _apply(
         typer.Option("--run", metavar="RUN", help="Only this run. May be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be hidden; change nothing.")] = False,
+    delete_quarantined: Annotated[
+        bool, typer.Option("--delete-quarantined", help="Then remove these runs' withheld files, which lie there raw.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Redact stored runs again, with today's policy: run logs, artifacts and the embedded database.
 
-    Exit code 1 if a run had to be left out.
+    Files that are withheld stay in the runs' quarantine, raw, and are listed. Exit code 1 if a run had to be left out.
     """
     from reticent.cli.apply import apply_policy
 
-    apply_policy(run or [], dry_run=dry_run, as_json=json)
+    if dry_run and delete_quarantined:
+        raise typer.BadParameter(
+            "--dry-run and --delete-quarantined exclude each other", param_hint="--delete-quarantined"
+        )
+    apply_policy(run or [], dry_run=dry_run, delete=delete_quarantined, as_json=json)

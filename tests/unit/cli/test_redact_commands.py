@@ -306,7 +306,9 @@ def test_apply(command: Command, copied: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "8 runs  redacted again, of 11" in outcome.out
     assert ["param", "key-denied", "mask", "high", "8"] in [line.split() for line in outcome.out.splitlines()]
     assert "the embedded database was made anew, 11 runs" in outcome.out
-    assert "nothing to hide in 11 runs" in command("redact", "apply", root=copied).out
+    again = command("redact", "apply", root=copied).out
+    assert "nothing to hide in 11 runs" in again
+    assert "the embedded database stays as it is" in again
     assert json.loads(command("show", "bbbb0001", "--json", root=copied).out)["params"]["penalty"] == (
         "[REDACTED:key-denied]"
     )
@@ -314,6 +316,28 @@ def test_apply(command: Command, copied: Path, monkeypatch: pytest.MonkeyPatch) 
     assert unknown.code == 1
     assert "no run has an id that is or begins with 'ffff'" in unknown.err
     assert "8 runs begin with 'bbbb'" in command("redact", "apply", "--run", "bbbb", root=copied).err
+
+
+def test_apply_lists_what_is_in_quarantine_and_removes_it_when_asked(command: Command, copied: Path) -> None:
+    kept = copied / "runs" / "bbbb0001" / "quarantine" / "models"
+    kept.mkdir(parents=True)
+    (kept / "weights.bin").write_bytes(b"\0")
+    (kept / f"{GITHUB}.bin").write_bytes(b"\0")
+    listed = command("redact", "apply", root=copied)
+    assert listed.code == 0
+    lines = [line.split() for line in listed.out.splitlines()]
+    assert ["bbbb0001", "models/weights.bin"] in lines
+    assert ["bbbb0001", "models/[REDACTED:github-token].bin"] in lines
+    assert len(list(kept.iterdir())) == 2
+    assert command("redact", "apply", "--dry-run", "--delete-quarantined", root=copied).code == 2
+    removed = command("redact", "apply", "--delete-quarantined", root=copied)
+    assert removed.code == 0
+    assert "2 files removed from quarantine" in removed.out
+    assert not kept.exists()
+    assert (
+        json.loads(command("redact", "apply", "--delete-quarantined", "--json", root=copied).out)["deleted_quarantined"]
+        == 0
+    )
 
 
 def test_apply_where_nothing_was_logged_leaves_no_trace(command: Command, tmp_path: Path) -> None:
