@@ -100,7 +100,7 @@ class MetricKey(Record, tag="metric-key", frozen=True, kw_only=True):
 class Staged(Record, tag="staged", frozen=True, kw_only=True):
     """A snapshot waits under `staging/<token>` to be sealed and published as `path`."""
 
-    token: str
+    token: str = msgspec.field(name="snapshot")  # `token` would make a secret of it for every scanner, ours too
     path: SealedText
     kind: Literal["file", "model"] = "file"
     known: str = ""

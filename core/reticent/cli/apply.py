@@ -14,11 +14,11 @@ from rich.text import Text
 
 from reticent.cli import render
 from reticent.errors import RunNotFoundError
-from reticent.retroactive import Applied, Outcome, apply, preview, stored_runs
+from reticent.retroactive import Applied, Outcome, apply, delete_quarantined, preview, stored_runs
 from reticent.session import current
 
 
-def apply_policy(run_ids: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
+def apply_policy(run_ids: Sequence[str], *, dry_run: bool, delete: bool, as_json: bool) -> None:
     session = current()
     known = stored_runs(session)
     wanted = [_whole(run_id, known) for run_id in run_ids] if run_ids else None
@@ -26,10 +26,12 @@ def apply_policy(run_ids: Sequence[str], *, dry_run: bool, as_json: bool) -> Non
     act = preview if dry_run else apply
     with _progress(out, len(known if wanted is None else wanted), shown=not as_json) as advance:
         outcome = act(session, wanted, advance)
+    deleted = delete_quarantined(session, outcome) if delete else None
     if as_json:
-        render.dump(_as_json(outcome, dry_run))
+        render.dump({**_as_json(outcome, dry_run), "deleted_quarantined": deleted or 0})
     else:
         _print(out, outcome, dry_run)
+        _print_quarantined(out, outcome, deleted)
     if any(run.state in ("live", "failed") for run in outcome.runs):
         raise typer.Exit(1)
 
@@ -71,6 +73,10 @@ def _print(out: Console, outcome: Outcome, dry_run: bool) -> None:
         removed = f", {render.plural(outcome.blobs, 'old file')} removed" if outcome.blobs else ""
         text = f" the embedded database was made anew, {render.plural(outcome.database, 'run')}{removed}"
         out.print(Text.assemble("\n", render.check("good"), text))
+    elif outcome.runs and not dry_run:
+        out.print(
+            Text.assemble(render.check("good"), " the embedded database stays as it is: nothing in it has changed")
+        )
     for backend, ids in outcome.beyond_recall().items():
         what = f" {backend} has got {render.plural(len(ids), 'of these runs', 'of these runs')} as before: {', '.join(ids)}"
         out.print(Text.assemble(render.check("fair"), what), soft_wrap=True)
@@ -98,6 +104,18 @@ def _print_withheld(out: Console, changed: Sequence[Applied], would: str) -> Non
         render.section(out, "Withheld", table, f"{would}kept in the run's quarantine")
 
 
+def _print_quarantined(out: Console, outcome: Outcome, deleted: int | None) -> None:
+    table = render.table("run", "file")
+    for run in outcome.runs:
+        for path in run.quarantined:
+            table.add_row(run.run_id, render.literal(path))
+    if table.row_count and deleted is None:
+        render.section(out, "In quarantine", table, "raw, given to no backend; --delete-quarantined removes them")
+    elif deleted is not None:
+        files = render.plural(deleted, "file")
+        out.print(Text.assemble(render.check("good"), f" {files} removed from quarantine"))
+
+
 @contextmanager
 def _progress(out: Console, total: int, shown: bool) -> Iterator[Callable[[], None]]:
     if not shown or not render.on_terminal(out):
@@ -119,6 +137,7 @@ def _as_json(outcome: Outcome, dry_run: bool) -> dict[str, Any]:
                 "hidden": [{**hidden._asdict(), "count": count} for hidden, count in run.hidden.items()],
                 "files": run.files,
                 "withheld": run.withheld,
+                "quarantined": run.quarantined,
                 "error": run.error,
             }
             for run in outcome.runs

@@ -29,7 +29,10 @@ def _scan(
     json: JsonOption = False,
     sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0 and nothing else.")] = False,
 ) -> None:
-    """Say what would be hidden in files, and where. Exit code 1 if there is anything, 2 if not all could be read."""
+    """Say what would be hidden in files, and where. Exit code 1 if there is anything, 2 if not all could be read.
+
+    Files are judged as artifacts, in which e-mail addresses and telephone numbers are hidden as well.
+    """
     from reticent.cli.scan import scan_paths
 
     if json and sarif:
@@ -41,12 +44,21 @@ def _scan(
 def _test(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - for standard input.")],
     key: Annotated[str, typer.Option("--key", metavar="NAME", help="Redact it as the value of this param.")] = "",
+    channel: Annotated[
+        str, typer.Option("--channel", metavar="NAME", help="Judge it as this: param, text, artifact, console, ...")
+    ] = "",
     policy: PolicyOption = None,
 ) -> None:
-    """Redact a text and say which rules hit."""
-    from reticent.cli.rules import try_text
+    """Redact a text and say which rules hit.
 
-    try_text(text, key, policy)
+    It is judged as text, or as a param if it has a key; `--channel artifact` judges it as `scan` judges files.
+    """
+    from reticent.cli.rules import CHANNELS, try_text
+
+    judged_as = channel or ("param" if key else "text")
+    if judged_as not in CHANNELS:
+        raise typer.BadParameter(f"there are {', '.join(CHANNELS)}", param_hint="--channel")
+    try_text(text, key, judged_as, policy)
 
 
 @app.command("rules")
@@ -75,12 +87,19 @@ def _apply(
         typer.Option("--run", metavar="RUN", help="Only this run. May be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be hidden; change nothing.")] = False,
+    delete_quarantined: Annotated[
+        bool, typer.Option("--delete-quarantined", help="Then remove these runs' withheld files, which lie there raw.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Redact stored runs again, with today's policy: run logs, artifacts and the embedded database.
 
-    Exit code 1 if a run had to be left out.
+    Files that are withheld stay in the runs' quarantine, raw, and are listed. Exit code 1 if a run had to be left out.
     """
     from reticent.cli.apply import apply_policy
 
-    apply_policy(run or [], dry_run=dry_run, as_json=json)
+    if dry_run and delete_quarantined:
+        raise typer.BadParameter(
+            "--dry-run and --delete-quarantined exclude each other", param_hint="--delete-quarantined"
+        )
+    apply_policy(run or [], dry_run=dry_run, delete=delete_quarantined, as_json=json)

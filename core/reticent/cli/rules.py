@@ -17,6 +17,9 @@ from reticent.cli.scan import STDIN, redactor_by
 from reticent_redact import LEFT_OUT, Redactor, Report, names, rules
 from reticent_redact.rules.rule import Rule
 
+CHANNELS = ("param", "text", "artifact", "example", "console", "environment", "tag", "dataset", "traceback", "warning")
+"""What a text can be judged as; a user's rules may be for some of them only, and some rules are."""
+
 
 @dataclass(frozen=True)
 class Described:
@@ -66,22 +69,22 @@ def described(redactor: Redactor) -> Iterator[Described]:
     yield Described(names.SECRET_FILE, "files", "high", "artifacts by name", "id_rsa")
 
 
-def try_text(text: str, key: str, policy_file: Path | None) -> None:
-    """Print a text without its secrets, and the rules that hit."""
+def try_text(text: str, key: str, channel: str, policy_file: Path | None) -> None:
+    """Print a text without its secrets, what it was judged as, and the rules that hit."""
     redactor, report = redactor_by(policy_file), Report()
     given = sys.stdin.read() if text == STDIN else text
-    channel = "param" if key else "text"
     redacted = redactor.seal(given, channel=channel, key=key, report=report)
     out = render.console()
     out.print("nothing: the policy leaves it out" if redacted == LEFT_OUT else render.lines(redacted), soft_wrap=True)
     counts = report.counts()
+    judged = f"\njudged as: {channel}"
     if not counts:
-        out.print(Text("\nno rule hits", style=render.DIM))
+        out.print(Text(f"{judged}; no rule hits", style=render.DIM))
         return
+    out.print(Text(judged, style=render.DIM))
     table = render.table("rule", "done", "sure", "times", right=(3,))
     for hidden, count in counts.items():
         table.add_row(Text(hidden.rule, style=render.REDACTED), hidden.action, hidden.confidence, str(count))
-    out.print()
     out.print(render.Block(table))
 
 

@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -192,6 +193,51 @@ def test_test(command: Command, project: Path) -> None:
     assert "leaves it out" in left_out.out
 
 
+def test_test_says_what_the_text_is_judged_as(command: Command, project: Path) -> None:
+    mail = "mail me@" + "mail.company.com"
+    for arguments, channel, hidden in (
+        ([], "text", False),
+        (["--key", "note"], "param", False),
+        (["--channel", "artifact"], "artifact", True),
+        (["--channel", "console", "--key", "note"], "console", True),
+    ):
+        outcome = command("redact", "test", *arguments, mail)
+        assert outcome.code == 0
+        assert f"judged as: {channel}" in outcome.out
+        assert (outcome.out.splitlines()[0] == "mail [REDACTED:email]") == hidden
+    (project / "notes.txt").write_text(mail)
+    assert places(command("redact", "scan", "notes.txt").out) == [["notes.txt:1:6", "email", "high"]]
+    assert "judged as artifacts" in command("redact", "scan", "--help").out
+    wrong = command("redact", "test", "--channel", "arte" + "fact", mail)
+    assert wrong.code == 2
+    assert "artifact" in wrong.err
+
+
+def test_a_scan_finds_nothing_in_what_we_write_ourselves(command: Command, tmp_path: Path) -> None:
+    """Ids, digests and tokens of ours are no secrets, to ourselves either."""
+    clean = tmp_path / "clean.txt"
+    clean.write_text("nothing\n")
+    code = """
+        import reticent, sys
+        with reticent.start_run(run_id="r") as run:
+            for number in range(50):
+                run.log_artifact(sys.argv[1], str(number))
+            for number in range(5):
+                run.log_text("a line of a log\\n" * 70_000, f"long-{number}.txt")
+            run.log_param("lr", 0.1)
+            run.log_metric("loss", 0.5, 1)
+        assert reticent.flush(60)
+    """
+    own = tmp_path / "own"
+    environment = {**os.environ, "RETICENT_DIR": str(own), "RETICENT_CAPTURE": '{"argv": false, "git": false}'}
+    process = [sys.executable, "-c", textwrap.dedent(code), str(clean)]
+    done = subprocess.run(process, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = command("redact", "scan", str(own))
+    assert "nothing to hide" in found.out, found.out
+    assert found.code == 0
+
+
 def test_rules(command: Command, project: Path) -> None:
     (project / "policy.toml").write_text(f"[redact]\n{RULE}")
     outcome = command("redact", "rules", "--policy", "policy.toml")
@@ -260,7 +306,9 @@ def test_apply(command: Command, copied: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "8 runs  redacted again, of 11" in outcome.out
     assert ["param", "key-denied", "mask", "high", "8"] in [line.split() for line in outcome.out.splitlines()]
     assert "the embedded database was made anew, 11 runs" in outcome.out
-    assert "nothing to hide in 11 runs" in command("redact", "apply", root=copied).out
+    again = command("redact", "apply", root=copied).out
+    assert "nothing to hide in 11 runs" in again
+    assert "the embedded database stays as it is" in again
     assert json.loads(command("show", "bbbb0001", "--json", root=copied).out)["params"]["penalty"] == (
         "[REDACTED:key-denied]"
     )
@@ -268,6 +316,28 @@ def test_apply(command: Command, copied: Path, monkeypatch: pytest.MonkeyPatch) 
     assert unknown.code == 1
     assert "no run has an id that is or begins with 'ffff'" in unknown.err
     assert "8 runs begin with 'bbbb'" in command("redact", "apply", "--run", "bbbb", root=copied).err
+
+
+def test_apply_lists_what_is_in_quarantine_and_removes_it_when_asked(command: Command, copied: Path) -> None:
+    kept = copied / "runs" / "bbbb0001" / "quarantine" / "models"
+    kept.mkdir(parents=True)
+    (kept / "weights.bin").write_bytes(b"\0")
+    (kept / f"{GITHUB}.bin").write_bytes(b"\0")
+    listed = command("redact", "apply", root=copied)
+    assert listed.code == 0
+    lines = [line.split() for line in listed.out.splitlines()]
+    assert ["bbbb0001", "models/weights.bin"] in lines
+    assert ["bbbb0001", "models/[REDACTED:github-token].bin"] in lines
+    assert len(list(kept.iterdir())) == 2
+    assert command("redact", "apply", "--dry-run", "--delete-quarantined", root=copied).code == 2
+    removed = command("redact", "apply", "--delete-quarantined", root=copied)
+    assert removed.code == 0
+    assert "2 files removed from quarantine" in removed.out
+    assert not kept.exists()
+    assert (
+        json.loads(command("redact", "apply", "--delete-quarantined", "--json", root=copied).out)["deleted_quarantined"]
+        == 0
+    )
 
 
 def test_apply_where_nothing_was_logged_leaves_no_trace(command: Command, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 import zlib
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from reticent.recovery import events
 from reticent.retroactive import Outcome
 from reticent.runlog import RunReader
 from reticent.runlog.events import frame
+from reticent.store import reindex
 
 from .conftest import RULE, STAFF, Memory
 
@@ -93,8 +95,24 @@ def test_a_second_time_changes_nothing(root: Path) -> None:
     before = tree(root / "runs")
     outcome = applied()
     assert [run.state for run in outcome.runs] == ["same"]
-    assert outcome.blobs == 0
+    assert (outcome.database, outcome.blobs) == (None, 0)
     assert tree(root / "runs") == before
+
+
+def test_the_database_is_made_anew_where_it_alone_holds_what_is_hidden(root: Path) -> None:
+    logged("r")
+    logged("s")
+    assert applied().database == 2
+    assert applied().database is None
+    assert applied(rules=[RULE], deny=["customer"], backends={"sqlite": {"deny": ["lr"]}}).database == 2
+    assert reticent.get_run("r").params["lr"] == "[REDACTED:key-denied]"
+    shutil.rmtree(root / "runs" / "s")
+    assert applied().database == 1
+    assert applied().database is None
+    reindex()
+    assert (root / "reticent.db.old").exists()
+    assert applied().database == 1
+    assert not (root / "reticent.db.old").exists()
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(root: Path) -> None:
@@ -130,6 +148,24 @@ def test_a_binary_file_goes_to_quarantine(root: Path, tmp_path: Path) -> None:
     stored = reticent.get_run("r")
     assert [(file.path, file.rule) for file in stored.withheld()] == [("models/weights.bin", "staff-number")]
     assert stored.artifacts() == []
+
+
+def test_what_lies_in_quarantine_is_told_and_removed_when_asked(root: Path, tmp_path: Path) -> None:
+    (tmp_path / f"of-{STAFF}.bin").write_bytes(b"\0\xff" + ("ghp_" + "a1B2" * 9).encode() + b"\0")
+    for run_id in ("r", "s"):
+        with reticent.start_run("r", run_id=run_id) as run:
+            run.log_artifact(tmp_path / f"of-{STAFF}.bin", "models")
+            run.log_text("nothing to hide", "plain.txt")
+    assert reticent.flush(60)
+    assert len(list((root / "runs").rglob("quarantine/models/*.bin"))) == 2
+    outcome = applied("r")
+    assert [run.quarantined for run in outcome.runs] == [["models/of-[REDACTED:staff-number].bin"]]
+    assert retroactive.delete_quarantined(session.current(), outcome) == 1
+    assert [path.parts[-4] for path in (root / "runs").rglob("quarantine/models/*.bin")] == ["s"]
+    assert [run.quarantined for run in applied("r").runs] == [[]]
+    stored = reticent.get_run("r")
+    assert [file.path for file in stored.withheld()] == ["models/of-[REDACTED:staff-number].bin"]
+    assert [file.path for file in stored.artifacts()] == ["plain.txt"]
 
 
 def test_a_model_can_still_be_loaded(root: Path) -> None:
