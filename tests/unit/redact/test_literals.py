@@ -1,19 +1,21 @@
-"""The first pass over a text: three ways that find the same."""
+"""The first pass over a text: ways that all find the same."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reticent_redact import literals as literals_module
 from reticent_redact.assignments import key_literals
-from reticent_redact.literals import WINDOW, Literals, aho_corasick, bigrams, fold, plain
+from reticent_redact.literals import WINDOW, Literals, aho_corasick, bigrams, fold, hyperscan, plain
 from reticent_redact.rules import RULES
 
 LITERALS = sorted({*(literal for rule in RULES for literal in rule.literals), *key_literals()})
-PASSES = (aho_corasick, bigrams, plain)
+PASSES = (aho_corasick, bigrams, plain, hyperscan)
 EXAMPLES = [example for rule in RULES for example in (*rule.hits, *rule.misses)]
 
 
@@ -51,6 +53,22 @@ def test_a_literal_at_the_border_of_two_windows_is_found_once(make: object) -> N
         text = "x" * start + "needle" + "é" * WINDOW
         found = list(Literals(literals, make).find(text))  # type: ignore[arg-type]  # parametrized
         assert found == [(start, 0), (start + 3, 1)]
+
+
+def test_much_text_is_given_to_hyperscan(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted(literals: Sequence[bytes]) -> literals_module.Pass:
+        made.append(len(literals))
+        return hyperscan(literals)
+
+    monkeypatch.setattr(literals_module, "MUCH", 3 * WINDOW)
+    monkeypatch.setattr(literals_module, "hyperscan", counted)
+    text = "needle ".ljust(WINDOW) * 2
+    literals = Literals(["needle", "dl"])
+    found = [list(literals.find(text)) for _ in range(3)]
+    assert made == [2]
+    assert found == [[(0, 0), (3, 1), (WINDOW, 0), (WINDOW + 3, 1)]] * 3
 
 
 def test_digits_stand_for_each_other_and_places_are_those_of_characters() -> None:
