@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import sys
 import time
@@ -11,8 +10,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from reticent import settings
+from reticent import settings, workers
 from reticent.guard import swallowed, warn_once
+from reticent.names import random_name
+from reticent.process import parent_process
 from reticent.records import METRIC, RunStarted, RunStatus
 from reticent.resume import read_back
 from reticent.run import NOT_FAST, Run, active
@@ -23,89 +24,6 @@ from reticent.surroundings import capture, keep_console
 _now = time.time
 _pack = METRIC.pack
 _LIKE_OURS = re.compile("[0-9a-f]{4,32}")
-
-_ADJECTIVES = [
-    "amber",
-    "bold",
-    "brisk",
-    "calm",
-    "clear",
-    "crisp",
-    "eager",
-    "fair",
-    "fond",
-    "glad",
-    "keen",
-    "kind",
-    "lively",
-    "lucid",
-    "merry",
-    "mild",
-    "neat",
-    "noble",
-    "proud",
-    "quick",
-    "quiet",
-    "ready",
-    "sharp",
-    "shy",
-    "sleek",
-    "smart",
-    "snug",
-    "spry",
-    "sunny",
-    "swift",
-    "tidy",
-    "warm",
-    "wise",
-    "witty",
-]
-_NOUNS = [
-    "ant",
-    "bat",
-    "bear",
-    "bee",
-    "bison",
-    "crane",
-    "crow",
-    "deer",
-    "dove",
-    "duck",
-    "eel",
-    "elk",
-    "finch",
-    "fox",
-    "frog",
-    "gull",
-    "hare",
-    "hawk",
-    "heron",
-    "ibis",
-    "jay",
-    "koi",
-    "lark",
-    "lynx",
-    "mole",
-    "moth",
-    "newt",
-    "otter",
-    "owl",
-    "perch",
-    "quail",
-    "ram",
-    "raven",
-    "robin",
-    "seal",
-    "snail",
-    "stork",
-    "swan",
-    "tern",
-    "toad",
-    "trout",
-    "vole",
-    "wren",
-    "yak",
-]
 
 
 def configure(**changes: Any) -> None:
@@ -131,7 +49,8 @@ def start_run(
 ) -> Run:
     """Start a run and make it the current one; use it in a `with` block, or end it with `end_run`.
 
-    Inside another run it becomes that run's child, unless `nested=False`. `run_id` resumes the run with this id, or gives
+    Inside another run it becomes that run's child, unless `nested=False`; so it does in a worker process (multiprocessing,
+    concurrent.futures, joblib) of one in which a run is open. `run_id` resumes the run with this id, or gives
     a new run this id. Raises SettingsError if a setting is wrong; nothing else.
     """
     run = _new_run(run_name, run_id, experiment, nested, parent_run_id)
@@ -155,23 +74,23 @@ def _new_run(
         run_id = None
     if run_id in session.runs:
         return session.runs[str(run_id)]
-    outer = active.get()
-    if parent_run_id is None and nested is not False and outer is not None and outer.status is RunStatus.RUNNING:
-        parent_run_id = outer.run_id
-        if nested is None and not outer.entered:
+    outer = active_run()
+    if parent_run_id is None and nested is not False:
+        parent_run_id, inherited = _enclosing(session)
+        experiment = experiment or inherited
+        if nested is None and outer is not None and not outer.entered:
             warn_once(
                 "run in a run",
                 "start_run() was called while another run was open: the new one is its child. "
                 "end_run() ends the open one, nested=True says that it is meant",
             )
-        experiment = experiment or outer.experiment
     earlier = None
     if run_id is not None:
         with swallowed("resuming a run"):
             earlier = read_back(session.run_directory(run_id))
         if earlier is None and _LIKE_OURS.fullmatch(run_id):  # mistyped, or the first characters only
             warn_once("a run's id", f"there is no run {run_id} under {session.root}: a new one is started with this id")
-    name = run_name if run_name is not None else (earlier.started.name if earlier else _random_name())
+    name = run_name if run_name is not None else (earlier.started.name if earlier else random_name())
     group = experiment or (earlier.started.experiment if earlier else session.settings.experiment)
     started = RunStarted(
         time=time.time(),
@@ -182,7 +101,7 @@ def _new_run(
         resumed=earlier is not None,
     )
     run = Run(session, started, earlier.params if earlier else {})
-    if outer is None or earlier is not None:
+    if outer is None or not outer.owned or earlier is not None:
         _watch_process_end()
     if earlier is None:
         _note_source(run)
@@ -190,6 +109,18 @@ def _new_run(
         capture(run._recorder)
     run.kept_console = keep_console(run._recorder, run.run_id)
     return run
+
+
+def _enclosing(session: Session) -> tuple[str | None, str | None]:
+    """Id and experiment of the run that a new one is started in: here, or in the process that this is a worker of."""
+    outer = active_run()
+    if outer is None or not outer.owned:
+        with swallowed("the run of another process"):
+            run_id = workers.open_run(session)
+            parent = None if run_id is None else read_back(session.run_directory(run_id))
+            if parent is not None:
+                return run_id, parent.started.experiment
+    return (None, None) if outer is None else (outer.run_id, outer.experiment)
 
 
 def past_run(name: str, parent: Run, start_time: float) -> Run:
@@ -218,11 +149,6 @@ def _is_id(session: Session, text: object) -> bool:
     return bool(RUN_ID.fullmatch(str(text))) and session.seal("run id", str(text)) == text
 
 
-def _random_name() -> str:
-    chosen = random.Random(uuid.uuid4().int)  # noqa: S311 - a name; a generator of our own leaves the user's seed alone
-    return f"{chosen.choice(_ADJECTIVES)}-{chosen.choice(_NOUNS)}-{chosen.randrange(1000)}"
-
-
 def active_run() -> Run | None:
     """The run that the log functions act on here, or None."""
     run = active.get()
@@ -232,6 +158,9 @@ def active_run() -> Run | None:
 def end_run(status: RunStatus | str = RunStatus.FINISHED) -> None:
     """End the current run, if there is one."""
     run = active_run()
+    if run is None:
+        with swallowed("end_run"):
+            run = current().implicit
     if run is not None:
         run.end(status)
 
@@ -241,8 +170,23 @@ def _run() -> Run:
     run = active.get()
     if run is not None and run.status is RunStatus.RUNNING:
         return run
-    runs = list(current().runs.values())
-    return runs[0] if len(runs) == 1 else start_run()
+    session = current()
+    runs = [run for run in list(session.runs.values()) if run.shared]
+    if len(runs) == 1:
+        return runs[0]
+    return start_run() if parent_process() is None else _run_of_worker(session)
+
+
+def _run_of_worker(session: Session) -> Run:
+    """A worker process's own run within the one that is open where it was started. Not the current run, as then nothing
+    would look, at the next call, whether the worker now works for another."""
+    with session.lock:
+        run = session.implicit
+        if run is None or run.status is not RunStatus.RUNNING or run.parent_id != workers.open_run(session):
+            if run is not None:
+                run.end()
+            run = session.implicit = _new_run(None, None, None, None, None)
+        return run
 
 
 def log_metric(key: str, value: float, step: int | None = None) -> None:

@@ -55,6 +55,21 @@ def this_process() -> ProcessIdentity:
     return _identity(os.getpid())
 
 
+def parent_process() -> ProcessIdentity | None:
+    """The process that this one was started by as a worker, by multiprocessing or what is built on it, such as
+    concurrent.futures and joblib; None: it is no worker, or that process is gone."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    parent = None if multiprocessing is None else multiprocessing.parent_process()
+    if parent is None:
+        return None
+    import psutil
+
+    try:
+        return _identity(parent.pid)
+    except psutil.Error:
+        return None
+
+
 @lru_cache(maxsize=4)
 def _identity(pid: int) -> ProcessIdentity:
     import psutil

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import artifacts, deferred, outcome, resume, values
+from reticent import artifacts, deferred, outcome, resume, values, workers
 from reticent.files import safe_relative
 from reticent.filing import Filing
 from reticent.guard import swallowed
@@ -81,6 +81,8 @@ class Run:
         self._outer: Run | None = None
         self.entered = False
         """Whether it is used in a `with` block."""
+        self.shared = False
+        """Whether threads and worker processes may log to it: it was made the current run somewhere."""
         self.kept_console: Kept | None = None
         """What is kept of the console, if that is wanted."""
         self._fits = 0
@@ -241,7 +243,7 @@ class Run:
     ) -> None:
         """End the run, now or as of `end_time` (epoch seconds). What is still worked on in the background is added to it
         when it is done."""
-        if self.status is not RunStatus.RUNNING or self._owner != os.getpid():
+        if self.status is not RunStatus.RUNNING or not self.owned:
             return
         final = RunStatus.FINISHED
         with self._recorder.guard("end_run"):
@@ -259,6 +261,8 @@ class Run:
         self.status = final
         self._recorder.ended = True
         self._session.runs.pop(self.run_id, None)
+        if self.shared:
+            workers.show_open_run(self._session)
         if self.kept_console is not None:
             with self._recorder.guard("console"):
                 self.kept_console.close()
@@ -266,6 +270,11 @@ class Run:
         self.in_background("closing a run log", self._log.close)
         if active.get() is self:
             active.set(self._outer)
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process has started it; a forked one has a copy of its parent's."""
+        return self._owner == os.getpid()
 
     def __enter__(self) -> Run:
         self.entered = True
@@ -289,6 +298,8 @@ class Run:
         """Have module-level functions in this context log to this run until it ends."""
         self._outer = active.get()
         active.set(self)
+        self.shared = True
+        workers.show_open_run(self._session)
 
     def forked(self, session: Session) -> None:
         """In a forked child: log to files of the child's own."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reticent import settings as settings_module
+from reticent import workers
 from reticent.backends import name_of
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
@@ -49,6 +50,11 @@ class Session:
         """The runs of this process that have not ended."""
         self.begun: set[str] = set()
         """The ids of all runs of this process, those that have ended too."""
+        self.implicit: Run | None = None
+        """In a worker process: the run of what is logged there outside of any run."""
+        self.shown: str | None = None
+        """The open run that worker processes of this one are shown."""
+        self.lock = threading.RLock()
         self.writers: dict[str, LogWriter] = {}
         """The open log writers by run id, ended runs with work in the background included."""
         self.losing: dict[str, Recorder] = {}
@@ -166,6 +172,7 @@ class Session:
                 writer.sync()
         with suppress(OSError):
             renew_sigterm_mark()
+        workers.end_left_run(self)
         self.close_ended()
 
 

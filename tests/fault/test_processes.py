@@ -85,6 +85,91 @@ def test_runs_of_multiprocessing_children_end_and_arrive(method: str, root: Path
     assert sorted((run.name, run.status.value) for run in runs) == [(f"child {n}", "FINISHED") for n in range(3)]
 
 
+POOLS = {
+    "spawn": "multiprocessing.get_context('spawn').Pool(2)",
+    "forkserver": "multiprocessing.get_context('forkserver').Pool(2)",
+    "fork, before the run": "multiprocessing.get_context('fork').Pool(2)",
+    "futures": "concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context('spawn'))",
+    "loky": "joblib.externals.loky.get_reusable_executor(max_workers=2)",
+}
+
+
+@pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
+def test_what_workers_log_belongs_to_the_run_that_is_open_where_they_were_started(
+    pool: str, root: Path, start: Start
+) -> None:
+    """The same workers work for one run after the other, then for none."""
+    process = start(
+        f"""
+        import concurrent.futures, joblib, multiprocessing, os, reticent
+        def work(number):
+            reticent.log_metric("m", float(number), step=number)
+            if number == 9:
+                with reticent.start_run("explicit"):
+                    pass
+        if __name__ == "__main__":
+            pool = {pool}
+            for name in "ab":
+                with reticent.start_run(name, run_id=name, experiment="of " + name):
+                    with reticent.start_run("inner", run_id=name * 2):
+                        list(pool.map(work, range(10)))
+            list(pool.map(work, range(10)))
+            if hasattr(pool, "shutdown"):
+                pool.shutdown()
+            else:
+                pool.close()
+                pool.join()
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    runs = reticent.search_runs()
+    assert {run.status for run in runs} == {RunStatus.FINISHED}
+    for outer, experiment in (("aa", "of a"), ("bb", "of b"), (None, "default")):
+        inside = [run for run in runs if run.parent_id == outer and run.run_id not in ("a", "b")]
+        assert sum(run.name == "explicit" for run in inside) == 1
+        points = [point.step for run in inside for point in run.metric_history("m")]
+        assert sorted(points) == list(range(10))
+        assert {run.experiment for run in inside} == {experiment}
+    assert not list((root / "open").iterdir())
+
+
+def test_workers_of_a_process_with_unrelated_runs_take_none_of_them(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import contextvars, multiprocessing, reticent
+        def work():
+            reticent.log_metric("m", 1.0)
+        if __name__ == "__main__":
+            for name in "ab":
+                contextvars.Context().run(reticent.start_run, name)
+            worker = multiprocessing.get_context("spawn").Process(target=work)
+            worker.start()
+            worker.join()
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    runs = reticent.search_runs()
+    assert len(runs) == 3
+    assert [run.parent_id for run in runs] == [None] * 3
+
+
+def test_a_program_that_a_run_starts_is_no_worker(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import reticent, subprocess, sys
+        with reticent.start_run():
+            subprocess.run([sys.executable, "-c", "import reticent; reticent.log_metric('m', 1.0)"], check=True)
+        """,
+        wait=False,
+    )
+    assert process.communicate(timeout=60)[1] == ""
+    assert [run.parent_id for run in reticent.search_runs()] == [None, None]
+
+
 def test_what_one_process_left_the_next_one_delivers(root: Path, start: Start) -> None:
     left = start(
         "import reticent\nwith reticent.start_run('left', run_id='left'):\n reticent.log_metric('m', 1.0)",

@@ -53,9 +53,11 @@ class Call:
 
     @property
     def run(self) -> Run:
-        """The run of this context, or one opened for this call, which ends with it."""
+        """The run of this context, or one opened for this call, which ends with it; a child in a worker process."""
         if self._run is None:
             current = active_run()
+            if current is not None and not current.owned:
+                current = None  # of several forked workers, each would take its fit for the first in that run
             self.joined = current is not None
             self._run = current or start_run(self.name)
             run_id, number = fit.get()

@@ -12,7 +12,8 @@ class TestCoolstore(reticent.testing.BackendContract):
 from reticent.testing.backend_contract import BackendContract
 from reticent.testing.canary import CANARY, Canary, find
 from reticent.testing.captured import Captured, captured
-from reticent.testing.integration_contract import ExampleCall, IntegrationContract
+from reticent.testing.example import ExampleCall
+from reticent.testing.integration_contract import IntegrationContract
 from reticent.testing.isolation import isolated
 
 __all__ = [

@@ -26,10 +26,9 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module, metadata
 from itertools import pairwise
 from pathlib import Path
@@ -44,6 +43,7 @@ from reticent.patching import Call, Integration
 from reticent.testing.canary import CANARY, VARIABLE, Canary, find
 from reticent.testing.captured import Captured, captured
 from reticent.testing.comparing import state
+from reticent.testing.example import PASSED, ExampleCall
 from reticent.testing.isolation import isolated
 from reticent.testing.targets import PLANTED, enabled_with, functions, owners
 
@@ -61,36 +61,6 @@ ORDERS = {
     "enabled again after the import": ("enable disable import enable train", 1),
     "in turns": ("enable import train disable train enable train", 2),
 }
-
-
-@dataclass
-class ExampleCall:
-    """A call to make: `arguments` by name, in the order of the signature; `optional` names those that may be None."""
-
-    function: Callable[..., Any]
-    arguments: dict[str, Any]
-    optional: tuple[str, ...] = ()
-
-    def by_keyword(self) -> Any:
-        return self.function(**self.arguments)
-
-    def by_position(self) -> Any:
-        """As many arguments by position as the signature allows."""
-        parameters = inspect.signature(self.function).parameters
-        allowed = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
-        positions: list[Any] = []
-        named = dict(self.arguments)
-        for name in allowed:
-            if name not in named:
-                break
-            positions.append(named.pop(name))
-        return self.function(*positions, **named)
-
-    def with_nones(self) -> Any:
-        return self.function(**{**self.arguments, **dict.fromkeys(self.optional)})
-
-
-PASSED = {"by keyword": ExampleCall.by_keyword, "by position": ExampleCall.by_position, "None": ExampleCall.with_nones}
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")

@@ -1,0 +1,98 @@
+"""Worker processes of multiprocessing, concurrent.futures and joblib find the run that is open where they were started.
+
+A process with an open run has a file under the root that says which. Its workers look there, not at what they were started
+with: joblib's live on and work for the next run too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reticent.files import make_directory, open_private
+from reticent.guard import swallowed
+from reticent.process import ProcessIdentity, parent_process, this_process
+
+if TYPE_CHECKING:
+    from reticent.session import Session
+
+_LOOKS = 100
+
+
+def show_open_run(session: Session) -> None:
+    """Say which run the workers of this process are to log to, if that has changed."""
+    with swallowed("showing the open run to workers"), session.lock:
+        run_id = _innermost(session)
+        if run_id == session.shown:
+            return
+        session.shown = run_id
+        me = this_process()
+        with suppress(OSError):  # a full disk: the records of the run tell of it
+            if run_id is None:
+                _place(session.root, me).unlink(missing_ok=True)
+            else:
+                make_directory(session.root / "open")
+                _write(_place(session.root, me), f"{me.started} {run_id}")
+
+
+def open_run(session: Session) -> str | None:
+    """The id of the run that is open in the process that this one is a worker of; None if there is no such."""
+    parent = parent_process()
+    if parent is None:
+        return None
+    try:
+        started, _, run_id = _read(_place(session.root, parent)).partition(" ")
+    except OSError:
+        return None
+    if not run_id:
+        return None
+    return run_id if abs(float(started) - parent.started) < 2.0 else None  # else of an earlier process with its pid
+
+
+def end_left_run(session: Session) -> None:
+    """In a worker: end what it logged for a run that has ended meanwhile."""
+    run = session.implicit
+    if run is not None and run.parent_id != open_run(session):
+        run.end()
+
+
+def _write(path: Path, text: str) -> None:
+    """In place, with a checksum: ten times as fast as a new file that takes the place of the old one."""
+    content = f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+    descriptor = open_private(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, content)  # what is left of a longer line before follows it, and is not read
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> str:
+    """What was last written; "" if it was half written each time that it was looked at."""
+    for _ in range(_LOOKS):
+        with path.open("rb", buffering=0) as file:
+            check, _, text = file.read(1000).partition(b"\n")[0].partition(b" ")
+        if check == b"%08x" % zlib.crc32(text):
+            return text.decode()
+    return ""
+
+
+@lru_cache(maxsize=16)
+def _place(root: Path, process: ProcessIdentity) -> Path:
+    machine = hashlib.blake2b(process.machine.encode(), digest_size=4).hexdigest()
+    return root / "open" / f"{machine}-{process.pid}"
+
+
+def _innermost(session: Session) -> str | None:
+    """The innermost run that all open runs are in, as nobody knows which of several is meant."""
+    parents = {run.run_id: run.parent_id for run in list(session.runs.values()) if run.shared}
+    found: str | None = None
+    while True:
+        inner = [run_id for run_id, parent in parents.items() if (parent if parent in parents else None) == found]
+        if len(inner) != 1:
+            return found
+        found = inner[0]
