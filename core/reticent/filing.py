@@ -22,8 +22,6 @@ class Filing:
     def __init__(self, recorder: Recorder, directory: Path) -> None:
         self._recorder = recorder
         self._directory = directory
-        self._alike: dict[SealedText, dict[str, int]] = {}
-        """For each name in which something was hidden, the names that became it; never written."""
 
     def add(self, source: Path, target: Path) -> None:
         """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
@@ -68,13 +66,11 @@ class Filing:
         out of the run."""
         sealed = self._recorder.seal("artifact name", name)
         safe_relative(sealed)
-        if sealed != name:
-            alike = self._alike.setdefault(sealed, {})
-            number = alike.setdefault(name, len(alike) + 1)
-            if number > 1:
-                numbered = Path(sealed).with_name(f"{number}-{Path(sealed).name}")
-                return self._recorder.seal("artifact name", numbered.as_posix())
-        return sealed
+        number = self._recorder.number("artifact name", name, sealed)
+        if number == 1:
+            return sealed
+        numbered = Path(sealed).with_name(f"{number}-{Path(sealed).name}")  # what its end says of its kind stays
+        return self._recorder.seal("artifact name", numbered.as_posix())
 
     def _add_file(self, source: Path, target: Path) -> None:
         path = self.path(target.as_posix())

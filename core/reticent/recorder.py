@@ -32,6 +32,8 @@ class Recorder:
         self._run_id = run_id
         self._report = Report()
         self._losses: dict[str, tuple[int, str]] = {}
+        self._alike: dict[tuple[str, SealedText], dict[int, int]] = {}
+        """For each name in which something was hidden, the hashes of the names that became it, numbered; never written."""
         self._lock = threading.RLock()
 
     def forked(self, session: Session) -> None:
@@ -51,6 +53,20 @@ class Recorder:
     def seal_next(self, channel: str, text: str, before: str) -> SealedText:
         """A piece of a longer text, which goes on behind `before`, as sealed text."""
         return self.session.redactor.seal_next(text, before=before, channel=channel, report=self._report)
+
+    def name(self, channel: str, name: str) -> SealedText:
+        """A name, sealed; of several of this process that are the same then, the later ones get a number."""
+        sealed = self.seal(channel, name)
+        number = self.number(channel, name, sealed)
+        return sealed if number == 1 else self.seal(channel, f"{sealed}-{number}")
+
+    def number(self, channel: str, name: str, sealed: SealedText) -> int:
+        """Which one a name is of those that are `sealed` like it, from 1."""
+        if sealed == name:
+            return 1
+        with self._lock:
+            alike = self._alike.setdefault((channel, sealed), {})
+            return alike.setdefault(hash(name), len(alike) + 1)
 
     def append(self, *records: SealedRecord) -> None:
         """Append to the run log, with what was redacted on the way and what was lost before."""
@@ -73,7 +89,7 @@ class Recorder:
         """The number that stands for a metric's name in this log. OSError if a new one cannot be written."""
         number = self.log.keys.get(key)
         if number is None:
-            number = self.log.intern(key, self.seal("metric name", key))
+            number = self.log.intern(key, self.name("metric name", key))
             self.append()
         return number
 

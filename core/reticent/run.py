@@ -345,7 +345,7 @@ class Run:
             return step
 
     def _param(self, key: str, value: object, origin: Origin | None) -> list[SealedRecord]:
-        sealed_key = self._recorder.seal("param name", key)
+        sealed_key = self._recorder.name("param name", key)
         sealed = self._recorder.seal("param", value, key)
         known, self._params[sealed_key] = self._params.get(sealed_key), hash(sealed)
         if known == hash(sealed):
@@ -365,4 +365,4 @@ class Run:
             key = values.text(values.plain(name))
             sealed = self._recorder.seal("tag", value, key)
             if sealed != LEFT_OUT:
-                yield Tag(time=_now(), key=self._recorder.seal("tag name", key), value=sealed)
+                yield Tag(time=_now(), key=self._recorder.name("tag name", key), value=sealed)

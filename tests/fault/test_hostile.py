@@ -17,25 +17,27 @@ from tests.fault.conftest import Start
 import reticent
 from reticent import cli
 from reticent.records import METRIC, RunStarted, SealedRecord, Staged, WriterStarted
+from reticent.redaction import digest
 from reticent.runlog.events import frame
 from reticent.runlog.metrics import header
-from reticent_redact import Redactor, SealedText
+from reticent_redact import Policy, Redactor, SealedText
 
 TOKEN = "ghp_" + "a1B2" * 9
+BUILT_IN = digest(Policy(), b"")
 
 
 def sealed(text: str) -> SealedText:
     return Redactor().seal(text, channel="test")
 
 
-def forge(root: Path, token: str, kind: str, path: str = "stolen.txt") -> Path:
+def forge(root: Path, token: str, kind: str, path: str = "stolen.txt", policy: str = BUILT_IN) -> Path:
     """A run of a machine that is gone, with a snapshot that waits to be published."""
     directory = root / "runs" / "forged"
     (directory / "staging").mkdir(parents=True)
     records: list[SealedRecord] = [
         WriterStarted(time=1.0, host=sealed("h"), machine="m", pid=1, process_started=1.0, byteorder="little"),
         RunStarted(time=1.0, run_id="forged", name=sealed("forged"), experiment=sealed("e")),
-        Staged(time=1.0, token=token, path=sealed(path), kind=kind),  # type: ignore[arg-type]
+        Staged(time=1.0, token=token, path=sealed(path), kind=kind, policy=policy),  # type: ignore[arg-type]
     ]
     events = directory / "w.events"
     events.write_bytes(b"".join(map(frame, records)))
@@ -43,13 +45,14 @@ def forge(root: Path, token: str, kind: str, path: str = "stolen.txt") -> Path:
     return directory
 
 
+@pytest.mark.parametrize("policy", [BUILT_IN, "another"])
 @pytest.mark.parametrize("kind", ["file", "model"])
 @pytest.mark.parametrize("token", ["{victim}", "../../../../victim", "..", "a" * 32 + "/..", "a" * 32 + "/../../x"])
-def test_a_forged_token_reaches_nothing(kind: str, token: str, root: Path, tmp_path: Path) -> None:
+def test_a_forged_token_reaches_nothing(kind: str, token: str, policy: str, root: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / "precious.txt").write_text(f"token = {TOKEN}")
-    directory = forge(root, token.format(victim=victim / "precious.txt"), kind)
+    directory = forge(root, token.format(victim=victim / "precious.txt"), kind, policy=policy)
     reticent.search_runs()
     assert (victim / "precious.txt").read_text() == f"token = {TOKEN}"
     assert not list((directory / "artifacts").rglob("*")) if (directory / "artifacts").exists() else True

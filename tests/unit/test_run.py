@@ -284,6 +284,27 @@ def test_a_file_that_is_withheld_is_told_once(
     assert caplog.text.count("weights.bin' is withheld, because of github-token") == 1
 
 
+def test_names_that_are_the_same_without_their_secrets_are_told_apart(root: Path) -> None:
+    tokens = ["ghp_" + letters * 9 for letters in ("a1B2", "c3D4", "e5F6")]
+    with reticent.start_run() as run:
+        for number, token in enumerate((*tokens, tokens[0])):
+            reticent.log_param(f"of {token}", token == tokens[0])
+            reticent.log_metric(f"loss of {token}", float(number), number)
+            reticent.log_metric(f"loss of {token}", float(number), number + 10)
+            reticent.set_tag(f"of {token}", number)
+        run.log_param("plain", 1)
+    stored = reticent.get_run(run.run_id)
+    names = [f"of [REDACTED:github-token]{number}" for number in ("", "-2", "-3")]
+    values = dict(zip(names, ("True", "False", "False"), strict=True))
+    assert {key: value for key, value in stored.params.items() if key != "plain"} == values
+    assert not [warning for warning in stored.warnings() if warning.kind == "param changed"]
+    assert [stored.tags[name] for name in names] == ["3", "1", "2"]
+    steps = [[point.step for point in stored.metric_history(f"loss {name}")] for name in names]
+    assert steps == [[0, 3, 10, 13], [1, 11], [2, 12]]
+    written = b"".join(path.read_bytes() for path in root.rglob("*") if path.is_file())
+    assert not any(token.encode() in written or str(hash(f"of {token}")).encode() in written for token in tokens)
+
+
 def test_files_whose_names_are_the_same_without_their_secrets_are_all_there(root: Path) -> None:
     tokens = ["ghp_" + letters * 9 for letters in ("a1B2", "c3D4", "e5F6")]
     with reticent.start_run() as run:

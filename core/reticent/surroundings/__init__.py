@@ -106,4 +106,4 @@ def _tags(recorder: Recorder, facts: Mapping[str, str], channel: str) -> list[Se
 
 
 def _tag(recorder: Recorder, name: str, value: object, channel: str, key: str = "") -> SealedRecord:
-    return Tag(time=time.time(), key=recorder.seal("tag name", name), value=recorder.seal(channel, value, key))
+    return Tag(time=time.time(), key=recorder.name("tag name", name), value=recorder.seal(channel, value, key))
