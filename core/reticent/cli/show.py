@@ -73,7 +73,9 @@ def header(run: StoredRun) -> Panel:
     facts.add_column(style=render.DIM)
     facts.add_column(overflow="fold")
     took = render.duration(run.duration_s)
-    facts.add_row("status", Text.assemble(render.status(run.status), (f"  {took}" if took else "", render.DIM)))
+    trouble = "" if run.health.state == "ok" else f"  ▲ logging {run.health.state}"
+    status = render.status(run.status)
+    facts.add_row("status", Text.assemble(status, (f"  {took}" if took else "", render.DIM), (trouble, render.FAIR)))
     facts.add_row("id", run.run_id)
     facts.add_row("experiment", render.literal(run.experiment))
     started = Text(render.clock(run.start_time)).append(f"  {render.ago(run.start_time)}", style=render.DIM)
