@@ -154,7 +154,8 @@ def _look(out: Console, began: float) -> None:
 
     runs = [run for run in reticent.search_runs(experiments=[EXPERIMENT]) if (run.start_time or 0.0) >= began]
     _command(out, "reticent runs -e demo", first=True)
-    print_table(out, tree(runs, None, chronological=True))
+    parents = [run for run in runs if run.parent_id is None]
+    print_table(out, tree(parents, None, chronological=True))
     boosted = next((run for run in runs if any("logloss" in key for key in run.metrics)), None)
     manual = next((run for run in runs if run.name == "by-hand"), None)
     for run in (boosted, manual):
@@ -165,7 +166,6 @@ def _look(out: Console, began: float) -> None:
     out.print(Text("Look further", style=render.HEAD))
     table = render.table("", "")
     name = _name()
-    parents = [run for run in runs if run.parent_id is None]
     children = [run for run in runs if run.parent_id is not None]
     if boosted is not None:
         table.add_row(

@@ -59,13 +59,17 @@ def _runs(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--experiment", "-e", metavar="E", help="Only of this experiment. May be repeated."),
     ] = None,
+    children: Annotated[
+        bool, typer.Option("--children", "-c", help="List the children of runs too, under their parent.")
+    ] = False,
     all_: AllOption = False,
     json: JsonOption = False,
 ) -> None:
-    """List runs, newest first, children under their parent."""
+    """List runs, newest first. The children of a run are counted; --filter and --json look at them as at any run,
+    and JSON has the parent_id of each."""
     from reticent.cli.runs import list_runs
 
-    list_runs(filter, sort or [], max_results, experiment or [], everything=all_, as_json=json)
+    list_runs(filter, sort or [], max_results, experiment or [], children=children, everything=all_, as_json=json)
 
 
 @app.command("show")

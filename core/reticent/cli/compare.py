@@ -12,7 +12,7 @@ from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 
 KEY, VALUE = 40, 40
-"""The most characters of a key and of a value, on a terminal."""
+"""The most characters of a key and of a value, where there is an edge."""
 
 
 def compare_runs(run_ids: Sequence[str], everything: bool, as_json: bool) -> None:
@@ -31,11 +31,11 @@ def compare_runs(run_ids: Sequence[str], everything: bool, as_json: bool) -> Non
             }
         )
         return
-    out = render.console()
+    out = render.of_a_run(everything)
     telling = [key for key in params if everything or not render.on_terminal(out) or _telling(key, runs)]
     differences = {key: difference([run.metrics.get(key) for run in runs]) for key in metrics}
     keys = each = None
-    if render.on_terminal(out):
+    if out.width < render.PIPED_WIDTH:
         keys = min(KEY, max(map(len, [*telling, *metrics, "Metrics"])) + 2)
         last = max(map(len, [*differences.values(), "difference"]))
         each = max(10, min(VALUE, (out.width - keys - 2 - last) // len(runs) - 2))

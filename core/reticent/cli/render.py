@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 import time
@@ -18,7 +19,9 @@ from rich.text import Text
 from reticent.records import RunStatus
 
 PIPED_WIDTH = 2000
-"""A file or a pipe has no edge: nothing is cut off there."""
+"""A file or a pipe has no edge, unless COLUMNS says so."""
+CELL, LAST_CELL = 80, 200
+"""The most characters of a cell in what is piped, and of one that nothing follows."""
 
 REDACTED = "magenta"
 DIM = "bright_black"
@@ -45,11 +48,21 @@ _LOWER = re.compile(r"aic|bic|cer|err|error|m?logloss|loss|mae|mape|merror|mse|p
 _NEITHER = re.compile(r"time|std|rank|count|iteration|epoch|step|lr")
 
 
-def console(stderr: bool = False) -> Console:
-    """A console that takes no text for markup, as wide as the terminal, or without an edge where there is none."""
+class Cutting(Console):
+    """A console whose tables are cut rather than folded: a line for each row, which a program may take apart."""
+
+
+def console(stderr: bool = False, kind: type[Console] = Console) -> Console:
+    """A console that takes no text for markup, as wide as the terminal or COLUMNS, or without an edge where there is
+    neither."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else PIPED_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    edge = stream.isatty() or os.environ.get("COLUMNS", "").strip("0").isdecimal()
+    return kind(stderr=stderr, width=None if edge else PIPED_WIDTH, highlight=False, markup=False, emoji=False)
+
+
+def of_a_run(everything: bool) -> Console:
+    """The console for what runs hold, of which nothing is left out or cut with `everything`, where it is piped."""
+    return console(kind=Console if everything or sys.stdout.isatty() else Cutting)
 
 
 def on_terminal(out: Console) -> bool:
@@ -122,6 +135,8 @@ class Block:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         inner = options.update(width=options.max_width - self._indent)
+        if isinstance(console, Cutting):
+            _cut(self._body)
         for line in console.render_lines(self._body, inner, pad=False):
             while line and not line[-1].text.strip():
                 line.pop()
@@ -131,6 +146,14 @@ class Block:
                 yield from line
                 yield Segment(text.rstrip(), style, control)
             yield Segment.line()
+
+
+def _cut(body: RenderableType) -> None:
+    for part in body.renderables if isinstance(body, Group) else [body]:
+        if isinstance(part, Table):
+            for column in part.columns:
+                column.no_wrap, column.overflow = True, "ellipsis"
+                column.max_width = LAST_CELL if column is part.columns[-1] else CELL
 
 
 def section(out: Console, title: str, body: RenderableType, note: str = "") -> None:

@@ -1,4 +1,7 @@
-"""`reticent runs`: what was trained, newest first, with the params and metrics that tell these runs apart."""
+"""`reticent runs`: what was trained, newest first, with the params and metrics that tell these runs apart.
+
+Runs that belong to another one, such as the candidates of a search, are counted with it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reticent.backends.sqlite.filters import field_of
 from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
@@ -20,12 +24,12 @@ METRICS, PARAMS = 4, 3
 """The most columns of each."""
 COMMON = 0.4
 """A metric is a column of its own if at least this part of the runs has it."""
-LONGEST = 24
-"""Of longer texts only the beginning is shown, on a terminal."""
+LONGEST, LONGEST_PIPED = 24, 40
+"""Of longer texts only the beginning is shown."""
 _ONE_SPLIT = re.compile(r"split\d+_")
 """In the names of scores of one split of a cross-validation, which their mean stands for."""
 CHILDREN = 5
-"""Of more children than this the rest is counted, on a terminal."""
+"""Of more listed children than this the rest is counted, on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Row:
     depth: int = 0
     parent: str = ""
     """The parent's name, if this row stands under it."""
+    children: int = 0
+    """How many children this run has, if none of them has a row."""
     more: int = 0
     """How many further children of this run's parent are left out after it."""
 
@@ -67,25 +73,41 @@ def list_runs(
     sort: Sequence[str],
     max_results: int,
     experiments: Sequence[str],
+    children: bool,
     everything: bool,
     as_json: bool,
 ) -> None:
-    from reticent.store import search_runs
+    from reticent.store import search_runs, top_runs, with_descendants
 
+    within = list(experiments) or None
     with progress_shown():
-        runs = search_runs(filter, order_by=list(sort), max_results=max_results, experiments=list(experiments) or None)
+        if filter or as_json:
+            found = search_runs(filter, order_by=sort, max_results=max_results, experiments=within)
+        else:
+            found = top_runs(order_by=sort, max_results=max_results, experiments=within)
+        runs = with_descendants(found, sort) if children else found
+    _tell_unsorted(sort, runs)
     if as_json:
         render.dump([summary(run) for run in runs])
         return
-    out = render.console()
+    out = render.of_a_run(everything)
     if not runs:
         _nothing(out, asked=bool(filter or experiments))
         return
     brief = render.on_terminal(out) and not everything
     rows = tree(runs, CHILDREN if brief else None, chronological=not sort)
     print_table(out, rows)
-    if len(runs) == max_results:
+    if len(found) == max_results:
         out.print(Text(f"\nThe first {max_results}; more with --max.", style=render.DIM))
+
+
+def _tell_unsorted(sort: Sequence[str], runs: Sequence[StoredRun]) -> None:
+    """Say on stderr what the runs cannot have been sorted by, because none of them has it."""
+    for clause in sort if runs else ():
+        field = field_of(clause)
+        if field.entity != "attribute" and not any(field.name in getattr(run, f"{field.entity}s") for run in runs):
+            hint = "; --children lists their children too" if any(run.child_count for run in runs) else ""
+            render.complain(f"none of these runs has {field.entity}s.{field.name} to be sorted by{hint}")
 
 
 def summary(run: StoredRun) -> dict[str, Any]:
@@ -108,7 +130,7 @@ def summary(run: StoredRun) -> dict[str, Any]:
 
 
 def print_table(out: Console, rows: Sequence[Row]) -> None:
-    out.print(render.Block(fit(rows, out.width, cut=render.on_terminal(out))))
+    out.print(render.Block(fit(out, rows, out.width)))
     if any(row.run.health.state != "ok" for row in rows):
         note = Text.assemble(
             ("▲", render.FAIR), (" not all could be logged or delivered; `show` says what", render.DIM)
@@ -116,6 +138,8 @@ def print_table(out: Console, rows: Sequence[Row]) -> None:
         out.print(Text("\n").append_text(note))
     if any(row.more for row in rows):
         out.print(Text("\nAll children are shown with --all.", style=render.DIM))
+    if any(row.children for row in rows):
+        out.print(Text("\nChildren are listed with --children.", style=render.DIM))
 
 
 def _nothing(out: Console, asked: bool) -> None:
@@ -141,8 +165,8 @@ def tree(runs: Sequence[StoredRun], limit: int | None, chronological: bool) -> l
         if run.run_id in placed:
             return
         placed.add(run.run_id)
-        rows.append(Row(run, depth, parent, more))
         family = children.get(run.run_id, [])
+        rows.append(Row(run, depth, parent, 0 if family else run.child_count, more))
         family = family[::-1] if chronological else family
         shown = family[:limit]
         placed.update(child.run_id for child in family[len(shown) :])
@@ -157,25 +181,25 @@ def tree(runs: Sequence[StoredRun], limit: int | None, chronological: bool) -> l
     return rows
 
 
-def fit(rows: Sequence[Row], room: int, within: str | None = None, cut: bool = True) -> Table:
-    """The table with the columns that there is room for; `within` is an experiment that need not be named.
-
-    With `cut`, long texts are shortened.
-    """
+def fit(out: Console, rows: Sequence[Row], room: int, within: str | None = None) -> Table:
+    """The table with the columns that there is room for; `within` is an experiment that need not be named."""
+    cutting = isinstance(out, render.Cutting)
+    limit = LONGEST if out.width < render.PIPED_WIDTH else LONGEST_PIPED if cutting else None
     runs = [row.run for row in rows]
     chosen: list[Measure] = []
     for measure in telling(runs):
         wanted = sorted([*chosen, measure], key=lambda one: one.kind)
-        if sum(column.width + 2 for column in _columns(rows, wanted, within, cut)) <= room + 2:
+        if sum(column.width + 2 for column in _columns(rows, wanted, within, limit)) <= room + 2:
             chosen = wanted
-    columns = _columns(rows, chosen, within, cut)
+    columns = _columns(rows, chosen, within, limit)
     for heading in ("took", "experiment", "started", "redacted"):
         if sum(column.width + 2 for column in columns) > room + 2:
             columns = [column for column in columns if column.heading.plain != heading]
     table = render.table()
     table.show_header = True
     for column in columns:
-        table.add_column(column.heading, no_wrap=True, justify=column.justify)
+        firm = len(render.short(runs[0].run_id)) if column is columns[0] else None
+        table.add_column(column.heading, no_wrap=True, justify=column.justify, min_width=firm)
     for index, row in enumerate(rows):
         table.add_row(*[column.cells[index] for column in columns])
         if row.more:
@@ -183,9 +207,8 @@ def fit(rows: Sequence[Row], room: int, within: str | None = None, cut: bool = T
     return table
 
 
-def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | None, cut: bool) -> list[Column]:
+def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | None, limit: int | None) -> list[Column]:
     runs = [row.run for row in rows]
-    limit = LONGEST if cut else None
 
     def column(heading: str, cells: Sequence[Text], justify: Literal["left", "right"] = "left") -> Column:
         return Column(render.literal(heading, limit=limit), cells, justify)
@@ -195,7 +218,7 @@ def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | Non
 
     columns = [
         quiet("id", [render.short(run.run_id) for run in runs]),
-        column("name", [_name(row, cut) for row in rows]),
+        column("name", [_name(row, limit) for row in rows]),
     ]
     if any(run.experiment != within for run in runs):
         columns.append(column("experiment", [render.literal(run.experiment, limit=limit) for run in runs]))
@@ -216,10 +239,12 @@ def _columns(rows: Sequence[Row], measures: Sequence[Measure], within: str | Non
     return columns
 
 
-def _name(row: Row, cut: bool) -> Text:
+def _name(row: Row, limit: int | None) -> Text:
     indent = "  " * (row.depth - 1) + "└ " if row.depth else ""
     name = row.run.name.removeprefix(f"{row.parent}.") if row.parent else row.run.name
-    return Text.assemble((indent, render.DIM), render.literal(name, limit=32 - len(indent) if cut else None))
+    told = render.literal(name, limit=None if limit is None else limit + 8 - len(indent))
+    count = f"  +{render.plural(row.children, 'child', 'children')}" if row.children else ""
+    return Text.assemble((indent, render.DIM), told, (count, render.DIM))
 
 
 def _status(run: StoredRun) -> Text:

@@ -33,7 +33,7 @@ def show_run(run_id: str, everything: bool, as_json: bool, points: int | None = 
     if as_json:
         render.dump(run.to_dict(points))
         return
-    out = render.console()
+    out = render.of_a_run(everything)
     print_run(out, run, brief=render.on_terminal(out) and not everything)
 
 
@@ -73,7 +73,9 @@ def header(run: StoredRun) -> Panel:
     facts.add_column(style=render.DIM)
     facts.add_column(overflow="fold")
     took = render.duration(run.duration_s)
-    facts.add_row("status", Text.assemble(render.status(run.status), (f"  {took}" if took else "", render.DIM)))
+    trouble = "" if run.health.state == "ok" else f"  ▲ logging {run.health.state}"
+    status = render.status(run.status)
+    facts.add_row("status", Text.assemble(status, (f"  {took}" if took else "", render.DIM), (trouble, render.FAIR)))
     facts.add_row("id", run.run_id)
     facts.add_row("experiment", render.literal(run.experiment))
     started = Text(render.clock(run.start_time)).append(f"  {render.ago(run.start_time)}", style=render.DIM)
@@ -190,7 +192,8 @@ def children(out: Console, run: StoredRun, brief: bool) -> None:
     from reticent.cli.runs import Row, fit
 
     shown = family[:CHILDREN] if brief and len(family) > CHILDREN + 2 else family
-    table = fit([Row(child, parent=run.name) for child in shown], out.width - 2, within=run.experiment, cut=brief)
+    rows = [Row(child, parent=run.name, children=child.child_count) for child in shown]
+    table = fit(out, rows, out.width - 2, within=run.experiment)
     left = len(family) - len(shown)
     body = Group(table, Text(f"and {left} more children (--all)", style=render.DIM)) if left else table
     render.section(out, "Children", body, str(len(family)))

@@ -17,13 +17,36 @@ import pytest
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_what_is_piped_has_no_colours_and_is_not_cut(process: Process) -> None:
-    for arguments in (["runs"], ["show", "aaaa0001"], ["compare", "bbbb0001", "bbbb0002"]):
-        done = process(*arguments, TERM="xterm-256color", COLUMNS="40")
+PIPED = (["runs", "--children"], ["show", "aaaa0001"], ["compare", "bbbb0001", "bbbb0002"])
+
+
+@pytest.mark.parametrize("arguments", PIPED, ids=" ".join)
+def test_what_is_piped_has_no_colours_and_long_cells_are_cut(process: Process, arguments: list[str]) -> None:
+    whole, cut = (process(*arguments, *more, TERM="xterm-256color") for more in (["--all"], []))
+    for done in (whole, cut):
         assert done.returncode == 0
         assert "\x1b" not in done.stdout
-        assert "…" not in done.stdout
         assert not [line for line in done.stdout.splitlines() if line != line.rstrip()]
+    assert "…" not in whole.stdout
+    if arguments[0] == "show":
+        assert "x" * 300 in whole.stdout
+        assert "x" * 200 not in cut.stdout
+        assert max(map(len, cut.stdout.splitlines())) < 300
+    assert len(whole.stdout.splitlines()) == len(cut.stdout.splitlines())  # nothing is folded
+
+
+@pytest.mark.parametrize("columns", [30, 60, 100])
+@pytest.mark.parametrize("arguments", PIPED, ids=" ".join)
+def test_what_is_piped_is_as_wide_as_asked_for_and_its_ids_are_whole(
+    process: Process, arguments: list[str], columns: int
+) -> None:
+    done = process(*arguments, COLUMNS=str(columns))
+    assert max(len(line) for line in done.stdout.splitlines()) <= columns
+    if arguments[0] == "runs":
+        ids = [line.split()[0] for line in done.stdout.splitlines() if line]
+        assert {"aaaa0001", *[f"bbbb000{number}" for number in range(1, 9)]} <= set(ids)
+    if arguments[0] == "show":
+        assert "aaaa0001" in done.stdout
 
 
 def test_an_ascii_terminal_is_no_error(process: Process) -> None:
@@ -67,8 +90,8 @@ def test_a_settings_error_is_a_message(process: Process) -> None:
 def test_ctrl_c_is_quiet(root: Path) -> None:
     slow = (
         "import time, reticent.store, reticent.cli, sys\n"
-        "def search_runs(*a, **k):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-        "reticent.store.search_runs = search_runs\n"
+        "def top_runs(*a, **k):\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "reticent.store.top_runs = top_runs\n"
         "sys.argv = ['reticent', 'runs']\n"
         "reticent.cli.main()\n"
     )
@@ -86,7 +109,7 @@ def test_ctrl_c_is_quiet(root: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="a pseudoterminal")
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_terminal_gets_colours_and_lines_that_fit(root: Path, columns: int) -> None:
-    out = on_terminal(["runs"], root, columns)
+    out = on_terminal(["runs", "--children"], root, columns)
     assert "\x1b[" in out
     assert "and 3 more" in plain(out)
     assert max(len(line) for line in plain(out).splitlines()) <= columns

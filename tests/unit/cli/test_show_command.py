@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+
+import reticent
+from reticent.testing import isolated
 
 from .conftest import SECRET, Command
 
@@ -64,6 +68,23 @@ def test_trouble_and_withheld_files_are_explained(command: Command) -> None:
     assert "Health" in out
     assert "logged again with another value" in out
     assert SECRET not in out
+
+
+def test_a_withheld_file_is_seen(command: Command, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(bytes(range(256)) + SECRET.encode() + bytes(range(256)))
+    with isolated(tmp_path / "withheld") as root, reticent.start_run("r", run_id="eeee0001") as run:
+        run.log_artifact(weights, "checkpoints")
+    assert (root / "runs" / "eeee0001" / "quarantine" / "checkpoints" / "weights.bin").exists()
+    shown = command("show", "eeee", root=root).out
+    assert "▲ logging degraded" in shown.split("Withheld files")[0]
+    (line,) = [line for line in shown.splitlines() if "checkpoints/weights.bin" in line]
+    assert line.split() == ["checkpoints/weights.bin", "openai-project-key"]
+    assert "1 file was withheld" in shown.split("Health")[1]
+    told = json.loads(command("show", "eeee", "--json", root=root).out)
+    assert [(file["path"], file["rule"]) for file in told["withheld"]] == [tuple(line.split())]
+    assert "▲" in command("runs", root=root).out
+    assert "logging degraded" not in command("show", "cccc0001").out
 
 
 def test_the_console_is_shown_literally(command: Command) -> None:

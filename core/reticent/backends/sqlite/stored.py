@@ -75,7 +75,7 @@ class StoredRun:
     metrics: dict[str, float]
     health: Health
     child_count: int
-    """How many runs have this one as their parent."""
+    """How many other runs have this one as their parent."""
     _connection: sqlite3.Connection = field(repr=False, compare=False)
     _seal: Callable[[str], str] = field(repr=False, compare=False)
     """For errors, which repeat what the caller gave."""
@@ -283,7 +283,7 @@ def load(
     described = fetch_named(
         connection,
         "SELECT run.id, run_id, run.name, experiment.name AS experiment, parent_id, status, start_time, end_time, error,"
-        " (SELECT count(*) FROM run AS child WHERE child.parent_id = run.run_id) AS child_count"
+        " (SELECT count(*) FROM run AS child WHERE child.parent_id = run.run_id AND child.id != run.id) AS child_count"
         f" FROM run LEFT JOIN experiment ON experiment.id = run.experiment WHERE {condition}",
         values,
     )
