@@ -40,14 +40,17 @@ def open_private(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """`path` has `content`, mode 0600, all at once: a reader sees the old file or the new one."""
+def write_private(path: Path, content: bytes, changed: int | None = None) -> None:
+    """`path` has `content`, mode 0600, all at once: a reader sees the old file or the new one. `changed` (ns) is the
+    time of change that it has then."""
     make_directory(path.parent)
     temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
     try:
         descriptor = open_private(temporary, os.O_WRONLY | os.O_EXCL)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+        if changed is not None:
+            os.utime(temporary, ns=(changed, changed))
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -28,6 +28,9 @@ _TICK = 1_000_000_000
 """No file system's clock is coarser (ns)."""
 
 
+_OUTSTANDING = 0
+
+
 class Progress(msgspec.Struct, omit_defaults=True):
     """One run's delivery to one store. `error` is sealed text."""
 
@@ -56,8 +59,7 @@ class ProgressFiles:
 
     def save(self, run_id: str, progress: Progress) -> None:
         """Keep the progress of a run, which stays outstanding until it is settled."""
-        write_private(self._path(run_id), msgspec.json.encode(progress))
-        os.utime(self._path(run_id), ns=(0, 0))
+        write_private(self._path(run_id), msgspec.json.encode(progress), _OUTSTANDING)
 
     def outstanding(self) -> Iterator[str]:
         """The ids of the runs that may hold something this store has not got, oldest first."""
@@ -83,11 +85,11 @@ class ProgressFiles:
 
     def settle(self, run_id: str, seen: int) -> None:
         """Have a complete run not be outstanding until a file is added to it. `seen`: `changed` before it was read."""
-        path = self._path(run_id)
-        os.utime(path)
-        if path.stat().st_mtime_ns - seen < _TICK:
+        clock = self.directory / "clock"  # not the file itself: whoever dies in between would settle what came since
+        write_private(clock, b"")
+        if clock.stat().st_mtime_ns - seen < _TICK:
             seen -= 1  # one that was added after the look may have the same time: look once more
-        os.utime(path, ns=(seen, seen))
+        os.utime(self._path(run_id), ns=(seen, seen))
 
     def _path(self, run_id: str) -> Path:
         return self.directory / f"{run_id}.json"
@@ -127,8 +129,8 @@ def set_back(run: Path) -> set[str]:
         has_some = bool(progress.delivered or progress.said)
         if has_some:
             had.add(path.parent.name.rpartition("-")[0])
-        write_private(path, msgspec.json.encode(Progress(said=progress.said or ("pending" if has_some else ""))))
-        os.utime(path, ns=(0, 0))
+        said = progress.said or ("pending" if has_some else "")
+        write_private(path, msgspec.json.encode(Progress(said=said)), _OUTSTANDING)
     return had
 
 

@@ -132,3 +132,41 @@ def test_the_process_that_draws_does_not_outlive_this_one(root: Path, start: Sta
     process.kill()
     process.wait(20)
     child.wait(20)
+
+
+def test_what_a_process_that_was_killed_while_it_delivered_had_left_is_delivered(root: Path, start: Start) -> None:
+    """Killed at each of the steps by which the progress of a delivery is kept, one process after the other."""
+    code = """
+        import os, signal, sys
+        import reticent
+        calls, last = 0, int(sys.argv[1])
+        for name in ("replace", "utime"):
+            def call(path, *args, _call=getattr(os, name), **kwargs):
+                global calls
+                if "delivery" in str(path):
+                    calls += 1
+                    if calls == last:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                result = _call(path, *args, **kwargs)
+                return result
+            setattr(os, name, call)
+        with reticent.start_run(run_id=f"r{last}"):
+            reticent.log_metric("m", 1.0)
+            reticent.flush(60)
+            reticent.log_metric("m", 2.0)
+        reticent.flush(60)
+        print(calls)
+    """
+    killed, steps = 0, 99
+    for last in range(1, 100):
+        if last > steps:
+            break
+        process = start(code.replace("sys.argv[1]", str(last)), wait=False)
+        output, _ = process.communicate(timeout=60)
+        killed += process.returncode == -signal.SIGKILL
+        steps = min(steps, int(output)) if output else steps
+    assert killed >= 4
+    runs = {run.run_id: run for run in reticent.search_runs()}
+    for run_id, run in runs.items():
+        assert run.status is not RunStatus.RUNNING, run_id
+        assert len(run.metric_history("m")) == run.metrics["m"], run_id
