@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.demo  ## train three small models and look at what was captured (20 s)
+demo: $(VENV)/.demo  ## train two small models and look at what was captured (20 s)
 	@$(BIN)/reticent demo
 
 test: $(VENV)/.test  ## run all tests

@@ -50,8 +50,9 @@ def start_run(
     """Start a run and make it the current one; use it in a `with` block, or end it with `end_run`.
 
     Inside another run it becomes that run's child, unless `nested=False`; so it does in a worker process (multiprocessing,
-    concurrent.futures, joblib) of one in which a run is open. `run_id` resumes the run with this id, or gives
-    a new run this id. Raises SettingsError if a setting is wrong; nothing else.
+    concurrent.futures, joblib) of one in which a run is open. `run_id` resumes the run with this id, or the only one whose
+    id begins so (4 characters at least); else a new run gets this id. Raises SettingsError if a setting is wrong; nothing
+    else.
     """
     run = _new_run(run_name, run_id, experiment, nested, parent_run_id)
     run.make_active()
@@ -86,9 +87,10 @@ def _new_run(
             )
     earlier = None
     if run_id is not None:
+        run_id = _whole(session, run_id)
         with swallowed("resuming a run"):
             earlier = read_back(session.run_directory(run_id))
-        if earlier is None and _LIKE_OURS.fullmatch(run_id):  # mistyped, or the first characters only
+        if earlier is None and _LIKE_OURS.fullmatch(run_id):  # mistyped
             warn_once("a run's id", f"there is no run {run_id} under {session.root}: a new one is started with this id")
     name = run_name if run_name is not None else (earlier.started.name if earlier else random_name())
     group = experiment or (earlier.started.experiment if earlier else session.settings.experiment)
@@ -142,6 +144,14 @@ def past_run(name: str, parent: Run, start_time: float) -> Run:
 def _note_source(run: Run) -> None:
     if sys.argv and sys.argv[0]:
         run.set_tag("source", os.path.basename(sys.argv[0]))
+
+
+def _whole(session: Session, run_id: str) -> str:
+    """The id of the only run whose id begins so, as everywhere else; otherwise the one that was given."""
+    if not _LIKE_OURS.fullmatch(run_id):
+        return run_id
+    found = [path.name for path in (session.root / "runs").glob(f"{run_id}*")]
+    return found[0] if len(found) == 1 and RUN_ID.fullmatch(found[0]) else run_id
 
 
 def _is_id(session: Session, text: object) -> bool:

@@ -9,17 +9,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from reticent.guard import swallowed
 
 Job = Callable[[], None]
+Report = Callable[[str, BaseException], None]
 
 
 class Background:
     def __init__(self, tick: Callable[[], None], tick_s: float) -> None:
         self._tick = tick
         self._tick_s = tick_s
-        self._jobs: queue.SimpleQueue[tuple[str, Job, Callable[[str, BaseException], None]]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[str, Job, Report]] = queue.SimpleQueue()
         self._idle = threading.Condition()
         self._unfinished = 0
         self._thread: threading.Thread | None = None
@@ -30,7 +32,7 @@ class Background:
             self._thread = threading.Thread(target=self._run, name="reticent-background", daemon=True)
             self._thread.start()
 
-    def submit(self, kind: str, job: Job, report: Callable[[str, BaseException], None]) -> None:
+    def submit(self, kind: str, job: Job, report: Report) -> None:
         """Have `job` done soon; `report(kind, error)` is called if it fails."""
         with self._idle:
             self._unfinished += 1
@@ -44,6 +46,21 @@ class Background:
         """Wait until all jobs are done or `time.monotonic()` has reached `deadline`; whether they are."""
         with self._idle:
             return self._idle.wait_for(lambda: self._unfinished == 0, max(0.0, deadline - time.monotonic()))
+
+    def drop(self) -> list[tuple[str, Report]]:
+        """Forget the jobs that have not begun; of which kinds they were, and who reports that."""
+        dropped = []
+        with suppress(queue.Empty):
+            while True:
+                kind, _, report = self._jobs.get_nowait()
+                dropped.append((kind, report))
+        self._done(len(dropped))
+        return dropped
+
+    def _done(self, count: int) -> None:
+        with self._idle:
+            self._unfinished -= count
+            self._idle.notify_all()
 
     def _run(self) -> None:
         next_tick = time.monotonic() + self._tick_s
@@ -62,6 +79,4 @@ class Background:
                 with swallowed(kind, report):
                     job()
             finally:
-                with self._idle:
-                    self._unfinished -= 1
-                    self._idle.notify_all()
+                self._done(1)

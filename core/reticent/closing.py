@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from reticent.files import make_directory
@@ -48,6 +48,9 @@ def close(sessions: list[Session]) -> None:
             run.end(status_of(_ending), _ending)
     if not _flush(sessions, min(deadline, time.monotonic() + 0.5)):
         _wait(sessions, deadline)
+    late = TimeoutError("the process ended before it was drawn; its data is in the JSON file of the same name")
+    for kind, report in dict.fromkeys(dropped for session in sessions for dropped in session.drawing.drop()):
+        report(kind, late)
     left: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for session in sessions:
@@ -102,10 +105,18 @@ def _unwatch() -> None:
 def _excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
         global _ending
-        _ending = error
+        if not _goes_on(sys._getframe()):
+            _ending = error
         return original(kind, error, trace)
 
     return excepthook
+
+
+def _goes_on(frame: FrameType | None) -> bool:
+    """Whether a script or a console still runs, which has had an error shown and takes the next line."""
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _exit(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""`reticent demo`: three small trainings on data that comes with scikit-learn, and a look at what was captured of them.
+"""`reticent demo`: two small trainings on data that comes with scikit-learn, and a look at what was captured of them.
 
 It logs to the user's own root, in the experiment "demo", so that the commands printed at the end work as they stand.
 """
@@ -28,17 +28,18 @@ from reticent.errors import MissingExtraError
 EXPERIMENT = "demo"
 
 GRID_SEARCH = """\
-pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
-search = GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3)
+pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+grid = {"logisticregression__C": [0.01, 0.1, 1.0]}
+search = GridSearchCV(pipeline, grid, cv=3)
 search.fit(digits_train, target_train)"""
 
 BOOSTING = """\
-xgboost.train(params, train, num_boost_round=200, early_stopping_rounds=10,
+xgboost.train(params, train, 200, early_stopping_rounds=10,
               evals=[(train, "train"), (valid, "valid")])"""
 
 BY_HAND = """\
 with reticent.start_run("by-hand") as run:
-    run.log_params({"learning_rate": 0.05, "num_tokens": 4096, "api_key": key})
+    run.log_params({"num_tokens": 4096, "api_key": key})
     for step in range(60):
         run.log_metric("loss", loss(step), step)"""
 
@@ -52,7 +53,7 @@ def main() -> None:
         )
     out = render.console()
     reticent.configure(experiment=EXPERIMENT)
-    out.print("Three trainings, captured by one line before them:\n")
+    out.print("Two trainings and a run by hand, captured by one line before them:\n")
     _code(out, "import reticent\nreticent.autolog()")
     reticent.autolog()
     began = time.time()
@@ -76,8 +77,9 @@ def grid_search() -> str:
 
     digits, target = load_digits(return_X_y=True)
     digits_train, digits_test, target_train, target_test = train_test_split(digits, target, random_state=0)
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
-    search = GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    grid = {"logisticregression__C": [0.01, 0.1, 1.0]}
+    search = GridSearchCV(pipeline, grid, cv=3)
     # On matrices this small, threads wait for one another longer than they compute: far longer on a busy machine.
     with threadpool_limits(1):
         search.fit(digits_train, target_train)
@@ -108,7 +110,7 @@ def by_hand() -> str:
     key = "sk-" + "proj-" + "4hT9qLw2" * 6
     noise = random.Random(0)  # noqa: S311 - a curve to look at
     with reticent.start_run("by-hand") as run:
-        run.log_params({"learning_rate": 0.05, "num_tokens": 4096, "api_key": key})
+        run.log_params({"num_tokens": 4096, "api_key": key})
         for step in range(60):
             run.log_metric("loss", 2.3 * 0.95**step + noise.uniform(0, 0.08), step)
     return "the key was never written; num_tokens, which is none, was kept"
@@ -164,23 +166,23 @@ def _look(out: Console, began: float) -> None:
             print_run(out, run, brief=True)
     out.print()
     out.print(Text("Look further", style=render.HEAD))
-    table = render.table("", "")
     name = _name()
     children = [run for run in runs if run.parent_id is not None]
     if boosted is not None:
-        table.add_row(
-            f"  {name} show {render.short(boosted.run_id)} --all", Text("with all defaults", style=render.DIM)
-        )
+        _further(out, f"{name} show {render.short(boosted.run_id)} --all", "with all defaults")
     pair = (children if len(children) > 1 else parents)[:2]
     if len(pair) == 2:
         ids = " ".join(render.short(run.run_id) for run in pair)
-        table.add_row(f"  {name} compare {ids}", Text("side by side", style=render.DIM))
-    table.add_row(f"  {name} runs -f 'metrics.loss < 0.5'", Text("search", style=render.DIM))
-    table.add_row(f"  {name} doctor", Text("what is captured here, and how it is set up", style=render.DIM))
-    out.print(render.Block(table))
+        _further(out, f"{name} compare {ids}", "side by side")
+    _further(out, f"{name} runs -f 'metrics.loss < 0.5'", "search")
+    _further(out, f"{name} doctor", "what is captured here, and how it is set up")
     chosen = settings.current().settings
     out.print()
     out.print(Text("All of it lies in ", style=render.DIM).append_text(render.literal(settings.root(chosen))))
+
+
+def _further(out: Console, command: str, why: str) -> None:
+    out.print(Text.assemble(f"  {command}", (f"  # {why}", render.DIM)), soft_wrap=True)  # to be copied as it stands
 
 
 def _name() -> str:

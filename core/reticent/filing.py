@@ -11,9 +11,13 @@ from typing import Literal
 from reticent import artifacts, recovery
 from reticent.files import safe_relative
 from reticent.guard import warn_once
+from reticent.pictures import Draw
 from reticent.recorder import Recorder
 from reticent.records import Reference, SealedRecord, Staged, Withheld
 from reticent_redact import SealedText
+
+MOST_PICTURES = 15
+"""So many may wait to be drawn: the end of the process waits for them."""
 
 
 class Filing:
@@ -60,6 +64,20 @@ class Filing:
 
         self._recorder.append(staged)
         session.background.submit(f"sealing a {kind}", seal, self._recorder.report)
+
+    def draw(self, draw: Draw, content: SealedText, path: SealedText) -> None:
+        """Have a picture drawn of sealed JSON, and file it; not if many wait, after a lot of short trainings in a row."""
+        session = self._recorder.session
+        if session.drawing.pending() >= MOST_PICTURES:
+            return
+        token, directory = artifacts.stage_directory(self._directory)
+        file = directory / safe_relative(path).name
+
+        def job() -> None:
+            session.pictures.draw(draw, content, file)
+            self.publish(f"{token}/{file.name}", path, "file")
+
+        session.drawing.submit("drawing a picture", job, self._recorder.report)
 
     def path(self, name: str) -> SealedText:
         """The name of an artifact, sealed; of two that are the same then, the second is numbered. ValueError if it leads

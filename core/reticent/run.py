@@ -183,20 +183,13 @@ class Run:
 
     def log_picture(self, draw: Draw, data: Mapping[str, Any], artifact_file: str) -> None:
         """Log the matplotlib figure that `draw`, a function of a module, makes of sealed `data`; drawn in the background,
-        by another process where that is possible. Does nothing where matplotlib is not installed."""
+        by another process where that is possible. Does nothing where matplotlib is not installed, or when many wait."""
         with self._recorder.guard("log_picture"):
             if find_spec("matplotlib") is None:
                 return
             path = self._filing.path(artifact_file)
             content = self._recorder.seal("artifact", data, render=values.json)
-            token, directory = artifacts.stage_directory(self.directory)
-            file = directory / safe_relative(path).name
-
-            def job() -> None:
-                self._session.pictures.draw(draw, content, file)
-                self._filing.publish(f"{token}/{file.name}", path, "file")
-
-            self.in_background("drawing a picture", job)
+            self._filing.draw(draw, content, path)
 
     def log_model(self, model: Any, name: str = "model", **options: Any) -> None:
         """Log a model in MLmodel form under `name`; options as of `reticent.models.stage`."""

@@ -60,6 +60,8 @@ class Session:
         self.losing: dict[str, Recorder] = {}
         """The runs that have lost records and could not say so in their logs."""
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
+        self.drawing = Background(lambda: None, 3600.0)
+        """For pictures alone: nothing that has to be sealed waits for them."""
         self.pictures = Pictures()
         self.working: Callable[[str, int, int], object] = lambda *_: None
         """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
@@ -142,7 +144,8 @@ class Session:
     def flush(self, timeout: float | None) -> bool:
         """Wait until background work is done and every backend has everything; False if the time did not suffice."""
         deadline = time.monotonic() + (self.settings.exit_timeout_s if timeout is None else timeout)
-        done = self.background.wait(deadline)
+        # Work in the background has pictures drawn, which are then sealed in the background.
+        done = self.background.wait(deadline) and self.drawing.wait(deadline) and self.background.wait(deadline)
         self.close_ended()
         for sender in self.senders():  # all at once: one that is slow may take the whole time
             sender.wake()

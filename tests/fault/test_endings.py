@@ -139,3 +139,29 @@ def test_a_traceback_leads_from_the_script_to_the_error(root: Path, start: Start
     for error in stored.values():
         assert ", in train\n" in error
         assert "hooking.py" not in error
+
+
+def test_an_error_that_a_console_shows_and_goes_on_after_is_not_the_end(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import code
+        cells = [
+            "import reticent",
+            "reticent.start_run('before')",
+            "1/0",
+            "reticent.end_run()",
+            "reticent.start_run('after')",
+            "reticent.log_metric('m', 1.0)",
+        ]
+        console = code.InteractiveConsole()
+        for cell in cells:
+            console.push(cell)
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=60)
+    assert "ZeroDivisionError" in errors
+    assert {run.name: run.status for run in reticent.search_runs()} == {
+        "before": RunStatus.FINISHED,
+        "after": RunStatus.FINISHED,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 import reticent
-from reticent import guard, pictures
+from reticent import closing, guard, pictures
+from reticent.filing import MOST_PICTURES
 from reticent.session import current
 from reticent_integrations.sklearn import drawing
 
@@ -98,6 +100,34 @@ def test_a_drawing_that_fails_is_told_and_costs_no_other(child: None, monkeypatc
     assert [file[:4] for file in drawn(failing, drawing.confusion)] == [PNG]
     (run,) = reticent.search_runs()
     assert ["no such picture" in warning.message for warning in run.warnings()] == [True]
+
+
+def test_of_many_pictures_some_wait_and_those_that_the_end_cuts_off_are_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "strict", False)
+    reticent.configure(exit_timeout_s=0.2)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def draw(*_: object) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    monkeypatch.setattr(pictures, "_draw", draw)
+    with reticent.start_run() as run:
+        for number in range(2 * MOST_PICTURES):
+            run.log_picture(drawing.confusion, MATRIX, f"{number}.png")
+            assert begun.wait(60)
+    session = current()
+    assert session.drawing.pending() == MOST_PICTURES
+    closing.close([session])
+    assert session.drawing.pending() == 1
+    go_on.set()
+    messages = [warning.message for warning in reticent.get_run(run.run_id).warnings() if "drawn" in warning.message]
+    assert messages == [
+        "drawing a picture: TimeoutError: the process ended before it was drawn; its data is in the JSON file of the "
+        "same name; the training is not affected"
+    ]
 
 
 def test_what_is_drawn_is_sealed(root: Path) -> None:

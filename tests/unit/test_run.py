@@ -69,6 +69,14 @@ def test_a_run_that_nests_in_one_that_was_left_open_is_told(
     assert caplog.text.count("the new one is its child") == told
 
 
+def test_a_run_is_resumed_by_the_beginning_of_its_id(root: Path) -> None:
+    with reticent.start_run() as run:
+        pass
+    with reticent.start_run(run_id=run.run_id[:8]) as again:
+        assert again.run_id == run.run_id
+    assert len(reticent.search_runs()) == 1
+
+
 @pytest.mark.parametrize(("run_id", "told"), [("3f2a", 1), ("0" * 32, 1), ("trial-7", 0)])
 def test_an_id_that_looks_like_one_of_ours_and_is_not_there_is_told(
     run_id: str, told: int, root: Path, lenient: None, caplog: pytest.LogCaptureFixture

@@ -143,7 +143,7 @@ def _doctor() -> None:
 
 @app.command("demo")
 def _demo() -> None:
-    """Train three small models and look at what was captured (20 s)."""
+    """Train two small models and look at what was captured (20 s)."""
     from reticent.demo import main as train
 
     train()

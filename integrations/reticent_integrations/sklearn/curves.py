@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from reticent.run import Run
-from reticent.session import current
 from reticent_integrations.sklearn import drawing, ranking
 from reticent_integrations.sklearn.metrics import coded, positive_scores
 from reticent_integrations.sklearn.predictions import Predictions
@@ -18,8 +17,6 @@ MOST_POINTS = 1000
 MOST_CURVES = 10
 """Of more classes, one curve each cannot be told apart."""
 MOST_CLASSES = 200
-MOST_WAITING = 100
-"""When more work than this waits in the background, after many fits in a row, the data has to do without pictures."""
 
 
 def log(run: Run, prefix: str, predictions: Predictions) -> None:
@@ -35,8 +32,6 @@ def log(run: Run, prefix: str, predictions: Predictions) -> None:
     for name, (data, _) in shown.items():
         rows = {"rows": predictions.rows, "rows_in_training_data": predictions.of_rows}
         run.log_dict({**rows, **data}, f"{prefix}{name}.json")
-    if current().background.pending() > MOST_WAITING:
-        return
     for name, (data, draw) in shown.items():
         run.log_picture(draw, data, f"{prefix}{name}.png")
 

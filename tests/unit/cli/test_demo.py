@@ -33,9 +33,8 @@ def test_the_demo_and_the_commands_that_it_prints(tmp_path: Path, command: Comma
     assert "[REDACTED:" in done.stdout
     assert SECRET not in done.stdout
     assert not [file for file in root.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
-    printed = re.findall(
-        r"^  \S*reticent ((?:show|compare) .*?)   ", done.stdout.split("Look further")[1], re.MULTILINE
-    )
+    further = done.stdout.split("Look further")[1]
+    printed = re.findall(r"^  \S*reticent ((?:show|compare) .*?)  #", further, re.MULTILINE)
     assert len(printed) == 2
     for arguments in printed:
         assert command(*arguments.split(), root=root).code == 0

@@ -81,6 +81,9 @@ class StoredRun:
     """For errors, which repeat what the caller gave."""
     _row: int = field(repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        return f"<StoredRun {self.name} {self.run_id} {self.status.value}>"
+
     @property
     def duration_s(self) -> float | None:
         """None while the run goes on."""
