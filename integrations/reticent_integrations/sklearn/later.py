@@ -237,6 +237,8 @@ def metric(call: Call) -> Generator[None, Any, None]:
     data = (predicted, "y_true", "labels_true", "sample_weight", "X")
     options = {key: argument for key, argument in given.items() if key not in data}
     fitted.log(call.function.__name__, name, value, options)
+    if call.options.log_datasets and features is not None:
+        fitted.log_dataset(name, features, targets)
 
 
 def _known(argument: Any) -> tuple[Fitted, Identity] | None:

@@ -169,3 +169,14 @@ def test_content_that_cannot_be_read_costs_no_metric(cancer, root, monkeypatch):
     (run,) = captured(root)
     assert set(late(run)) == {"LogisticRegression_score_eval", "LogisticRegression_score_training"}
     assert "not now" in run.warnings[0]
+
+
+def test_data_of_metrics_alone_is_logged_while_it_lives(cancer, root):
+    train, test = split(cancer)
+    model = LogisticRegression().fit(*train)
+    accuracy_score(test[1][:50].copy(), model.predict(test[0][:50].copy()))  # gone, so that nobody can tell
+    accuracy_score(test[1], model.predict(test[0]))
+    accuracy_score(train[1], model.predict(train[0]))
+    (run,) = captured(root)
+    assert run.datasets == [("dataset", "train"), ("eval_2", "eval")]
+    assert run.warnings == []
