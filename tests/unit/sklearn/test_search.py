@@ -24,6 +24,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 
 import reticent
+from reticent.cli.runs import tree
+from reticent.store import with_descendants
 from reticent.testing import Captured, captured
 
 pytestmark = pytest.mark.usefixtures("autolog")
@@ -177,6 +179,16 @@ def test_candidates_that_were_never_fitted_have_failed(error_score, cancer, root
     assert error.strip().splitlines() == [
         "sklearn.exceptions.FitFailedWarning: every fit of this candidate failed; the warnings of the search say why"
     ]
+
+
+def test_candidates_are_listed_by_their_numbers(cancer, root):
+    GridSearchCV(LogisticRegression(), {"C": np.logspace(-3, 0, 12).tolist()}, cv=2).fit(*cancer)
+    reticent.flush(60)
+    (search,) = reticent.search_runs("params.best_C != ''")
+    expected = [f"GridSearchCV.candidate_{number}" for number in range(12)]
+    assert [child.name for child in search.children()] == expected
+    listed = tree(with_descendants([search]), None, chronological=True)
+    assert [row.run.name for row in listed] == ["GridSearchCV", *expected]
 
 
 def test_without_refit(cancer, root):
