@@ -30,23 +30,31 @@ class Description:
     source: str
     schema: dict[str, Any]
     profile: dict[str, Any]
+    contents: dict[str, str]
+    """As of the function `contents`."""
 
 
 def describe(features: Any, targets: Any = None, **others: Any) -> Description:
     """Describe data by its parts; those that are None are left out."""
     parts = {"features": features, "targets": targets, **others}
     parts = {name: part for name, part in parts.items() if part is not None}
-    digest = blake2b(digest_size=8)
-    for name, part in parts.items():
-        digest.update(name.encode())
-        for chunk in _chunks(part):
-            digest.update(chunk)
+    digests = {name: _digest(part) for name, part in parts.items()}
+    said = "".join(f"{name} {type_name(part)} {digests[name]} " for name, part in parts.items())
     return Description(
-        digest=digest.hexdigest(),
+        digest=blake2b(said.encode(), digest_size=8).hexdigest(),
         source=f"memory ({type_name(features)})",
         schema={name: _schema(part) for name, part in parts.items()},
         profile={name: _profile(part) for name, part in parts.items()} | _classes(targets),
+        contents={name: digest for name, digest in digests.items() if _readable(parts[name])},
     )
+
+
+def contents(**parts: Any) -> dict[str, str]:
+    """A digest of the content of each part, whatever holds it: an array has that of a series of the same numbers.
+
+    Parts that are None, or cannot be read without taking from them or waiting for a device, are left out.
+    """
+    return {name: _digest(part) for name, part in parts.items() if _readable(part)}
 
 
 def type_name(data: Any) -> str:
@@ -83,9 +91,22 @@ def take(data: Any, step: int, stop: int | None = None) -> Any:
     return data[:stop:step]
 
 
+def _readable(data: Any) -> bool:
+    if hasattr(data, "__next__") or callable(data) or getattr(data, "is_cuda", False):
+        return False
+    return shape(data) is not None
+
+
+def _digest(data: Any) -> str:
+    digest = blake2b(digest_size=8)
+    for chunk in _chunks(data):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def _chunks(data: Any) -> Iterator[bytes]:
     """The bytes that tell data from other data: its form, then a sample of its content."""
-    yield f"{type_name(data)} {shape(data)} {getattr(data, 'dtype', '')}".encode()
+    yield f"{shape(data)} {getattr(data, 'dtype', '')}".encode()
     if hasattr(data, "__next__") or callable(data):
         return  # reading an iterator would take from the user's training
     if hasattr(data, "nnz") and hasattr(data, "data"):
@@ -97,7 +118,7 @@ def _chunks(data: Any) -> Iterator[bytes]:
         yield from _frame(data)
     elif isinstance(data, Mapping):
         for key, part in list(data.items())[:MAX_COLUMNS]:
-            yield repr(values.plain(key)).encode()
+            yield f"{values.plain(key)!r} {type_name(part)}".encode()
             yield from _chunks(part)
     elif isinstance(data, (list, tuple)):
         yield b"".join(map(_item, data[:: _step(len(data), MAX_ROWS)]))

@@ -30,7 +30,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
         yield
         return
     features, targets = _argument(call, 1, "X"), _argument(call, 2, "y")
-    shown = start(call, estimator, features, targets)
+    shown, contents = start(call, estimator, features, targets)
     run, prefix, options = call.run, call.prefix, call.options
     call.quiet = not _is_one_training(estimator)
     began, began_at = time.perf_counter(), time.time()
@@ -52,7 +52,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
         if options.log_models:
             _log_models(run, prefix, estimator, features if readable else None, found)
     with run.guard("sklearn integration (later metrics)"):
-        fitted = later.Fitted(run, prefix, type(estimator).__name__, features, targets, found.info())
+        data = later.Data("training", later.Identity(features), later.Identity(targets), contents)
+        fitted = later.Fitted(run, prefix, type(estimator).__name__, data, found.info())
         fitted.write_info()
         for one in (estimator, getattr(estimator, "best_estimator_", None)):
             if one is not None:
@@ -60,11 +61,14 @@ def fit(call: Call) -> Generator[None, Any, None]:
     _log_pictures(run, prefix, shown, found)
 
 
-def start(call: Call, estimator: Any, features: Any, targets: Any) -> Any:
-    """Log what is known before a fit, so that a run whose fit fails has it too; a copy of the estimator to be shown."""
+def start(call: Call, estimator: Any, features: Any, targets: Any) -> tuple[Any, dict[str, str]]:
+    """Log what is known before a fit, so that a run whose fit fails has it too.
+
+    Returns a copy of the estimator to be shown, and the digests of the data's contents.
+    """
     call.name = type(estimator).__name__
     run, prefix = call.run, call.prefix
-    shown = None
+    shown, contents = None, {}
     with run.guard("sklearn integration (params)"):
         shown = params.sealed_copy(estimator)
         params.log(run, prefix, estimator, shown)
@@ -76,13 +80,14 @@ def start(call: Call, estimator: Any, features: Any, targets: Any) -> Any:
             "autologging": call.integration.name,
         }
     )
-    if call.options.log_datasets and features is not None:
+    if features is not None:
         with run.guard("sklearn integration (dataset)"):
             found = datasets.describe(features, targets)
-            run.log_dataset(
-                "dataset", "train", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
-            )
-    return shown
+            contents = found.contents
+            if call.options.log_datasets:
+                form = {"source": found.source, "schema": found.schema, "profile": found.profile}
+                run.log_dataset("dataset", "train", digest=found.digest, **form)
+    return shown, contents
 
 
 def _log_metrics(run: Run, prefix: str, found: metrics.Evaluation) -> None:

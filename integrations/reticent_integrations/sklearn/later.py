@@ -1,6 +1,7 @@
 """What the user asks of an estimator after its fit: `estimator.score(X, y)`, and metrics of what it predicted.
 
-A prediction is known again by the identity of the array, or of the array that it is a part of (`probabilities[:, 1]`).
+A prediction is known again by the identity of the array, or of the array that it is a part of (`probabilities[:, 1]`),
+data by its identity or else by digests of its content, since `X[rows]` and `frame[columns]` are new objects each time.
 Nothing is kept alive for this. Data is called "training" if it is what the estimator was fitted to, else "eval", "eval_2"...
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from reticent import datasets
@@ -39,16 +41,58 @@ NEWER_METRICS = _SINCE_1_5.split()
 """The functions of `sklearn.metrics` that give one number for predictions."""
 
 
+class Identity:
+    """Which object something was, without keeping it alive."""
+
+    __slots__ = ("_form", "_reference")
+
+    def __init__(self, value: Any) -> None:
+        self._reference: weakref.ref[Any] | None = None
+        self._form = None if value is None else (id(value), type(value).__name__, datasets.rows(value))
+        with suppress(TypeError):  # a list is known by its address and length
+            self._reference = None if value is None else weakref.ref(value)
+
+    def same(self, other: Identity) -> bool:
+        if self._form is None or self._form != other._form:
+            return False
+        if self._reference is None or other._reference is None:
+            return self._reference is other._reference
+        return self._reference() is not None and self._reference() is other._reference()
+
+    def value(self) -> Any:
+        """The object, or None if it is gone or there are no weak references to it."""
+        return None if self._reference is None else self._reference()
+
+
+@dataclass(slots=True)
+class Data:
+    """What an estimator was fitted to or asked about, without keeping it alive."""
+
+    name: str
+    features: Identity
+    targets: Identity
+    contents: Mapping[str, str]
+    """As of `datasets.contents`."""
+
+    def same_objects(self, other: Data) -> bool:
+        return self.features.same(other.features) or self.targets.same(other.targets)
+
+    def same_contents(self, other: Data) -> bool:
+        """Whether all that both have digests of is equal: the targets alone where the features are gone."""
+        both = self.contents.keys() & other.contents.keys()
+        return bool(both) and all(self.contents[part] == other.contents[part] for part in both)
+
+
 class Fitted:
     """An estimator that was captured: where to log what is found out about it later."""
 
-    def __init__(self, run: Run, prefix: str, name: str, features: Any, targets: Any, info: dict[str, Any]) -> None:
+    def __init__(self, run: Run, prefix: str, name: str, training: Data, info: dict[str, Any]) -> None:
         self.run = run
         self.prefix = prefix
         self.name = name
         self._info = info
-        self._datasets = [("training", _Identity(features), _Identity(targets))]
-        self._described = {"training"}
+        self._datasets = [training]
+        self._described = {training.name}
         self._evals = 0
         self._calls: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
@@ -78,21 +122,33 @@ class Fitted:
             info = dict(self._info)
         self.run.log_dict(info, f"{self.prefix}metric_info.json")
 
-    def dataset(self, features: _Identity, targets: _Identity) -> str:
-        """What the data with these features, or else with these targets, is called here.
+    def dataset(self, features: Any, targets: Any, origin: Identity) -> str:
+        """What data is called here.
 
-        Features that were made for one prediction are gone after it; the targets that go with them remain.
+        `origin` is which object the features were: those that were made for one prediction are gone after it, and are
+        None. The targets that go with them remain.
         """
+        data = Data("", origin, Identity(targets), {})
         with self._lock:
-            for name, known_features, known_targets in self._datasets:
-                if known_features.same(features) or known_targets.same(targets):
-                    return name
+            known = self._find(data)
+        if known is None:  # read outside the lock: a fork meanwhile would leave it locked in the child
+            with self.run.guard("sklearn integration (data of a metric)"):
+                data.contents = datasets.contents(features=features, targets=targets)
+        with self._lock:
+            known = known or self._find(data)
+            if known is not None:
+                return known.name
             self._evals += 1
-            name = "eval" if self._evals == 1 else f"eval_{self._evals}"
-            self._datasets.append((name, features, targets))
+            data.name = "eval" if self._evals == 1 else f"eval_{self._evals}"
+            self._datasets.append(data)
             if len(self._datasets) > _MOST_DATASETS:
                 del self._datasets[1]
-            return name
+            return data.name
+
+    def _find(self, data: Data) -> Data | None:
+        """The known data that has the same features or targets, or else the same content."""
+        same = next((known for known in self._datasets if known.same_objects(data)), None)
+        return same or next((known for known in self._datasets if known.same_contents(data)), None)
 
     def log_dataset(self, name: str, features: Any, targets: Any) -> None:
         """Log what is known of data that the estimator was not fitted to, once."""
@@ -104,25 +160,6 @@ class Fitted:
         self.run.log_dataset(
             name, "eval", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
         )
-
-
-class _Identity:
-    """Which object something was, without keeping it alive."""
-
-    __slots__ = ("_form", "_reference")
-
-    def __init__(self, value: Any) -> None:
-        self._reference: weakref.ref[Any] | None = None
-        self._form = None if value is None else (id(value), type(value).__name__, datasets.rows(value))
-        with suppress(TypeError):  # a list is known by its address and length
-            self._reference = None if value is None else weakref.ref(value)
-
-    def same(self, other: _Identity) -> bool:
-        if self._form is None or self._form != other._form:
-            return False
-        if self._reference is None or other._reference is None:
-            return self._reference is other._reference
-        return self._reference() is not None and self._reference() is other._reference()
 
 
 class _WeakTable:
@@ -163,7 +200,7 @@ def predict(call: Call) -> Generator[None, Any, None]:
     fitted = _estimators.get(call.instance)
     if fitted is None or not hasattr(output, "__array__"):
         return
-    features = _Identity(call.args[1] if len(call.args) > 1 else call.get("X"))
+    features = Identity(call.args[1] if len(call.args) > 1 else call.get("X"))
     whole = getattr(output, "base", None)
     for array in (output,) if whole is None or not hasattr(whole, "__array__") else (output, whole):
         _outputs.put(array, (fitted, features))
@@ -177,7 +214,7 @@ def score(call: Call) -> Generator[None, Any, None]:
         return
     features = call.args[1] if len(call.args) > 1 else call.get("X")
     targets = call.args[2] if len(call.args) > 2 else call.get("y")
-    name = fitted.dataset(_Identity(features), _Identity(targets))
+    name = fitted.dataset(features, targets, Identity(features))
     fitted.log(f"{fitted.name}_score", name, value, {})
     if call.options.log_datasets:
         fitted.log_dataset(name, features, targets)
@@ -193,15 +230,18 @@ def metric(call: Call) -> Generator[None, Any, None]:
     known = _known(given.get(predicted))
     if known is None:
         return
-    fitted, features = known
+    fitted, origin = known
+    features = origin.value()
     targets = call.get("y_true", call.get("labels_true"))
-    name = fitted.dataset(features, _Identity(targets))
+    name = fitted.dataset(features, targets, origin)
     data = (predicted, "y_true", "labels_true", "sample_weight", "X")
     options = {key: argument for key, argument in given.items() if key not in data}
     fitted.log(call.function.__name__, name, value, options)
+    if call.options.log_datasets and features is not None:
+        fitted.log_dataset(name, features, targets)
 
 
-def _known(argument: Any) -> tuple[Fitted, _Identity] | None:
+def _known(argument: Any) -> tuple[Fitted, Identity] | None:
     """The estimator that an argument is a prediction of, and the features that it was predicted from."""
     found = _outputs.get(argument)
     if found is None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from reticent import values
+from reticent import outcome, values
 from reticent.api import past_run
 from reticent.run import Run
 from reticent_integrations.sklearn.params import sealed
+
+_SPLIT_SCORE = re.compile(r"split\d+_test_")
 
 
 def log(run: Run, prefix: str, search: Any, began: float, max_children: int) -> None:
@@ -37,6 +40,8 @@ def log(run: Run, prefix: str, search: Any, began: float, max_children: int) -> 
     }
 
     def make_children() -> None:
+        from sklearn.exceptions import FitFailedWarning
+
         for number in order[:max_children]:
             # When a candidate was fitted nobody tells, only for how long: from the beginning of the search, then, and
             # with all its splits one after the other, also if they were fitted side by side.
@@ -44,7 +49,10 @@ def log(run: Run, prefix: str, search: Any, began: float, max_children: int) -> 
             with past_run(f"{run.name}.{prefix}candidate_{number}", run, began) as child:
                 child.set_tags(about)
                 _log_candidate(child, results, number)
-                child.end(end_time=began + took)
+                error = None
+                if _never_fitted(results, number, getattr(search, "error_score", math.nan)):
+                    error = FitFailedWarning("every fit of this candidate failed; the warnings of the search say why")
+                child.end(outcome.status_of(error), error, end_time=began + took)
 
     run.in_background("child runs of a search", make_children)
 
@@ -54,6 +62,16 @@ def _took(results: Mapping[str, list[Any]], number: int, splits: int) -> float:
     times = [results[name][number] for name in ("mean_fit_time", "mean_score_time") if name in results]
     took = splits * float(sum(times))
     return took if math.isfinite(took) else 0.0
+
+
+def _never_fitted(results: Mapping[str, list[Any]], number: int, error_score: Any) -> bool:
+    """Whether every fit of a candidate failed. The search keeps no note of that, but scoring then took no time at all,
+    and each score is the one that it gives for a failure, NaN if nothing else was wanted."""
+    scores = [column[number] for name, column in results.items() if _SPLIT_SCORE.match(name)]
+    scored = "mean_score_time" not in results or results["mean_score_time"][number] != 0
+    if scored or not scores or isinstance(error_score, str):  # "raise": the search itself would have failed
+        return False
+    return all(score == error_score or (math.isnan(score) and math.isnan(error_score)) for score in scores)
 
 
 def _log_candidate(child: Run, results: Mapping[str, list[Any]], number: int) -> None:

@@ -70,8 +70,19 @@ def test_large_data_takes_little_time_and_sparse_data_stays_sparse():
 
 def test_an_iterator_is_not_read():
     rows = iter([1, 2, 3])
-    datasets.describe(rows)
+    assert datasets.describe(rows).contents == {}
+    assert datasets.contents(features=rows, targets=None) == {}
     assert list(rows) == [1, 2, 3]
+
+
+def test_content_is_the_same_whatever_holds_it_and_other_than_that_of_another_form():
+    numbers = np.arange(6)
+    first = datasets.contents(features=KINDS["array"](), targets=numbers)
+    assert first == datasets.describe(KINDS["array"](), pd.Series(numbers, name="label")).contents
+    others = [numbers + 1, numbers.reshape(2, 3), numbers.astype(float), numbers[:5], pd.DataFrame({"a": numbers})]
+    assert first["targets"] not in [datasets.contents(targets=other)["targets"] for other in others]
+    zeros = [np.zeros(6), np.zeros(6, dtype=int), np.zeros((2, 3))]
+    assert len({datasets.contents(targets=part)["targets"] for part in zeros}) == 3
 
 
 def test_no_framework_is_imported():

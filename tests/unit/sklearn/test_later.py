@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import sys
+import weakref
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -15,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import reticent
 from reticent.testing import captured
 
 pytestmark = pytest.mark.usefixtures("autolog")
@@ -95,3 +99,84 @@ def test_metrics_that_were_imported_before(root, cancer):
     assert hasattr(accuracy_score, "__wrapped__")
     assert pickle.loads(pickle.dumps(accuracy_score)) is accuracy_score
     assert sys.modules["sklearn.metrics._classification"].accuracy_score is accuracy_score
+
+
+def frames(data):
+    """Two tables, whose columns and rows are new objects whenever they are asked for."""
+    table = pd.DataFrame(data[0]).add_prefix("x").assign(y=data[1])
+    return table[:400].copy(), table[400:].copy(), [name for name in table if name != "y"]
+
+
+def test_slices_made_anew_are_known_by_their_content(cancer, root):
+    train, test, columns = frames(cancer)
+    model = LogisticRegression().fit(train[columns], train.y)
+    model.score(train[columns], train.y)
+    accuracy_score(train["y"].copy(), model.predict(train[columns]))
+    accuracy_score(train.y.to_numpy(copy=True), model.predict(train[columns]))
+    model.score(test[columns], test.y)
+    model.score(test[columns], test.y)
+    accuracy_score(test["y"].copy(), model.predict(test[columns]))
+    model.score(test[columns][:50], test.y[:50])
+    (run,) = captured(root)
+    assert set(late(run)) == {
+        "LogisticRegression_score_training",
+        "accuracy_score_training",
+        "accuracy_score-2_training",
+        "LogisticRegression_score_eval",
+        "LogisticRegression_score-2_eval",
+        "accuracy_score_eval",
+        "LogisticRegression_score_eval_2",
+    }
+    assert run.datasets == [("dataset", "train"), ("eval", "eval"), ("eval_2", "eval")]
+
+
+def test_rows_of_arrays_and_without_data_sets_being_logged(cancer, root):
+    reticent.autolog(log_datasets=False)
+    features, labels = cancer
+    rows = np.arange(400)
+    model = LogisticRegression().fit(features[rows], labels[rows])
+    model.score(features[rows], labels[rows])
+    model.score(features[rows] + 1.0, labels[rows])
+    model.score(features[rows], 1 - labels[rows])
+    (run,) = captured(root)
+    assert set(late(run)) == {f"LogisticRegression_score_{name}" for name in ("training", "eval", "eval_2")}
+    assert run.datasets == []
+
+
+def test_what_an_estimator_is_asked_about_is_not_kept_alive(cancer, root):
+    train, test = split(cancer)
+    features, labels = test[0].copy(), test[1].copy()
+    gone = [weakref.ref(features), weakref.ref(labels)]
+    model = LogisticRegression().fit(*train)
+    accuracy_score(labels, model.predict(features))
+    model.score(features, labels)
+    del features, labels
+    gc.collect()
+    assert [reference() for reference in gone] == [None, None]
+
+
+def test_content_that_cannot_be_read_costs_no_metric(cancer, root, monkeypatch):
+    monkeypatch.setattr("reticent.guard.strict", False)
+
+    class Odd(np.ndarray):
+        def tobytes(self, order="C"):
+            raise OSError("not now")
+
+    train, test = split(cancer)
+    model = LogisticRegression().fit(*train)
+    model.score(test[0].view(Odd), test[1])
+    model.score(*train)
+    (run,) = captured(root)
+    assert set(late(run)) == {"LogisticRegression_score_eval", "LogisticRegression_score_training"}
+    assert "not now" in run.warnings[0]
+
+
+def test_data_of_metrics_alone_is_logged_while_it_lives(cancer, root):
+    train, test = split(cancer)
+    model = LogisticRegression().fit(*train)
+    accuracy_score(test[1][:50].copy(), model.predict(test[0][:50].copy()))  # gone, so that nobody can tell
+    accuracy_score(test[1], model.predict(test[0]))
+    accuracy_score(train[1], model.predict(train[0]))
+    (run,) = captured(root)
+    assert run.datasets == [("dataset", "train"), ("eval_2", "eval")]
+    assert run.warnings == []

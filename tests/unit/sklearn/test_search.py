@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 
 import reticent
+from reticent.cli.runs import tree
+from reticent.store import with_descendants
 from reticent.testing import Captured, captured
 
 pytestmark = pytest.mark.usefixtures("autolog")
@@ -153,6 +156,39 @@ def test_only_the_best_candidates_have_runs(cancer, root):
     assert parent.tags["candidates"] == "4"
     assert parent.tags["candidates_without_child_run"] == "2"
     assert {float(child.params["C"]) for child in children} == {1.0, 10.0}
+
+
+@pytest.mark.parametrize("error_score", [math.nan, -1.0])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores")
+def test_candidates_that_were_never_fitted_have_failed(error_score, cancer, root):
+    class Moody(LogisticRegression):
+        def fit(self, X, y):
+            if self.C == 3.0 and X[0, 0] != cancer[0][0, 0]:
+                raise ValueError("not on this split")
+            return super().fit(X, y)
+
+    grid = {"C": [-1.0, 1.0, 3.0]}  # never, always and sometimes fitted
+    GridSearchCV(Moody(), grid, cv=3, error_score=error_score, scoring=["accuracy", "f1"], refit="f1").fit(*cancer)
+    parent, children = family(root)
+    assert parent.status == "FINISHED"
+    ended = {float(child.params["C"]): (child.status, child.error) for child in children}
+    assert ended[1.0] == ended[3.0] == ("FINISHED", None)
+    status, error = ended[-1.0]
+    assert status == "FAILED"
+    assert error is not None
+    assert error.strip().splitlines() == [
+        "sklearn.exceptions.FitFailedWarning: every fit of this candidate failed; the warnings of the search say why"
+    ]
+
+
+def test_candidates_are_listed_by_their_numbers(cancer, root):
+    GridSearchCV(LogisticRegression(), {"C": np.logspace(-3, 0, 12).tolist()}, cv=2).fit(*cancer)
+    reticent.flush(60)
+    (search,) = reticent.search_runs("params.best_C != ''")
+    expected = [f"GridSearchCV.candidate_{number}" for number in range(12)]
+    assert [child.name for child in search.children()] == expected
+    listed = tree(with_descendants([search]), None, chronological=True)
+    assert [row.run.name for row in listed] == ["GridSearchCV", *expected]
 
 
 def test_without_refit(cancer, root):

@@ -63,7 +63,9 @@ def compile_order(clauses: Sequence[str], seal: Callable[[str], str] = str) -> C
         term, more = _Parser(clause, seal).order()
         terms.append(term)
         values += more
-    return ", ".join([*terms, "run.start_time DESC NULLS LAST", "run.run_id"]), values
+    # What began at the same time, as the candidates of a search, by name: the shorter number is the smaller one.
+    newest = ["run.start_time DESC NULLS LAST", "length(run.name) DESC", "run.name DESC", "run.run_id"]
+    return ", ".join([*terms, *newest]), values
 
 
 def field_of(clause: str) -> Field:

@@ -217,10 +217,9 @@ class StoredRun:
         return [Redaction(**_dict(row)) for row in rows]
 
     def children(self) -> list[StoredRun]:
-        """The runs whose parent this is, in the order in which they were started."""
-        return load(
-            self._connection, self._seal, "run.parent_id = ? ORDER BY run.start_time, run.run_id", [self.run_id]
-        )
+        """The runs whose parent this is, in the order in which they were started, or else of the numbers in their names."""
+        order = "run.start_time, length(run.name), run.name, run.run_id"
+        return load(self._connection, self._seal, f"run.parent_id = ? ORDER BY {order}", [self.run_id])
 
     def to_dict(self, points: int | None = None) -> dict[str, Any]:
         """All of it for JSON: times in ISO 8601 (of metric points, for brevity, as seconds), NaN and infinities as text.
