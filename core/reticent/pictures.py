@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import selectors
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,8 +87,9 @@ class _Child:
         """Whether it has drawn that. OSError if it has ended, or takes too long."""
         while job:
             job = job[os.write(self._jobs.number, job) :]
-        ready, _, _ = select.select([self._answers.number], [], [], TIMEOUT_S)
-        answer = os.read(self._answers.number, 1) if ready else b""
+        with selectors.DefaultSelector() as selector:  # `select` refuses numbers over 1,023
+            selector.register(self._answers.number, selectors.EVENT_READ)
+            answer = os.read(self._answers.number, 1) if selector.select(TIMEOUT_S) else b""
         if not answer:
             raise OSError("the process that draws does not answer")
         return answer == _DRAWN

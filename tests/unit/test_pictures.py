@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -66,6 +67,18 @@ def close(child: Any) -> None:
 def test_another_process_draws(child: None, not_here: None) -> None:
     files = drawn(drawing.confusion, drawing.confusion)
     assert [file[:4] for file in files] == [PNG, PNG]
+
+
+def test_another_process_draws_for_one_with_many_open_files(child: None, not_here: None) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert [file[:4] for file in drawn(drawing.confusion)] == [PNG]
+    finally:
+        for descriptor in many:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("why", ["frozen", "another program", "too slow", "it dies"])
