@@ -1,0 +1,65 @@
+"""What does autologging add to a whole script of eight trainings, from its start to its end?
+
+Bare and autologged processes, interleaved. In the times are the imports, the pictures and the deliveries that the end
+waits for; in the processor's time all threads and child processes.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+REPEATS = 5
+
+TRAININGS = """
+import warnings
+warnings.simplefilter("ignore")
+import xgboost
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+cancer, digits, diabetes = (load(return_X_y=True) for load in (load_breast_cancer, load_digits, load_diabetes))
+for C in (0.1, 1.0, 10.0):
+    make_pipeline(StandardScaler(), LogisticRegression(C=C)).fit(*cancer)
+RandomForestClassifier(200, n_jobs=2).fit(*digits)
+GradientBoostingRegressor().fit(*diabetes)
+GridSearchCV(SVC(), {"C": [0.1, 1.0, 10.0], "gamma": [0.001, 0.01]}, cv=3).fit(*digits)
+GridSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=5).fit(*diabetes)
+xgboost.XGBClassifier(n_estimators=100, n_jobs=2).fit(*digits)
+"""
+
+
+def measure() -> list[dict[str, object]]:
+    names = {"bare": TRAININGS, "autologged": f"import reticent\nreticent.autolog()\n{TRAININGS}"}
+    walls: dict[str, list[float]] = {name: [] for name in names}
+    busy: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(REPEATS):
+        for name, code in names.items():
+            before, start = _processor_s(), time.perf_counter()
+            with tempfile.TemporaryDirectory() as root:
+                subprocess.run([sys.executable, "-c", code], env={**os.environ, "RETICENT_DIR": root}, check=True)
+            walls[name].append(time.perf_counter() - start)
+            busy[name].append(_processor_s() - before)
+    return [
+        {
+            "script": name,
+            "wall s (median)": statistics.median(walls[name]),
+            "processor s (median)": statistics.median(busy[name]),
+        }
+        for name in names
+    ]
+
+
+def _processor_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
