@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from reticent_redact import archives, encodings, formats, pickles
+from reticent_redact import archives, encodings, formats, names, pickles
 from reticent_redact.found import Found
 from reticent_redact.parts import UNREADABLE, Part, Unreadable
 from reticent_redact.structure import Walk
@@ -19,6 +19,7 @@ from reticent_redact.text import REACH, UNSCANNED_RULE
 if TYPE_CHECKING:
     from reticent_redact.names import Verdict
     from reticent_redact.redactor import Redactor
+    from reticent_redact.text import Span
 
 CHUNK = 1024 * 1024
 MOST_UNPACKED = 4 << 30
@@ -32,6 +33,11 @@ MOST_ITEMS = 10_000_000
 
 _DEEP = 12
 """Containers in each other that are walked through at once; what is in them comes later."""
+
+_NULS = b"\0\0\0\0"
+"""More than there are between two characters, in any encoding."""
+
+_NUL_AS_LINE_END = bytes.maketrans(b"\0", b"\n")
 
 _BY_CHANCE = {"email": 12}
 """What bytes that are no text may look like by chance, if it is shorter."""
@@ -97,10 +103,10 @@ class _Look:
             text = encodings.text_of(content)
             if text is not None:
                 yield from self._in_text(text)
-            if b"\0" in content:  # not all of it need be text of two or four bytes a character
-                yield from self._in_noise(content.translate(None, b"\0"))
             if text is None or b"\0" in content:
                 yield from self._in_noise(content)
+            if b"\0" in content:  # not all of it need be text of two or four bytes a character
+                yield from self._in_noise(content.replace(_NULS, b"\n").translate(None, b"\0"))
             before = content[-REACH:]
 
     def _in_text(self, text: str) -> Iterator[str]:
@@ -109,13 +115,21 @@ class _Look:
                 yield span.rule
 
     def _in_noise(self, content: bytes) -> Iterator[str]:
-        """In bytes of which most are no text: without `key=value`, which they look like by chance."""
-        text = content.decode("latin-1")
-        for span in self._redactor.scanner.spans(text, self._channel, keys=False):
+        """In bytes that are no text, or not from beginning to end: a key counts where there is text around it."""
+        text = content.translate(_NUL_AS_LINE_END).decode("latin-1")
+        spans = self._spans(text, keys=True)
+        by_key = [span for span in spans if span.rule in names.RULES]
+        if by_key:  # they may cover what was found without one
+            spans = [span for span in by_key if encodings.is_text_around(text, span.start)]
+            spans += self._spans(text, keys=False)
+        for span in spans:
             if span.end - span.start < _BY_CHANCE.get(span.rule, 0):
                 continue
-            if self._hides(span.rule, "", text[span.start : span.end]):
+            if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule
+
+    def _spans(self, text: str, *, keys: bool) -> list[Span]:
+        return self._redactor.scanner.spans(text, self._channel, keys=keys)
 
     def _hides(self, rule: str, path: str, secret: str) -> bool:
         return self._redactor.action(rule, self._channel, path, secret) != "keep"
