@@ -6,13 +6,14 @@ read counts as unscanned.
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from reticent_redact import archives, encodings, formats, names, pickles
 from reticent_redact.found import Found
-from reticent_redact.parts import UNREADABLE, Part, Unreadable
+from reticent_redact.parts import UNREADABLE, Member, Part, Unreadable
 from reticent_redact.structure import Walk
 from reticent_redact.text import REACH, UNSCANNED_RULE
 
@@ -67,31 +68,47 @@ class _Look:
         self._channel = channel
         self._left = MOST_UNPACKED
 
-    def into(self, file: BinaryIO, depth: int) -> Iterator[str]:
-        """The rules that hit in a file, which is packed `depth` times."""
-        yield from self._in_bytes(file, is_packed=depth > 0)
+    def into(self, file: BinaryIO, depth: int, key: str = "") -> Iterator[str]:
+        """The rules that hit in a file, which is packed `depth` times, under a key if it is one's value."""
+        yield from self._in_bytes(file, key, is_packed=depth > 0)
         try:
             for part in _parts(file):
                 if isinstance(part, Unreadable):
                     self.is_complete = False
                 elif isinstance(part, str):
                     yield from self._in_text(part)
+                elif isinstance(part, Member):
+                    yield from self._in_member(part, depth)
                 elif isinstance(part, (list, dict)):
-                    yield from self._in_structure(part)
-                elif depth == DEEPEST:
-                    raise _UnboundedError
+                    yield from self._in_structure({key: part} if key else part)
                 else:
-                    yield from self._in_part(part, depth + 1)
+                    yield from self._in_part(part, depth, key)
         except archives.DAMAGED:
             self.is_complete = False
 
-    def _in_part(self, part: BinaryIO, depth: int) -> Iterator[str]:
+    def _in_member(self, member: Member, depth: int) -> Iterator[str]:
+        if self._redactor.is_secret_file(member.name):
+            yield names.SECRET_FILE
+        if member.content is None:
+            return
+        yield from self._in_part(member.content, depth)
+        key = member.name.removesuffix(".npy")
+        if key != member.name and self._redactor.judge(key) is not None:  # what `numpy.savez` was given as an argument
+            for part in _parts(member.content):
+                if isinstance(part, (list, dict)):
+                    yield from self._in_structure({key: part})
+                elif isinstance(part, io.BytesIO):
+                    yield from self._in_part(part, depth + 1, key)
+
+    def _in_part(self, part: BinaryIO, around: int, key: str = "") -> Iterator[str]:
+        if around >= DEEPEST:
+            raise _UnboundedError
         try:
-            yield from self.into(part, depth)
+            yield from self.into(part, around + 1, key)
         except archives.DAMAGED:
             self.is_complete = False
 
-    def _in_bytes(self, file: BinaryIO, *, is_packed: bool) -> Iterator[str]:
+    def _in_bytes(self, file: BinaryIO, key: str, *, is_packed: bool) -> Iterator[str]:
         before = b""
         file.seek(0)
         while chunk := file.read(CHUNK):
@@ -103,6 +120,8 @@ class _Look:
             text = encodings.text_of(content)
             if text is not None:
                 yield from self._in_text(text)
+                if key:
+                    yield from self._in_structure({key: text.split("\n")})
             if text is None or b"\0" in content:
                 yield from self._in_noise(content)
             if b"\0" in content:  # not all of it need be text of two or four bytes a character
