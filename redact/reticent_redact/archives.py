@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from reticent_redact.parts import UNREADABLE, Part
+from reticent_redact.parts import UNREADABLE, Member, Part
 
 DAMAGED = (
     *(OSError, EOFError, RuntimeError, NotImplementedError, ValueError),
@@ -67,10 +67,11 @@ def in_zip(file: BinaryIO) -> Iterator[Part]:
             try:
                 content = archive.open(member)
             except DAMAGED:
+                yield Member(member.filename, None)
                 yield UNREADABLE
                 continue
             with content:
-                yield content  # type: ignore[misc]  # it is read, as all others
+                yield Member(member.filename, content)  # type: ignore[arg-type]  # it is read, as all others
 
 
 def inflated(file: BinaryIO) -> BinaryIO:
@@ -106,9 +107,11 @@ def _in_gzip(file: BinaryIO) -> Iterator[Part]:
     flags = header[3] if len(header) > 3 else 0
     texts = header[12 + int.from_bytes(header[10:12], "little") if flags & 4 else 10 :]
     count = (flags & 8 > 0) + (flags & 16 > 0)  # a name, a comment
-    yield b"\n".join(texts.split(b"\0", count)[:count]).decode("latin-1")
+    told = b"\n".join(texts.split(b"\0", count)[:count]).decode("latin-1")
+    yield told
     file.seek(0)
-    yield gzip.GzipFile(fileobj=file)  # type: ignore[misc]  # a file that is read, as all others
+    name = told.partition("\n")[0] if flags & 8 else ""
+    yield Member(name, gzip.GzipFile(fileobj=file))  # type: ignore[arg-type]  # a file that is read, as all others
 
 
 def _in_bzip2(file: BinaryIO) -> Iterator[Part]:
@@ -134,8 +137,7 @@ def _in_tar(file: BinaryIO) -> Iterator[Part]:
             if member.pax_headers:
                 yield dict(member.pax_headers)
             content = archive.extractfile(member) if member.isreg() else None
-            if content is not None:
-                yield content  # type: ignore[misc]  # it is read, as all others
+            yield Member(member.name, content)  # type: ignore[arg-type]  # as above
         file.seek(archive.offset)
         if file.read(512).strip(b"\0"):
             yield UNREADABLE  # where the next member should begin is something else

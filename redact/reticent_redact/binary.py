@@ -6,19 +6,21 @@ read counts as unscanned.
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from reticent_redact import archives, encodings, formats, pickles
+from reticent_redact import archives, encodings, formats, names, pickles
 from reticent_redact.found import Found
-from reticent_redact.parts import UNREADABLE, Part, Unreadable
+from reticent_redact.parts import UNREADABLE, Member, Part, Unreadable
 from reticent_redact.structure import Walk
 from reticent_redact.text import REACH, UNSCANNED_RULE
 
 if TYPE_CHECKING:
     from reticent_redact.names import Verdict
     from reticent_redact.redactor import Redactor
+    from reticent_redact.text import Span
 
 CHUNK = 1024 * 1024
 MOST_UNPACKED = 4 << 30
@@ -32,6 +34,11 @@ MOST_ITEMS = 10_000_000
 
 _DEEP = 12
 """Containers in each other that are walked through at once; what is in them comes later."""
+
+_NULS = b"\0\0\0\0"
+"""More than there are between two characters, in any encoding."""
+
+_NUL_AS_LINE_END = bytes.maketrans(b"\0", b"\n")
 
 _BY_CHANCE = {"email": 12}
 """What bytes that are no text may look like by chance, if it is shorter."""
@@ -61,31 +68,47 @@ class _Look:
         self._channel = channel
         self._left = MOST_UNPACKED
 
-    def into(self, file: BinaryIO, depth: int) -> Iterator[str]:
-        """The rules that hit in a file, which is packed `depth` times."""
-        yield from self._in_bytes(file, is_packed=depth > 0)
+    def into(self, file: BinaryIO, depth: int, key: str = "") -> Iterator[str]:
+        """The rules that hit in a file, which is packed `depth` times, under a key if it is one's value."""
+        yield from self._in_bytes(file, key, is_packed=depth > 0)
         try:
             for part in _parts(file):
                 if isinstance(part, Unreadable):
                     self.is_complete = False
                 elif isinstance(part, str):
                     yield from self._in_text(part)
+                elif isinstance(part, Member):
+                    yield from self._in_member(part, depth)
                 elif isinstance(part, (list, dict)):
-                    yield from self._in_structure(part)
-                elif depth == DEEPEST:
-                    raise _UnboundedError
+                    yield from self._in_structure({key: part} if key else part)
                 else:
-                    yield from self._in_part(part, depth + 1)
+                    yield from self._in_part(part, depth, key)
         except archives.DAMAGED:
             self.is_complete = False
 
-    def _in_part(self, part: BinaryIO, depth: int) -> Iterator[str]:
+    def _in_member(self, member: Member, depth: int) -> Iterator[str]:
+        if self._redactor.is_secret_file(member.name):
+            yield names.SECRET_FILE
+        if member.content is None:
+            return
+        yield from self._in_part(member.content, depth)
+        key = member.name.removesuffix(".npy")
+        if key != member.name and self._redactor.judge(key) is not None:  # what `numpy.savez` was given as an argument
+            for part in _parts(member.content):
+                if isinstance(part, (list, dict)):
+                    yield from self._in_structure({key: part})
+                elif isinstance(part, io.BytesIO):
+                    yield from self._in_part(part, depth + 1, key)
+
+    def _in_part(self, part: BinaryIO, around: int, key: str = "") -> Iterator[str]:
+        if around >= DEEPEST:
+            raise _UnboundedError
         try:
-            yield from self.into(part, depth)
+            yield from self.into(part, around + 1, key)
         except archives.DAMAGED:
             self.is_complete = False
 
-    def _in_bytes(self, file: BinaryIO, *, is_packed: bool) -> Iterator[str]:
+    def _in_bytes(self, file: BinaryIO, key: str, *, is_packed: bool) -> Iterator[str]:
         before = b""
         file.seek(0)
         while chunk := file.read(CHUNK):
@@ -97,10 +120,12 @@ class _Look:
             text = encodings.text_of(content)
             if text is not None:
                 yield from self._in_text(text)
-            if b"\0" in content:  # not all of it need be text of two or four bytes a character
-                yield from self._in_noise(content.translate(None, b"\0"))
+                if key:
+                    yield from self._in_structure({key: text.split("\n")})
             if text is None or b"\0" in content:
                 yield from self._in_noise(content)
+            if b"\0" in content:  # not all of it need be text of two or four bytes a character
+                yield from self._in_noise(content.replace(_NULS, b"\n").translate(None, b"\0"))
             before = content[-REACH:]
 
     def _in_text(self, text: str) -> Iterator[str]:
@@ -109,13 +134,21 @@ class _Look:
                 yield span.rule
 
     def _in_noise(self, content: bytes) -> Iterator[str]:
-        """In bytes of which most are no text: without `key=value`, which they look like by chance."""
-        text = content.decode("latin-1")
-        for span in self._redactor.scanner.spans(text, self._channel, keys=False):
+        """In bytes that are no text, or not from beginning to end: a key counts where there is text around it."""
+        text = content.translate(_NUL_AS_LINE_END).decode("latin-1")
+        spans = self._spans(text, keys=True)
+        by_key = [span for span in spans if span.rule in names.RULES]
+        if by_key:  # they may cover what was found without one
+            spans = [span for span in by_key if encodings.is_text_around(text, span.start)]
+            spans += self._spans(text, keys=False)
+        for span in spans:
             if span.end - span.start < _BY_CHANCE.get(span.rule, 0):
                 continue
-            if self._hides(span.rule, "", text[span.start : span.end]):
+            if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule
+
+    def _spans(self, text: str, *, keys: bool) -> list[Span]:
+        return self._redactor.scanner.spans(text, self._channel, keys=keys)
 
     def _hides(self, rule: str, path: str, secret: str) -> bool:
         return self._redactor.action(rule, self._channel, path, secret) != "keep"

@@ -25,6 +25,20 @@ _MARKS = (
 _NO_TEXT = re.compile("[\0-\x07\x0e-\x1a\x1c-\x1f\x7f]")
 """Control characters that no text has; a console's has ESC and backspace."""
 
+_AROUND = 128
+"""Characters on either side of a place that tell whether it is in a text."""
+
+_ENDS = (
+    (re.compile("[\x01-\x07\x0e-\x1a\x1c-\x1f\x7f]{2}"), 48),
+    (re.compile(r"[^\t\n\r -~]"), 16),
+)
+"""Where a text ends, and the fewest characters of ASCII in it: it may have a few bytes that are none, or short, not both."""
+
+_ASCII = re.compile("[\0-\x7f]")
+_USUAL = re.compile(r"[\w\s.,:;=/\"'()\[\]{}-]", re.ASCII)
+_LEAST_USUAL = 0.9
+"""Of a text's ASCII; of bytes that come by chance, there are fewer even where all of them can be printed."""
+
 _CONTINUATION = bytes(range(0x80, 0xC0))
 """The bytes that a character of UTF-8 does not begin with."""
 
@@ -54,6 +68,17 @@ def text_of(content: bytes) -> str | None:
                 if not _NO_TEXT.search(text):
                     return text
     return None
+
+
+def is_text_around(text: str, at: int) -> bool:
+    """Whether there is text around a place in bytes (read as Latin-1, NUL as the end of a line), and not only by chance."""
+    before, behind = text[max(0, at - _AROUND) : at], text[at : at + _AROUND]
+    for end, fewest in _ENDS:
+        around = re.sub(r"\n+", "\n", end.split(before)[-1] + end.split(behind, maxsplit=1)[0])
+        ascii_only = len(_ASCII.findall(around))
+        if ascii_only >= fewest and len(_USUAL.findall(around)) >= _LEAST_USUAL * ascii_only:
+            return True
+    return False
 
 
 def _likely(beginning: bytes) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 
 class Unreadable:
@@ -11,7 +11,15 @@ class Unreadable:
 
 UNREADABLE = Unreadable()
 
-Part: TypeAlias = "str | list[Any] | dict[Any, Any] | BinaryIO | Unreadable"
+
+class Member(NamedTuple):
+    """A file in an archive. Its content is None where there is none, or it cannot be read."""
+
+    name: str
+    content: BinaryIO | None
+
+
+Part: TypeAlias = "str | list[Any] | dict[Any, Any] | BinaryIO | Member | Unreadable"
 """A file among them can be read again from its beginning."""
 
 LARGEST = 256 * 1024 * 1024

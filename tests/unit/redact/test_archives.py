@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from reticent_redact import Redactor, SealedFile, Withheld
+from reticent_redact import Policy, Redactor, SealedFile, Withheld
 
 KEY = "pass" + "word"
 VALUE = "tr0ub4dor" + "-and-3"
@@ -175,3 +175,26 @@ def test_numbers_that_begin_like_something_packed_pass(tmp_path: Path) -> None:
 def test_numbers_that_look_like_a_mail_address_by_chance_pass(tmp_path: Path) -> None:
     assert isinstance(sealed(tmp_path, b"\0\xff\xfeJ@g.KJ\xfe\0"), SealedFile)
     assert sealed(tmp_path, b"\0\xff\xfejane.doe@example.com\xfe\0") == Withheld("email")
+
+
+@pytest.mark.parametrize("name", [".netrc", "home/.pgpass", "etc\\id_rsa", "deep/down/Release.JKS"])
+def test_a_member_that_is_a_credential_by_its_name(tmp_path: Path, name: str) -> None:
+    content = b"\xfe\xed\xfe\xed" + bytes(100)
+    of_gzip = io.BytesIO()
+    with gzip.GzipFile(name, "wb", fileobj=of_gzip) as file:
+        file.write(content)
+    nested = zipped(gzip.compress(tarred(name, content)))
+    encrypted = bytearray(zipped(content, name))
+    for at in (6, encrypted.index(b"PK\1\2") + 8):
+        encrypted[at] |= 1
+    for packed in (zipped(content, name), tarred(name, content), nested, bytes(encrypted), of_gzip.getvalue()):
+        assert sealed(tmp_path, packed) == Withheld("secret-file")
+    link = tarred(name, b"", type=tarfile.SYMTYPE, linkname="elsewhere")
+    assert sealed(tmp_path, link) == Withheld("secret-file")
+    assert isinstance(sealed(tmp_path, zipped(content, f"{name}.md")), SealedFile)
+
+
+def test_a_policy_keeps_a_member_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(zipped(b"machine", "home/.netrc"))
+    result = Redactor(Policy(keep=("*.netrc",))).seal_file(tmp_path / "source", tmp_path / "target", name="a.zip")
+    assert isinstance(result, SealedFile)

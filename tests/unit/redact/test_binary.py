@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import pickle
+import random
 import struct
 import tarfile
 import zipfile
@@ -213,3 +214,34 @@ def test_text_that_begins_like_a_pickle_is_text(tmp_path: Path, text: str) -> No
     assert isinstance(result, SealedFile)
     assert result.text
     assert b"hunter2" not in (tmp_path / "target").read_bytes()
+
+
+ASSIGNED = "pass" + "word=hunter22xyz"
+NEARLY_TEXT = {
+    "a NUL at the end": f"epoch\n{ASSIGNED}\n\0".encode(),
+    "Latin-1 and a control byte": f"Gr\u00fc\u00dfe\n{ASSIGNED}\n".encode("latin-1") + b"\x01",
+    "Latin-1, a bell and a DEL": f"Gr\u00fc\u00dfe\x07\x7f\n{ASSIGNED}\n".encode("latin-1"),
+    "Cyrillic and a control byte": f"\u0432\u0445\u043e\u0434\n{ASSIGNED}\n\x02".encode("koi8-r"),
+    "an environment": f"HOME=/root\0DB_{ASSIGNED}\0PATH=/bin\0".encode(),
+    "a log behind NULs": b"\0" * 5000 + f"loss 0.5\n{ASSIGNED}\n".encode(),
+    "a log in two encodings": b"loss 0.5\n" * 500 + f"{ASSIGNED}\n".encode("utf-16-le") + b"loss 0.5\n" * 500,
+    "a text among bytes": random.Random(0).randbytes(5000) + f"with {ASSIGNED} set".encode() + b"\xff\0\xfe" * 500,
+}
+
+
+@pytest.mark.parametrize("kind", NEARLY_TEXT)
+def test_a_key_in_what_is_text_but_for_some_bytes(tmp_path: Path, kind: str) -> None:
+    content = NEARLY_TEXT[kind]
+    for packed in (content, gzip.compress(tarred(content)), zipped(content)):
+        assert sealed(tmp_path, packed) == Withheld("key-password")
+    clean = content.replace(b"pass", b"past").replace(b"p\0a\0s\0s", b"p\0a\0s\0t")
+    assert isinstance(sealed(tmp_path, clean), SealedFile)
+    assert (tmp_path / "target").read_bytes() == clean
+
+
+def test_bytes_that_look_like_a_key_by_chance_pass(tmp_path: Path) -> None:
+    noise = random.Random(1)
+    content = b"".join(noise.randbytes(300) + b"zpwd=" for _ in range(3000))
+    assert isinstance(sealed(tmp_path, content), SealedFile)
+    behind = content + f" {GITHUB} ".encode() + noise.randbytes(300)
+    assert sealed(tmp_path, behind) == Withheld("github-token"), "also where a key was found by chance"

@@ -181,3 +181,16 @@ def test_rows_of_a_database(tmp_path: Path, journal: str) -> None:
     for statements in (by_column, by_row, in_a_cell):
         assert sealed(tmp_path, saved(*clean, *statements)) == FOUND
     assert sealed(tmp_path, saved(*clean)[:-5000]) == UNSCANNED
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("made", [np.array, lambda text: np.array([text]), lambda text: np.array(text, dtype=object)])
+@pytest.mark.parametrize("text", [VALUE, VALUE.encode()], ids=["text", "bytes"])
+def test_arrays_under_their_names(tmp_path: Path, save: Any, made: Any, text: Any) -> None:
+    def saved(**arrays: Any) -> bytes:
+        buffer = io.BytesIO()
+        save(buffer, **arrays)
+        return buffer.getvalue()
+
+    assert sealed(tmp_path, saved(x=np.arange(3), **{KEY: made(text)})) == FOUND
+    assert isinstance(sealed(tmp_path, saved(note=made(text), **{KEY: np.full(3000, 65, "u1")})), SealedFile)
