@@ -286,9 +286,9 @@ def _bare_end(text: str, at: int, limit: int) -> int | None:
 
 def _place_in_query(text: str, at: int, verdict: names.Verdict) -> tuple[int, int] | None:
     beginning = _IN_QUERY.match(text, at, at + _PEEK)
-    if beginning is None or plausible.is_filler(beginning[0]):
+    if beginning is None or not (verdict.certain or plausible.looks_like_query_credential(beginning[0])):
         return None
-    if not (verdict.certain or plausible.looks_like_query_credential(beginning[0])):
+    if plausible.is_filler(beginning[0]):
         return None
     whole = _IN_QUERY.match(text, at)
     return whole.span() if whole else None
