@@ -13,9 +13,6 @@ _FRONT = 128
 """Characters before a key that tell what it is there."""
 _CALL = 48
 _OPENS = "\"'\\ \t\n"
-_COLOURED = 48
-"""Characters before a key that its colour may begin in."""
-_END_OF_COLOUR = re.compile("[0-9]{0,3}m")
 _NAMESPACE = 32
 """Characters between `<` and an element's own name."""
 
@@ -23,6 +20,7 @@ IN_TWO = re.compile(r"(?:key|token|phrase|word|secret|pass(?:word)?|(?:de )?pass
 """What a key is in two words with a space between them: `API key: ...`."""
 _KEY = re.compile(rf"""[\w.-]{{1,64}}(?:[ ](?i:{IN_TWO.pattern})(?=["'`]?\*{{0,2}}[ ]?[:=]))?""")
 _COLOUR = r"\x1b\[[0-9;]{0,16}m"
+_TO_COLOUR = re.compile(rf"[\s\S]*{_COLOUR}")
 _BEHIND = re.compile(
     r"""(?P<quote>\\{0,3}["'`])?(?(quote)[\])]?)"""
     # As Markdown and terminals set a key apart: `**key**: `.
@@ -103,11 +101,9 @@ def key_at(text: str, at: int) -> tuple[int, int]:
     if found is None:
         return at, at
     before = text[at - _KEY_BEFORE if at > _KEY_BEFORE else 0 : at]
-    start = at - len(before) + len(before.rstrip(_KEY_CHARACTERS))
-    if start > 1 and text[start - 1] in "[;" and "\x1b" in before[-_COLOURED:]:
-        colour = _END_OF_COLOUR.match(text, start, at)
-        start = colour.end() if colour else start
-    return start, found.end()
+    if "\x1b" in before:
+        before = _TO_COLOUR.sub("", before)  # its last letter is no part of the key
+    return at - len(before) + len(before.rstrip(_KEY_CHARACTERS)), found.end()
 
 
 def head(text: str, start: int, end: int) -> Head:
