@@ -57,7 +57,7 @@ _GETS = re.compile(
 )
 """Calls whose argument says where a value comes from, or what is done with it."""
 _OPENING = re.compile(
-    r"""(?:(?=(?P<call>[A-Za-z_][\w.]{0,96}))(?P=call)\((?:[a-z_]{1,16}=)?)?"""
+    r"""(?:(?=(?P<call>[A-Za-z_][\w.]{0,96}))(?P=call)\((?:(?:[^()\n]{0,96},[ ]?)?default=|[a-z_]{1,16}=)?)?"""
     r"""[bBrRfFuU]{0,2}(?P<mark>"{3}|'{3}|["'`]|\\{1,3}["'])""",
     re.ASCII,
 )
@@ -76,17 +76,20 @@ _BARE = re.compile(
     rf"""(?P<value>{plausible.REFERENCE}|\\\\|[^\s"'`,;:=)}}\]&|\\])""",
     re.ASCII,
 )
-_BARE_RUN = re.compile(r"""[^\s"'`,;&)}\]<>\\]*""")
+_BARE_RUN = re.compile(r"""[^\s"'`,;&)}\]<>\\\x1b]*""")
 _BARE_END = re.compile(
     # Punctuation ends the value where something else begins, and is part of it otherwise.
-    r"""\s|\Z|(?<!\\)\\(?=["'`nrt])|\)(?=:\s)"""
+    r"""[\s\x1b]|\Z|(?<!\\)\\(?=["'`nrt])|\)(?=:\s)"""
     r"""|["'`,;&)}\]<>](?=\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:])""",
     re.ASCII,
 )
 _BLOCK = re.compile(
-    r"[|>][+-]?[ \t]{0,8}\n(?P<value>(?P<indent>[ \t]{1,40})[^\n]{1,4096}(?:\n(?P=indent)[^\n]{0,4096}){0,64})"
+    r"[|>][+-]?[ \t]{0,8}\n(?P<value>(?P<indent>[+-]?[ \t]{1,40})[^\n]{1,4096}(?:\n(?P=indent)[^\n]{0,4096}){0,64})"
 )
 """A YAML block: `key: |` and the lines that are indented under it."""
+
+_YAML_VALUE = re.compile(r"""(?P<value>[^\s"'`\[{},|>][^\s"'`,]{5,512})[ \t]{0,8}(?:#[^\n]{0,256})?\r?(?:\n|\Z)""")
+_QUOTED_FIRST = re.compile(r"""(?:\n|\A)[+-]?[ \t]{0,40}(?:-[ ]{1,4}){0,4}["'`]\Z|\n?[ \t*-]{0,8}`\Z""")
 
 _IN_QUERY = re.compile(r"""[^\s&#"'`<>\\]+""")
 _IN_ESCAPED_QUERY = re.compile(r"""(?:(?!%26|%0[Aa])[^\s&"'`<>\\]){1,512}""")
@@ -145,7 +148,7 @@ class Assignments:
         doubtful = key.doubtful
         if in_query:
             place = _place_in_query(text, key.at, verdict)
-        elif key.assigns in ("%3D", "%3d"):
+        elif key.assigns.startswith("%"):
             escaped = _IN_ESCAPED_QUERY.match(text, key.at)
             place = escaped.span() if escaped else None
         elif key.element:
@@ -165,7 +168,7 @@ class Assignments:
         if place is None or not self._is_secret(text, place, verdict, certain or in_query):
             return None
         value = text[slice(*place)]
-        if self._is_a_name(value, key):
+        if self._is_a_name(value, key) or (key.assigns == "=" and plausible.is_expression_at(text, place[0])):
             return None
         if doubtful and not (len(value) >= _SHORTEST_DOUBTFUL and plausible.is_mixed(value) and value[0] not in "-/.~"):
             return None
@@ -262,8 +265,12 @@ def _unquoted(text: str, key: Head, certain: bool) -> tuple[int, int] | None:
         block = _BLOCK.match(text, key.at)
         if block is not None:
             return block.span("value")
-    # After a quoted key (JSON, a dict) what has no quotes is a number, a literal or a container.
-    bare = None if key.quoted else _BARE.match(text, key.at)
+    if key.quoted:
+        # What has no quotes after a key that has is a number, a literal or a container in JSON, but a text in YAML.
+        line = _YAML_VALUE.match(text, key.at) if certain and key.assigns == ":" else None
+        is_secret = line is not None and _begins_line(text, key.start) and plausible.is_mixed(line["value"])
+        return line.span("value") if line is not None and is_secret else None
+    bare = _BARE.match(text, key.at)
     if bare is None:
         return None
     start = bare.start("value")
@@ -271,6 +278,11 @@ def _unquoted(text: str, key: Head, certain: bool) -> tuple[int, int] | None:
     if end is None and certain and not plausible.is_stand_in(text[start : start + _PEEK]):
         end = _bare_end(text, start + _LONGEST_MAYBE, len(text))  # it is a secret now: nobody looks at it again
     return None if end is None else (start, end)
+
+
+def _begins_line(text: str, start: int) -> bool:
+    """Whether the quoted key that begins at `start` is the first on its line."""
+    return _QUOTED_FIRST.search(text, max(0, start - 64), start) is not None
 
 
 def _bare_end(text: str, at: int, limit: int) -> int | None:
@@ -286,9 +298,9 @@ def _bare_end(text: str, at: int, limit: int) -> int | None:
 
 def _place_in_query(text: str, at: int, verdict: names.Verdict) -> tuple[int, int] | None:
     beginning = _IN_QUERY.match(text, at, at + _PEEK)
-    if beginning is None or plausible.is_filler(beginning[0]):
+    if beginning is None or not (verdict.certain or plausible.looks_like_query_credential(beginning[0])):
         return None
-    if not (verdict.certain or plausible.looks_like_query_credential(beginning[0])):
+    if plausible.is_filler(beginning[0]):
         return None
     whole = _IN_QUERY.match(text, at)
     return whole.span() if whole else None

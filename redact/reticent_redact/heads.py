@@ -18,21 +18,29 @@ _NAMESPACE = 32
 
 IN_TWO = re.compile(r"(?:key|token|phrase|word|secret|pass(?:word)?|(?:de )?passe)s?", re.IGNORECASE)
 """What a key is in two words with a space between them: `API key: ...`."""
-_KEY = re.compile(rf"""[\w.-]{{1,64}}(?:[ ](?i:{IN_TWO.pattern})(?=["'`]?[ ]?[:=]))?""")
+_KEY = re.compile(rf"""[\w.-]{{1,64}}(?:[ ](?i:{IN_TWO.pattern})(?=["'`]?\*{{0,2}}[ ]?[:=]))?""")
+_COLOUR = r"\x1b\[[0-9;]{0,16}m"
+_TO_COLOUR = re.compile(rf"[\s\S]*{_COLOUR}")
 _BEHIND = re.compile(
     r"""(?P<quote>\\{0,3}["'`])?(?(quote)[\])]?)"""
-    r"""(?:[ \t]{0,8}(?P<assigns>=>|:=|==|\?=|=|:(?!//)|->|%3[Dd])(?(quote)\s{0,8}|[ \t]{0,8})"""
+    # As Markdown and terminals set a key apart: `**key**: `.
+    rf"""(?:(?(quote)|(?:\*{{1,2}}(?=[ \t]{{0,4}}:)|{_COLOUR}){{0,3}})"""
+    r"""[ \t]{0,8}(?P<assigns>=>|::?=|==|\?=|\+=|=|:(?!//)|->|%3[DdAa](?:%20|\+)?)"""
+    rf"""(?(quote)\s{{0,8}}|(?:\*{{1,2}}(?=[ \t])|{_COLOUR}|[ \t]){{0,8}})"""
     r"""|(?(quote)(?:(?:,\s{0,8}\\{0,3}["'](?i:value|val)\\{0,3}["']\s{0,4}:\s{0,4}"""
     r"""|[ \t]{0,2}/?>\s{0,64}<(?i:value)>|\s{1,4}(?i:value)\s{0,2}=\s{0,2})(?P<named>)"""
-    r"""|(?P<argument>,\s{0,8})|(?P<block>[ \t]{1,4}\{))"""
+    r"""|(?P<argument>,\s{0,8})|(?P<block>[ \t]{1,4}\{)"""
+    r"""|(?P<attribute>[^<>\n]{0,64}(?<!/)>\s{0,64}(?:<!\[CDATA\[)?)(?=[^<\s]))"""
     r"""|(?:(?P<element>(?:[ \t][^<>\n]{0,128})?>(?:[ \t]{0,8}\r?\n[ \t]{0,64}"""
     r"""|[ \t]{1,64}(?=[^<\n]{1,512}</))?(?:<!\[CDATA\[)?)(?=[^<\s])"""
     r"""|(?:[ \t]{0,4}\r?\n[ \t]{1,40}(?i:value)[ \t]{0,4}:[ \t]{1,8}"""
     r"""|[ \t]{1,4}(?i:value)[ \t]{0,2}=[ \t]{0,2}(?=["']))(?P<below>)"""
+    r"""|(?P<sibling></(?i:name|key)>\s{0,64}<(?i:value|string)>\s{0,64}(?:<!\[CDATA\[)?)(?=[^<\s])"""
     r"""|(?P<call>\()(?=[bBrRfFuU]{0,2}["'])"""
     r"""|(?P<space>[ \t]{1,8}(?:\\\r?\n[ \t]{0,32})?)(?=[^\s-]))))?""",
 )
-"""From a key's end to its value: `key=`, `"key": `, `["key"] = `, `--key `, `<key>`, `"name": "key", "value": `."""
+"""From a key's end to its value: `key=`, `"key": `, `["key"] = `, `--key `, `<key>`, `"name": "key", "value": `,
+`<key>key</key><string>`."""
 
 _SETS = re.compile(
     r"(?:env|environ|config|conf|get|set|put|add|option|property|param|header|define|default|field|secret)\w{0,12}"
@@ -43,7 +51,9 @@ _SETS = re.compile(
 
 _PAIR = re.compile(r"(?:\A|[^\w)\]])[\[(]\s{0,8}\\{0,3}[\"']\Z")
 _SECOND = re.compile(r"\\{0,3}[\"'][^\"'\n]{6,512}[\"']\s{0,8}[)\]]")
-"""`("key", "value")`, one of the pairs that a mapping is often written as."""
+_NEXT_ARGUMENT = re.compile(r"\\{0,3}[\"'][^\"'\s-][^\"'\s]{5,512}[\"']\s{0,8}[,\])]")
+"""`("key", "value")`, one of the pairs that a mapping is often written as; `"--key", "value"` of a command in a list."""
+_NAMES = re.compile(r"<[A-Za-z][^<>\n]{0,96}[ \t](?i:name|key)[ \t]?=[ \t]?[\"']\Z", re.ASCII)
 
 _NEXT_LINE = re.compile(r"\r?\n[ \t]{0,8}(?=[^\s\"'#:={}\[\](),]{8,128}[ \t]{0,8}\r?(?:\n|\Z))")
 """A key alone on its line, as a prompt is: the value stands alone on the next one."""
@@ -52,11 +62,13 @@ _OFFERS = re.compile(r"(?i:argument|option)\([^()]{0,64}\Z")
 _VARIABLE = re.compile(r"\bvariable[ \t]{1,4}\"\Z")
 _DEFAULT = re.compile(r"(?:(?!(?:argument|option)\()[^{}]){0,300}?\bdefault[ \t]{0,16}=[ \t]{0,8}")
 _SETTER = re.compile(r"(?:set|with|use|put)_?(?![a-z])|set_", re.ASCII)
-_LINE = re.compile(
-    r"[ \t]{0,16}|[ \t]{0,8}(?:machine[ \t]\S{1,48}|default)[ \t]{1,4}login[ \t]{1,4}\S{1,48}[ \t]{1,4}"
-    r"|[ \t]{0,8}(?i:env|setx?)[ \t]{1,4}"
+_SCHEME = "(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)"
+_ONE_WORD = re.compile(
+    r"""[^\s"'`(){}<>,;=]{6,256}[ \t]{0,8}\r?(?:\n|\Z|[ \t]machine[ \t])"""
+    rf"""|(?P<mark>["'])(?:{_SCHEME}[ \t])?[^\s"']{{6,512}}(?P=mark)[ \t]{{0,8}};?[ \t]{{0,8}}\r?(?:\n|\Z)"""
 )
-_ONE_WORD = re.compile(r"""[^\s"'`(){}<>,;=]{6,256}[ \t]{0,8}\r?(?:\n|\Z|[ \t]machine[ \t])""")
+"""What ends a line: `ENV KEY value`, `#define KEY "value"`, `password value`."""
+_IN_PARENTHESES = re.compile(r"\((?:\s{0,64}|[ \t]{0,8}\r?\n[+-]?[ \t]{0,64})(?=[bBrRfFuU]{0,2}[\"'])")
 _ANNOTATION = re.compile(
     r"[A-Za-z][\w.]{0,40}(?:\[[\w.,| \[\]]{0,64}\])?(?:[ ]?\|[ ]?[\w.]{1,40}){0,3}[ \t]{0,4}=[ \t]{0,4}"
     r"(?=[bBrRfFuU]{0,2}[\"']|[A-Za-z_.]{1,40}\()",
@@ -89,6 +101,8 @@ def key_at(text: str, at: int) -> tuple[int, int]:
     if found is None:
         return at, at
     before = text[at - _KEY_BEFORE if at > _KEY_BEFORE else 0 : at]
+    if "\x1b" in before:
+        before = _TO_COLOUR.sub("", before)  # its last letter is no part of the key
     return at - len(before) + len(before.rstrip(_KEY_CHARACTERS)), found.end()
 
 
@@ -103,26 +117,29 @@ def head(text: str, start: int, end: int) -> Head:
     quoted = found["quote"] is not None
     if kind == "assigns":
         assigns, at = found["assigns"], found.end()
-        if assigns == ":" and not quoted:
-            more = _ANNOTATION.match(text, at) or _TAGS.match(text, at)
+        if assigns == ":":
+            more = _TAGS.match(text, at) if quoted else _ANNOTATION.match(text, at) or _TAGS.match(text, at)
             at = more.end() if more else at
+        opened = _IN_PARENTHESES.match(text, at) if assigns == "=" and not quoted else None
+        at = opened.end() if opened else at
         line = None if quoted else _NEXT_LINE.match(text, at)
-        doubtful = assigns == "->" or " " in name or line is not None
+        is_weak = assigns in ("->", "+=") or assigns.startswith(("%3A", "%3a")) or "*" in text[end : found.end()]
+        doubtful = is_weak or " " in name or line is not None or opened is not None
         at = line.end() if line else at
         return Head(name, start, found.end("assigns"), at, assigns, front, quoted, doubtful=doubtful)
     at, element, doubtful = -1, False, False
     before = text[max(0, start - _FRONT) : start]
     if kind in ("named", "below"):
         at, element = found.end(), text[found.end() - 1] == ">"
+    elif kind == "sibling" and front == ">":
+        at, element = found.end(), True
+    elif kind == "attribute" and _NAMES.search(before):
+        at, element, doubtful = found.end(), True, True
     elif kind == "element" and (front == "<" or (front == ":" and "<" in before[-_NAMESPACE:])):
         at, element = found.end(), True
     elif kind == "space" and key.startswith("--"):
         at = found.end()
-    elif (
-        kind == "space"
-        and _LINE.search(before if start > _FRONT else f"\n{before}")
-        and _ONE_WORD.match(text, found.end())
-    ):
+    elif kind == "space" and (key[0] == "-" or _ONE_WORD.match(text, found.end())):
         at, doubtful = found.end(), True
     elif kind == "call":
         called = key.rpartition(".")[2]
@@ -134,7 +151,8 @@ def head(text: str, start: int, end: int) -> Head:
         default = _DEFAULT.match(text, found.end())
         at, doubtful = (default.end(), True) if default else (-1, False)
     elif kind == "argument" and (
-        (before.rstrip(_OPENS)[-1:] == "(" and _SETS.search(before[-_CALL:]))
+        (key[0] == "-" and _NEXT_ARGUMENT.match(text, found.end()))
+        or (before.rstrip(_OPENS)[-1:] == "(" and _SETS.search(before[-_CALL:]))
         or (_PAIR.search(before) and _SECOND.match(text, found.end()))
     ):
         at, doubtful = found.end(), True

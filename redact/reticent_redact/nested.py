@@ -16,11 +16,11 @@ _REACH = 4096
 _DEEPEST = 4
 _LINES = 64
 
-_SPACE = re.compile(r"(?:\s|\\[nrt]){0,256}")
+_SPACE = re.compile(r"(?:\s|\\[nrt]|(?<=\n)[+-](?=[\s\"'\]})])){0,256}")  # lines of a diff begin with their sign
 _STRING = re.compile(r"""[bBrRfFuU]{0,2}(?P<mark>\\{0,3}["'])""")
 _BARE = re.compile(r"""[^\s,:\[\]{}()"'\\]{1,512}""")
 
-_KEY_ALONE = re.compile(r"""[ \t]{0,64}(?:-[ ]{1,4}){0,4}["']?""")
+_KEY_ALONE = re.compile(r"""[+-]?[ \t]{0,64}(?:-[ ]{1,4}){0,4}["']?""")
 _EMPTY_REST = re.compile(
     r"(?:[&!][\w!./-]{0,64}[ \t]{1,4}|[&!][\w!./-]{1,64}(?=[ \t]*\r?$)){0,2}[ \t]{0,8}(?:#[^\n]{0,256})?\r?\n",
     re.MULTILINE,
@@ -101,8 +101,13 @@ def below(text: str, start: int, at: int, names_secret: Callable[[str], bool]) -
     if _KEY_ALONE.fullmatch(text, begin, start) is None:
         return
     column = start - begin - (text[start - 1 : start] in ('"', "'"))
+    sign = text[begin] if text[begin] in "+-" and text.startswith(text[begin], rest.end()) else ""  # of a diff
+    column -= len(sign)
     at, limit = rest.end(), min(len(text), rest.end() + _REACH)
     for number in range(_LINES):
+        if not text.startswith(sign, at):
+            return
+        at += len(sign)
         any_line = _ANY_LINE.match(text, at)
         if at >= limit or any_line is None or not any_line[0].strip():
             return

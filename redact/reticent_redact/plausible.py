@@ -41,7 +41,9 @@ _NO_SERVER = re.compile(r"(?:sqlite|duckdb)(?:\+\w{1,16})?:/{2,4}[^@\s]{0,256}|:
 
 _WORD = re.compile(r"[a-z]+(?:[-_.][a-z]+)*", re.ASCII)
 
-_FILLER = re.compile(r"x{8}|X{8}|0{12}|[*]{6}|[.]{6}|#{6}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
+_FIXED = ("x" * 8, "X" * 8, "0" * 12, "*" * 6, "." * 6, "#" * 6)
+# Fixed texts and no repetitions: the engine then skips to a character that begins one of them.
+_FILLER = re.compile(rf"{'|'.join(map(re.escape, _FIXED))}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
 _FILLERS = re.compile(r"x{8,256}|X{8,256}|0{12,256}|[*]{6,256}|[.]{6,256}|#{6,256}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
 _EXAMPLE = re.compile(r"[A-Za-z0-9/+=_-]{12,240}EXAMPLE(?:KEY)?", re.ASCII)
 
@@ -60,12 +62,22 @@ _CODE = re.compile(
     rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|os\.environ|getpass|input|prompt"
     r"|(?:[A-Za-z]{1,16}\.)?[A-Z][A-Za-z]{0,48}(?:Key|Keys|Type|Types|Str|Bytes|Callable|Token|Credentials?|Password|Secret|Auth)"
     rf"|[@&*]?_{{0,2}}(?:[A-Za-z]{{1,32}}_){{0,4}}(?i:{_SECRET_WORD})s?"
-    rf"|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}(?:[eE][+-]?\d{{1,3}})?",
+    rf"|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}(?:[eE][+-]?\d{{1,3}}|%)?|\d{{1,3}}%",
     re.ASCII,
 )
 _NO_TEXT = re.compile(rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}", re.ASCII)
 
-_TYPES = frozenset("str string int bool bytes any object optional str|none secretstr required".split())  # noqa: SIM905
+_TYPES = frozenset(  # of Python, JSON schemas, databases and data frames
+    (  # noqa: SIM905 - a list of them takes ten times the lines
+        "str string int integer number bool boolean bytes any object optional str|none secretstr required varchar "
+        "int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 datetime64 datetime64[ns]"
+    ).split()
+)
+_SIZED = re.compile(r"(?i:n?(?:var)?char|varbinary|decimal)\(\d{1,5}(?:,[ ]?\d{1,3})?\)", re.ASCII)
+_EXPRESSION = re.compile(
+    r"[A-Za-z_]{1,40}[0-9]?(?:\.[A-Za-z_]{1,40}){0,4}[ \t]{1,2}(?:[*@/%&|+^]|\*\*|//|<<|>>)[ \t]{1,2}[A-Za-z_0-9(]",
+    re.ASCII,
+)
 
 
 def says_nothing(value: str) -> bool:
@@ -111,7 +123,14 @@ def is_code_at(text: str, at: int) -> bool:
 
 def is_no_text(value: str) -> bool:
     """Whether what stands between quotes is a number, a type or a reference by dots all the same: `"var.password"`."""
-    return value.lower() in _TYPES or (len(value) <= 160 and _NO_TEXT.fullmatch(value) is not None)
+    if len(value) > 160:
+        return False
+    return value.lower() in _TYPES or any(pattern.fullmatch(value) for pattern in (_NO_TEXT, _SIZED))
+
+
+def is_expression_at(text: str, at: int) -> bool:
+    """Whether it is computed what follows `secret =` at `at`: `share * n`."""
+    return _EXPRESSION.match(text, at) is not None
 
 
 UNBROKEN = r"[A-Za-z0-9_\-.+/=~:%|!$@]"

@@ -49,6 +49,8 @@ _OF_WIDE_KEYS = "\uff53\uff33\uff45\uff25\uff1a\uff1d"
 
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _OF_TOKENS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+_COLOURED = re.compile(r"\x1b\[[0-9;]{0,16}m\Z")
+"""What a terminal is told before a token, and is no part of it."""
 _REST_OF_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 
 CONFIDENCE: dict[str, Confidence] = {rule.id: rule.confidence for rule in RULES}
@@ -220,6 +222,7 @@ def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:
     if text[start:end].isalpha():
         return start, end  # a word is found as a word only
     front = text[max(0, start - CONTEXT) : start]
+    front = "" if _COLOURED.search(front[-20:]) else front
     return start - len(front) + len(front.rstrip(_OF_TOKENS)), _REST_OF_TOKEN.match(text, end, end + CONTEXT).end()  # type: ignore[union-attr]  # it matches nothing as well
 
 

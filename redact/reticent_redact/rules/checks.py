@@ -129,3 +129,8 @@ def is_iban(secret: str) -> bool:
     """Whether the check digits are right (ISO 7064, mod 97)."""
     characters = secret.replace(" ", "").replace("-", "")
     return int("".join(str(int(character, 36)) for character in characters[4:] + characters[:4])) % 97 == 1
+
+
+def is_no_shape(digits: str) -> bool:
+    """Whether groups of digits are not all such as the widths of layers are (`512-256-1024`): multiples of 16 or 50."""
+    return any(int(group) % 16 and int(group) % 50 for group in re.findall("[0-9]+", digits))

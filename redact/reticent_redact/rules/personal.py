@@ -6,7 +6,7 @@ where texts of people are, and not in params: what is written there is a name of
 
 from __future__ import annotations
 
-from reticent_redact.rules.checks import IBAN_LENGTHS, is_card, is_iban
+from reticent_redact.rules.checks import IBAN_LENGTHS, is_card, is_iban, is_no_shape
 from reticent_redact.rules.forms import led
 from reticent_redact.rules.rule import Rule
 
@@ -18,13 +18,19 @@ _AROUND = "[A-Za-z_ \t\"':=#.-]"
 
 _CARD_WORD = r"(?i:card|credit|visa|amex|mastercard|ccn|(?<![A-Za-z])(?:pan|cc)(?![A-Za-z]))"
 
+_NO_ID = r"(?<![,;\t\n][\"'])(?<![iI][dD][\"']:[\"'])(?<![iI][dD][\"']: [\"'])(?<![iI][dD]=[\"'])"
+"""Where digits between quotes are a field of a table or an id."""
+
+_THING = r"(?<![A-Za-z])(?i:part|sku|item|article|product|model|serial|catalog|order|lot|layers?|arch)(?![A-Za-z])"
+"""A word for something that has a number and is no person."""
+
 _CARDS: tuple[Rule, ...] = (
     Rule(
         "card-number",
         led("0" * 12),
         # One in some thirty integers of that length passes the check: where numbers stand, a word has to say what it is.
         rf"(?:(?={_AROUND}{{0,64}}?{_CARD_WORD}){_AROUND}{{0,64}}(?<=[ \t\"'=:#])"
-        rf"|{_AROUND}{{0,64}}(?:(?<=[\"'])(?=[0-9]{{12,19}}[\"'])"
+        rf"|{_AROUND}{{0,64}}(?:(?<=[\"']){_NO_ID}(?=[0-9]{{12,19}}[\"'])"
         r"|(?<=[A-Za-z] )(?![0-9]{12,19}(?![0-9])[ \t]{0,4}(?:[0-9+-]|[,;][ \t]{0,4}[0-9+\"'-]))"
         r"|(?<![\s\S])(?=[0-9]{12,19}\s?\Z)))"
         r"(?P<secret>[2-6][0-9]{11,18}|8[12][0-9]{14})(?![0-9A-Za-z_]|\.[0-9])",
@@ -42,6 +48,8 @@ _CARDS: tuple[Rule, ...] = (
             "[4111" + "1111" + "1111" + "1111, 5]",
             '{"id": 4111' + "1111" + "1111" + "1111}",
             "1,4111" + "1111" + "1111" + "1111,3",
+            '1,"4111' + "1111" + "1111" + '1111","a"',
+            '"user_id": "4111' + "1111" + "1111" + '1111"',
             "seed(4202" + "165767276)",
             "4111" + "1111" + "1111" + "1112",
             "0.4111" + "1111" + "1111" + "1111",
@@ -105,7 +113,9 @@ _NUMBERS: tuple[Rule, ...] = (
     Rule(
         "us-social-security-number",
         ("000-00-0000",),
-        r"(?<![\w.-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])",
+        rf"(?!{_AROUND}{{0,64}}?{_THING})[A-Za-z_ \t\"':=#.,-]{{0,64}}(?<![\w.-])"
+        r"(?P<secret>(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4})(?![\w-])",
+        before=f"{_LETTERS}_ \t\"':=#.,-",
         hits=("219-" + "09-1234", "ssn: 536-" + "22-8145."),
         misses=(
             "000-12-3456",
@@ -114,6 +124,7 @@ _NUMBERS: tuple[Rule, ...] = (
             "219-00-1234",
             "219-09-0000",
             "1219-09-1234",
+            "part 219-" + "09-1234",
             "219-09-1234-5",
         ),
     ),
@@ -172,10 +183,11 @@ _CONTACTS: tuple[Rule, ...] = (
         ("000-000-0000", "(000) 000-0000", "(000)000-0000", "000.000.0000"),
         r"(?:\((?P<open>)|(?<![\w.(+/-]))[2-9][0-9]{2}"
         r"(?(open)\)[ ]?|(?P<gap>[.-]))[2-9][0-9]{2}(?(open)-|(?P=gap))[0-9]{4}(?![\w-]|\.[0-9])",
+        is_no_shape,
         only_in=_TEXTS,
         confidence="medium",
         hits=("415-555-2671", "(415) 555-2671", "call 415.555.2671."),
-        misses=("115-555-2671", "415-155-2671", "415-555-26711", "1415-555-2671", "415.555-2671"),
+        misses=("115-555-2671", "415-155-2671", "415-555-26711", "1415-555-2671", "415.555-2671", "768-256-2048"),
     ),
     Rule(
         "phone-national",

@@ -61,6 +61,19 @@ _TOKENS: tuple[Rule, ...] = (
         misses=("Basic authentication", "Basic understanding", "Basic " + _base64("no colon in here")),
     ),
     Rule(
+        "basic-authorization-argument",
+        ("BasicAuth(", "DigestAuth(", "auth=(", "auth = ("),
+        r"(?:(?:Basic|Digest)Auth|auth[ ]?=[ ]?)\(\s{0,32}[^\s(),]{1,128},\s{0,32}(?:password=)?[bru]?"
+        r"(?P<mark>[\"'])(?P<secret>[^\"'\n]{1,256})(?P=mark)\s{0,32}[,)]",
+        is_password,
+        hits=(
+            'requests.get(u, auth=("me", "hunter2"))',
+            "HTTPBasicAuth('me','hunter2')",
+            'DigestAuth(user, "hunter2")',
+        ),
+        misses=("HTTPBasicAuth(user, password)", 'auth=("me", "password")', 'auth=("me", os.environ["P"])'),
+    ),
+    Rule(
         "digest-authorization",
         ("Digest username=",),
         r"Digest username=(?:(?!Digest )[^\r\n]){1,800}?[ ,]response=\\?\"?(?P<secret>[0-9a-f]{32,128})",

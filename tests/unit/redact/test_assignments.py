@@ -157,6 +157,65 @@ KEYS = [
     'password = SecretStr("§")',
     "requirepass §\n",
 ]
+SOURCE = [
+    '+    password: str = "§"',
+    '-api_key: Optional[str]="§"',
+    'def f(user, password: str="§", x=1):',
+    'password: str = Field(..., default="§")',
+    'password: str = Field(title="x", default="§")',
+    '+parser.add_argument("--password", type=str, default="§")',
+    '+x = os.getenv("API_KEY","§")',
+    '+API_KEYS = ["§"]',
+    'PASSWORD = (\n "§")',
+    '+PASSWORD = (\n+    "§"\n+)',
+    'HTTPBasicAuth("me","§")',
+    "s.auth = ('me', '§')",
+    "+machine h.example.org\n+  login me\n+  password §\n",
+    "-machine h.example.org login me password §\n",
+    "+password:\n+  - §\n",
+    '+passwords = [\n+  "§",\n+]',
+    "-password: |\n-  §\n",
+    "-  password: §",
+    "-password §\n",
+]
+FORMS = [
+    '"password": §',
+    "- 'api_key': §\n",
+    '"password": !!str §',
+    '"password": &a "§"',
+    "password: &a !!str §",
+    "<name>db.password</name><value>§</value>",
+    "<property><name>db.password</name>\n  <value>§</value></property>",
+    "<password>\n<![CDATA[§]]></password>",
+    "<password a=\"b\" c='d'>\n §\n</password>",
+    "<key>password</key>\n\t<string>§</string>",
+    '<string name="api_key">§</string>',
+    '<entry key="password">§</entry>',
+    'ENV API_KEY "§"',
+    "setenv API_KEY §",
+    "SetEnv API_KEY '§'",
+    "set -gx API_KEY §",
+    '%env API_KEY "§"',
+    '+#define API_KEY "§"',
+    "#define API_KEY §",
+    "PASSWORD ?= §",
+    "PASSWORD+=§",
+    "PASSWORD ::= §",
+    "\x1b[1mpassword\x1b[0m: §",
+    "\x1b[1;34mapi_key\x1b[0m=\x1b[32m§\x1b[0m",
+    "\x1b[1mpassword:\x1b[0m §",
+    "**password**: §",
+    "**password:** §",
+    "**API key**: §",
+    "`password`: §",
+    'proxy_set_header Authorization "Bearer §";',
+    "password%3A%20§",
+    "java -jar a.jar -password § -x",
+    "['cmd', '--password', '§']",
+    '{"password":{"a":{"b":"§"}}}',
+    "password=§......xyz",
+    "password: tr#######§",
+]
 PLAIN = [
     "session='Run_2024-01-15_ResNet50'",
     "key='ResNet50_ImageNet1K_V2'",
@@ -252,13 +311,36 @@ PLAIN = [
     '"passwords": []',
     '"secrets": {}',
     "api_keys: []",
+    "+password = get_password()",
+    "self.password = password",
+    "pwd = Path.cwd()",
+    "api_key = load_key(path)",
+    "secret_share = share * n",
+    "secret = a.weight @ b",
+    "PASSWORD = (\n    get_password()\n)",
+    "password: str = Field(...)",
+    "password : 12.5%",
+    '{"password":"float64","user":"string"}',
+    '{"password": {"type": "string", "minLength": 8}}',
+    '{"password": "VARCHAR(255)"}',
+    '"password": 12345',
+    '{\n "password": true\n}',
+    "**password**: the one of the user",
+    "password += 1",
+    "#define PASSWORD_MAX 12",
+    "HTTPBasicAuth(user, password)",
+    "<key>password</key><true/>",
+    '<label for="password1">Password1</label>',
+    'Authorization header "Bearer"',
+    "secret%3Aname",
+    '@click.option("--password", "--pw")',
 ]
 
 SECRETS = ["tr0ub4dor" + "-and-3", "hunter" + "22"]
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("text", [*NESTED, *NOT_A_PLACEHOLDER, *KEYS])
+@pytest.mark.parametrize("text", [*NESTED, *NOT_A_PLACEHOLDER, *KEYS, *SOURCE, *FORMS])
 def test_a_secret_in_text(text: str, secret: str) -> None:
     redacted = Redactor().redact_text(text.replace("§", secret))
     assert secret not in redacted
@@ -299,3 +381,8 @@ def test_keys_in_wide_letters(key: str) -> None:
     wide = key.translate({ordinary: ordinary + 0xFEE0 for ordinary in range(0x21, 0x7F)})
     for secret in SECRETS:
         assert Redactor().redact_text(f"{wide}{secret}").startswith(f"{wide}[REDACTED:key-")
+
+
+def test_the_colour_behind_a_secret_stays() -> None:
+    text = f"\x1b[1mpassword\x1b[0m: \x1b[32m{SECRETS[0]}\x1b[0m done"
+    assert Redactor().redact_text(text) == "\x1b[1mpassword\x1b[0m: \x1b[32m[REDACTED:key-password]\x1b[0m done"

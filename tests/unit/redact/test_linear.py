@@ -99,6 +99,26 @@ UNITS = {
         "password -> ",
         "<password a ",
         "password%3D",
+        "password%3A",
+        'password = (\n"',
+        "password = (\n",
+        '"password": a1\n',
+        '"-password", "',
+        "password=a * ",
+        "password: Field(a, a, ",
+        'auth=("a", "',
+    ],
+    "markup": [
+        "**password**: ",
+        "\x1b[1mpassword",
+        "password\x1b[0m",
+        "password:\x1b[0m",
+        "\x1b[0;1;1m;password:",
+        "name>password</name>\n<value>",
+        '<a name="password" ',
+        '<a name="password">a1 ',
+        "+password:\n+  - a\n",
+        "password: |\n+ a\n",
     ],
     "wide": [
         "密码",
@@ -214,3 +234,12 @@ def test_known_values_that_are_everywhere() -> None:
         redactor.register(value)
     for unit in ("a", "7", "password", "password1", "password19,", "12345678", "aaaaaaaa "):
         assert seconds(redactor, filled(unit, LONG // 10)) < MOST_SECONDS / 10, unit
+
+
+def test_query_parameters_that_may_be_secrets_and_are_none() -> None:
+    """A look as far as a query may reach, from each of many: linear, and still seconds if it is not a quick one."""
+    redactor = Redactor()
+    redactor.redact_text(filled("a ", 200_000))
+    text = filled("?token=", LONG)
+    assert min(seconds(redactor, text) for _ in range(2)) < MOST_SECONDS / 6
+    assert grows_linearly(partial(filled, "?token="), LONG // 2, redactor)
