@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import NamedTuple
 
-from reticent_redact import plausible
+from reticent_redact import ordinary, plausible
 from reticent_redact.markers import MARKER
 from reticent_redact.policy import Policy, matcher
 
@@ -152,7 +152,7 @@ _WHOLE = {
 _DESCRIBING = _set_of(
     "id ids name names path paths file filename files dir directory folder count counts issuer length len size "
     "type types version versions url uri endpoint host field fields column columns policy expiry expires expired "
-    "expiration ttl timeout enabled disabled required format arn header hint env var variable variables region "
+    "expiration ttl timeout changed enabled disabled required format arn header hint env var variable variables region "
     "provider manager store backend strategy mode min max limit index idx pattern regex prefix suffix rotation "
     "strength age date time at created updated loss score accuracy acc f1 auc rate error dim dims shape dtype width "
     "ratio"
@@ -171,7 +171,8 @@ _ML_KEY = _set_of(
     "primary foreign sort sorting group groupby partition public cache dict state metric score monitor label "
     "target feature sample batch data dataset input output image text index column col row item record field json "
     "yaml config param hash join lookup merge order rank query value num n max min use head add weight weights "
-    "bias loss layer model module task class prefix experiment run trial study missing unexpected"
+    "bias loss layer model module task class prefix experiment run trial study missing unexpected checkpoint scheduler "
+    "object optimizer weight dtype config architecture arch"
 )
 _ML_PASS = _set_of("forward backward first second low high band one multi single")
 _PLAIN_VARIABLE = _set_of("public pad eos bos unk sep cls mask num max min primary foreign sort partition host known")
@@ -258,9 +259,16 @@ def judge_variable(name: str) -> Verdict | None:
 def names_secret_variable(name: str, value: str) -> bool:
     """Whether an environment variable holds a secret: by its name, unless its value is the place of one, or a word."""
     verdict = judge_variable(name)
-    if verdict is None or plausible.says_nothing(value) or value.startswith(("/", "./", "~")) or value.isdigit():
+    if verdict is None or says_nothing(verdict, value) or ordinary.is_path(value) or value.isdigit():
         return False
     return verdict.certain or plausible.looks_like_credential(value)
+
+
+def says_nothing(verdict: Verdict, value: str) -> bool:
+    """Whether a value is no secret under a name that is certain: a placeholder, or what this name is used for as well."""
+    if verdict.rule == "key-pwd" and ordinary.is_path(value):  # the working directory
+        return True
+    return (verdict.rule == "key-license-key" and ordinary.is_licence(value)) or plausible.says_nothing(value)
 
 
 def judge_by(policy: Policy) -> Callable[[str, str], Verdict | None]:
