@@ -71,6 +71,7 @@ SECRET = {
         "passcode",
         "pass word",
         "pass phrase",
+        "pass key",
         *(
             f"{of} {word}"
             for of, word in product(_set_of("db user smtp mail admin root become sudo login ssh"), ("pass", "pw"))
@@ -130,8 +131,18 @@ SECRET = {
 }
 """Word sequences that name a secret wherever they stand in a key. Written as one word (`apikey`) they count as well."""
 
-MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pass pin cred psw")
+MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pass pw pin cred psw")
 """Last words of keys whose value decides."""
+
+_OF_PASS = _set_of(
+    "my app service client server host account basic bind broker ca cert https imap jks key keystore kafka keytab ldap "
+    "mongo mq mssql mysql ora oracle ovpn pdf pg pgp gpg pop postgres rabbitmq redis repo rsync samba sasl sftp ftp "
+    "sign signing smb sql sqlplus ssh ssl store svn tls tomcat truststore trust vault vnc vpn wifi wlan wpa zip ansible "
+    "jenkins nexus elastic opensearch grafana docker registry router"
+)
+"""Words before `pass` or `pw` with which it is a password: `keystore_pass`, `SSHPASS`."""
+_PASS = ("pass", "pw")
+_SECRET_ID = "secret-id"  # noqa: S105 - the name of Vault's half of a login, which is one
 
 _WHOLE = {
     *(
@@ -174,17 +185,26 @@ _ML_KEY = _set_of(
     "bias loss layer model module task class prefix experiment run trial study missing unexpected checkpoint scheduler "
     "object optimizer weight dtype config architecture arch"
 )
-_ML_PASS = _set_of("forward backward first second low high band one multi single")
+_ML_PASS = _set_of(
+    "n num max min total train eval val test inference per forward backward first second low high band one multi single"
+)
 _PLAIN_VARIABLE = _set_of("public pad eos bos unk sep cls mask num max min primary foreign sort partition host known")
 """Of those, the words that say the same in the name of an environment variable, where secrets are more usual."""
-_ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": _ML_PASS}
+_ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": _ML_PASS, "pw": _ML_PASS}
 """Words that, standing before a word of `MAYBE`, make it machine learning's own."""
 
 _PLACES = _set_of("PWD OLDPWD GOOGLE_APPLICATION_CREDENTIALS")
 """Environment variables that are called like secrets and hold paths."""
 
 _JOINED = {"".join(sequence): "-".join(sequence) for sequence in SECRET if len(sequence) > 1}
-_JOINED_ENDINGS = ("password", "passwd", "passphrase", "apikey", *(joined for joined in _JOINED if len(joined) >= 9))
+_JOINED_ENDINGS = (
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "apikey",
+    *(joined for joined in _JOINED if len(joined) >= 9),
+)
 _SINGULAR = {f"{word}s": word for sequence in SECRET for word in sequence}
 _LONGEST = max(map(len, SECRET))
 
@@ -195,6 +215,9 @@ _SECRET_FILES = _set_of(
 """Files that are credentials by what they are for, in formats that no rule for text reads."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_HUMP = re.compile(r"-(?![^\[]*\])|(?<=[a-z0-9])(?=[A-Z])(?![^\[]*\])")
+_WORD_END = re.compile(r"\[[^\]]{0,64}\]|[^\w\[]|[\[_]|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""What stands between the words of a glob, wildcards too."""
 _KEY_LIMIT = 256
 _PIECE = 2
 """Letters: a word of no more may be a piece of one whose case changes within it."""
@@ -206,11 +229,12 @@ RULES = (
     {f"key-{'-'.join(sequence)}" for sequence in SECRET}
     | {f"key-{word}" for word in MAYBE}
     | {f"key-{words.replace(' ', '-')}" for words in _WHOLE}
-    | {DENIED.rule}
+    | {f"key-{of}-{word}" for of, word in product(_OF_PASS, _PASS)}
+    | {"key-pw", f"key-{_SECRET_ID}", DENIED.rule}
 )
 """Every rule that a key can be redacted by."""
 
-DOUBTFUL_RULES = frozenset(f"key-{word}" for word in MAYBE)
+DOUBTFUL_RULES = frozenset(f"key-{word}" for word in MAYBE - {"pw"}) | {f"key-{_SECRET_ID}"}
 """Those by which the value had to look like a credential as well."""
 
 
@@ -232,6 +256,11 @@ def judge(key: str) -> Verdict | None:
     for whole in (" ".join(parts[-2:]), parts[-1]):
         if whole in _WHOLE:
             return Verdict(f"key-{whole.replace(' ', '-')}", True)
+    if parts[-2:] == ["secret", "id"]:
+        return Verdict(f"key-{_SECRET_ID}", False)
+    of_pass = _of_pass(parts)
+    if of_pass is not None:
+        return Verdict(f"key-{of_pass}", True)
     if parts[-1] in _DESCRIBING:
         # The id of an access key is half of a pair whose other half stands beside it.
         is_half = _is_variable(key) and parts[-3:] == ["access", "key", "id"]
@@ -274,7 +303,8 @@ def says_nothing(verdict: Verdict, value: str) -> bool:
 def judge_by(policy: Policy) -> Callable[[str, str], Verdict | None]:
     """The verdict for a key and the dotted path that it ends: `judge`, with the policy's keep and deny before it."""
     kept = matcher(entry for entry in policy.keep if ":" not in entry)
-    denied = matcher(policy.deny)
+    # Denied is a name in whatever spelling: `customerName` is `customer-name` and `customer_name`.
+    denied = matcher(spelled for glob in policy.deny for spelled in {glob, _HUMP.sub("_", glob)})
 
     def decide(key: str, path: str) -> Verdict | None:
         parts = path.split(".")
@@ -304,8 +334,9 @@ def is_secret_file(name: str) -> bool:
 
 
 def literals(patterns: Iterable[str]) -> set[str]:
-    """For each name or glob its longest fixed part, in lower case: what a text must contain for the key to be in it."""
-    return {max(re.split(r"[*?\[\]]", pattern.lower()), key=len) for pattern in patterns} - {""}
+    """For each name or glob its longest word, in lower case: what a text must contain for the key to be in it, however
+    the words are joined there."""
+    return {max(_WORD_END.split(pattern), key=len).lower() for pattern in patterns} - {""}
 
 
 def _secret_sequence(parts: list[str]) -> str | None:
@@ -319,8 +350,21 @@ def _secret_sequence(parts: list[str]) -> str | None:
             return _JOINED[part]
         word = _SINGULAR.get(part, part.removesuffix("s"))
         if word.endswith(_JOINED_ENDINGS):
-            return next((dashed for joined, dashed in _JOINED.items() if word.endswith(joined)), "password")
+            of_one = "secret" if word.endswith("secret") else "password"
+            return next((dashed for joined, dashed in _JOINED.items() if word.endswith(joined)), of_one)
     return None
+
+
+def _of_pass(parts: list[str]) -> str | None:
+    """`ssh-pass` for `SSH_PASS` and `sshpass`."""
+    if parts == ["pw"]:
+        return "pw"
+    last = parts[-1]
+    word = next((word for word in _PASS if last.endswith(word)), None)
+    if word is None:
+        return None
+    of = last.removesuffix(word) or (parts[-2] if len(parts) > 1 else "")
+    return f"{of}-{word}" if of in _OF_PASS else None
 
 
 def _is_variable(key: str) -> bool:
