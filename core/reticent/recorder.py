@@ -133,7 +133,7 @@ class Recorder:
         with swallowed("a warning"):
             sealed = self.seal("warning", message)
             warn_once(kind, sealed)
-            self.append(Warned(time=time.time(), kind=kind, message=sealed))
+            self.append(Warned(time=time.time(), kind=self.seal("warning", kind), message=sealed))
 
     def _reopen(self) -> None:
         if self.ended:

@@ -176,7 +176,7 @@ class Redaction(Record, tag="redaction", frozen=True, kw_only=True):
 class Warned(Record, tag="warning", frozen=True, kw_only=True):
     """Something in the logging went wrong; the training did not."""
 
-    kind: str
+    kind: SealedText
     message: SealedText
 
 

@@ -228,8 +228,8 @@ def _told(last: SealedRecord | None, lost: int, redactor: Redactor, report: Repo
     hidden = [record for record in redactions(report) if getattr(record, "action", "") != "keep"]
     if lost and last is not None:
         message = f"{lost} bytes of the run log could not be read and were left out when it was redacted again"
-        sealed = redactor.seal(message, channel="warning")
-        return [*hidden, Warned(time=last.time, kind="damaged run log", message=sealed)]
+        kind, sealed = (redactor.seal(text, channel="warning") for text in ("damaged run log", message))
+        return [*hidden, Warned(time=last.time, kind=kind, message=sealed)]
     return hidden
 
 

@@ -351,7 +351,7 @@ class Run:
         message = self._recorder.seal(
             "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"
         )
-        return [record, Warned(time=_now(), kind="param changed", message=message)]
+        return [record, Warned(time=_now(), kind=self._recorder.seal("warning", "param changed"), message=message)]
 
     def _tags(self, tags: Mapping[str, object]) -> Iterator[Tag]:
         for name, value in tags.items():

@@ -25,9 +25,15 @@ SHORTEST = 8
 MOST = 10_000
 """Values learned from keys beyond this many are not learned: a key whose values are that many is no password."""
 
-LONGEST = 1024
-"""A longer value is not learned: it is a text, and stands in others in parts."""
+LONGEST = 64 * 1024
+"""Characters: a longer value is not learned; no file is scanned in longer pieces than that are sure to hold it."""
 
+ROOM = 16 << 20
+"""Characters that the forms of all learned values of more than `_LONG_VALUE` may have; others of them are not learned."""
+
+_LONG_VALUE = 1024
+_BEGINNING = 24
+"""Characters from the anchor of a long form that must be there before all of it is compared."""
 _MOST_IN_FULL = 1_000
 """Values beyond this many are looked for in the usual forms only."""
 _LONG_WORD = 12
@@ -55,6 +61,9 @@ class Known:
         self._values: dict[str, None] = {}
         self._forms: dict[str, bool] = {}
         """Each form, and whether it counts only as a word of its own."""
+        self._beginnings: set[str] = set()
+        """Of the long forms, what stands from the anchor on."""
+        self._room = ROOM
         self._recent: list[tuple[str, Shape]] = []
         """Anchors, and the shapes that go with them, which are looked for one by one."""
         self._anchors: dict[str, tuple[Shape, ...]] = {}
@@ -80,8 +89,11 @@ class Known:
                 is_word = _WORD.fullmatch(value) is not None
                 rare = _rare_forms(value) if len(self._values) <= _MOST_IN_FULL else ()
                 forms = [*_forms(value), *rare]
-                for form, _, _ in forms:
+                for form, at, _ in forms:
                     self._forms.setdefault(form, is_word and form == value)
+                    if len(form) > _LONG_VALUE:
+                        self._beginnings.add(form[at : at + _BEGINNING])
+                        self._room -= len(form)
                 self._recent += dict.fromkeys((form[at : at + size], (at, len(form))) for form, at, size in forms)
                 self.generation += 1
             if len(self._recent) > _RECENT + len(self._forms) // 4:
@@ -93,7 +105,8 @@ class Known:
         Not a word: `secret: training` would take the name of `training_loss`, and of every metric like it.
         """
         is_word = len(value) < _LONG_WORD and _WORD.fullmatch(value) is not None
-        if len(self._values) < MOST and len(value) <= LONGEST and not is_word:
+        has_room = len(value) <= _LONG_VALUE or self._room > 0
+        if len(self._values) < MOST and len(value) <= LONGEST and has_room and not is_word:
             self.add((value,))
 
     def digest(self, key: bytes) -> str:
@@ -144,7 +157,7 @@ class Known:
         """From where to where the longest value reaches that has one of these shapes and its anchor at `at`."""
         for before, length in shapes:
             start = at - before
-            if start < 0:
+            if start < 0 or (length > _LONG_VALUE and not self._begins(text, at)):
                 continue
             form = text[start : start + length]
             if form in self._forms:
@@ -155,6 +168,13 @@ class Known:
                 if place is not None:
                     return place
         return None
+
+    def _begins(self, text: str, at: int) -> bool:
+        """Whether a long form may stand in a text with its anchor at `at`; line breaks in it do not count."""
+        beginning = text[at : at + _BEGINNING + 2]
+        return (
+            beginning[:_BEGINNING] in self._beginnings or beginning.translate(_BREAKS)[:_BEGINNING] in self._beginnings
+        )
 
     def _broken(self, text: str, at: int, before: int, length: int) -> tuple[int, int] | None:
         """The same for a form that is cut into lines, as base64 and hex often are, of 60 characters or more."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import NamedTuple
 
-from reticent_redact import plausible
+from reticent_redact import ordinary, plausible
 from reticent_redact.markers import MARKER
 from reticent_redact.policy import Policy, matcher
 
@@ -71,6 +71,7 @@ SECRET = {
         "passcode",
         "pass word",
         "pass phrase",
+        "pass key",
         *(
             f"{of} {word}"
             for of, word in product(_set_of("db user smtp mail admin root become sudo login ssh"), ("pass", "pw"))
@@ -130,8 +131,18 @@ SECRET = {
 }
 """Word sequences that name a secret wherever they stand in a key. Written as one word (`apikey`) they count as well."""
 
-MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pass pin cred psw")
+MAYBE = _set_of("token key auth session jwt pat cookie sig signature sas bearer pass pw pin cred psw")
 """Last words of keys whose value decides."""
+
+_OF_PASS = _set_of(
+    "my app service client server host account basic bind broker ca cert https imap jks key keystore kafka keytab ldap "
+    "mongo mq mssql mysql ora oracle ovpn pdf pg pgp gpg pop postgres rabbitmq redis repo rsync samba sasl sftp ftp "
+    "sign signing smb sql sqlplus ssh ssl store svn tls tomcat truststore trust vault vnc vpn wifi wlan wpa zip ansible "
+    "jenkins nexus elastic opensearch grafana docker registry router"
+)
+"""Words before `pass` or `pw` with which it is a password: `keystore_pass`, `SSHPASS`."""
+_PASS = ("pass", "pw")
+_SECRET_ID = "secret-id"  # noqa: S105 - the name of Vault's half of a login, which is one
 
 _WHOLE = {
     *(
@@ -152,7 +163,7 @@ _WHOLE = {
 _DESCRIBING = _set_of(
     "id ids name names path paths file filename files dir directory folder count counts issuer length len size "
     "type types version versions url uri endpoint host field fields column columns policy expiry expires expired "
-    "expiration ttl timeout enabled disabled required format arn header hint env var variable variables region "
+    "expiration ttl timeout changed enabled disabled required format arn header hint env var variable variables region "
     "provider manager store backend strategy mode min max limit index idx pattern regex prefix suffix rotation "
     "strength age date time at created updated loss score accuracy acc f1 auc rate error dim dims shape dtype width "
     "ratio"
@@ -171,19 +182,29 @@ _ML_KEY = _set_of(
     "primary foreign sort sorting group groupby partition public cache dict state metric score monitor label "
     "target feature sample batch data dataset input output image text index column col row item record field json "
     "yaml config param hash join lookup merge order rank query value num n max min use head add weight weights "
-    "bias loss layer model module task class prefix experiment run trial study missing unexpected"
+    "bias loss layer model module task class prefix experiment run trial study missing unexpected checkpoint scheduler "
+    "object optimizer weight dtype config architecture arch"
 )
-_ML_PASS = _set_of("forward backward first second low high band one multi single")
+_ML_PASS = _set_of(
+    "n num max min total train eval val test inference per forward backward first second low high band one multi single"
+)
 _PLAIN_VARIABLE = _set_of("public pad eos bos unk sep cls mask num max min primary foreign sort partition host known")
 """Of those, the words that say the same in the name of an environment variable, where secrets are more usual."""
-_ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": _ML_PASS}
+_ORDINARY = {"token": _ML_TOKEN, "key": _ML_KEY, "pass": _ML_PASS, "pw": _ML_PASS}
 """Words that, standing before a word of `MAYBE`, make it machine learning's own."""
 
 _PLACES = _set_of("PWD OLDPWD GOOGLE_APPLICATION_CREDENTIALS")
 """Environment variables that are called like secrets and hold paths."""
 
 _JOINED = {"".join(sequence): "-".join(sequence) for sequence in SECRET if len(sequence) > 1}
-_JOINED_ENDINGS = ("password", "passwd", "passphrase", "apikey", *(joined for joined in _JOINED if len(joined) >= 9))
+_JOINED_ENDINGS = (
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "apikey",
+    *(joined for joined in _JOINED if len(joined) >= 9),
+)
 _SINGULAR = {f"{word}s": word for sequence in SECRET for word in sequence}
 _LONGEST = max(map(len, SECRET))
 
@@ -194,6 +215,9 @@ _SECRET_FILES = _set_of(
 """Files that are credentials by what they are for, in formats that no rule for text reads."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_HUMP = re.compile(r"-(?![^\[]*\])|(?<=[a-z0-9])(?=[A-Z])(?![^\[]*\])")
+_WORD_END = re.compile(r"\[[^\]]{0,64}\]|[^\w\[]|[\[_]|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""What stands between the words of a glob, wildcards too."""
 _KEY_LIMIT = 256
 _PIECE = 2
 """Letters: a word of no more may be a piece of one whose case changes within it."""
@@ -205,11 +229,12 @@ RULES = (
     {f"key-{'-'.join(sequence)}" for sequence in SECRET}
     | {f"key-{word}" for word in MAYBE}
     | {f"key-{words.replace(' ', '-')}" for words in _WHOLE}
-    | {DENIED.rule}
+    | {f"key-{of}-{word}" for of, word in product(_OF_PASS, _PASS)}
+    | {"key-pw", f"key-{_SECRET_ID}", DENIED.rule}
 )
 """Every rule that a key can be redacted by."""
 
-DOUBTFUL_RULES = frozenset(f"key-{word}" for word in MAYBE)
+DOUBTFUL_RULES = frozenset(f"key-{word}" for word in MAYBE - {"pw"}) | {f"key-{_SECRET_ID}"}
 """Those by which the value had to look like a credential as well."""
 
 
@@ -231,6 +256,11 @@ def judge(key: str) -> Verdict | None:
     for whole in (" ".join(parts[-2:]), parts[-1]):
         if whole in _WHOLE:
             return Verdict(f"key-{whole.replace(' ', '-')}", True)
+    if parts[-2:] == ["secret", "id"]:
+        return Verdict(f"key-{_SECRET_ID}", False)
+    of_pass = _of_pass(parts)
+    if of_pass is not None:
+        return Verdict(f"key-{of_pass}", True)
     if parts[-1] in _DESCRIBING:
         # The id of an access key is half of a pair whose other half stands beside it.
         is_half = _is_variable(key) and parts[-3:] == ["access", "key", "id"]
@@ -258,15 +288,23 @@ def judge_variable(name: str) -> Verdict | None:
 def names_secret_variable(name: str, value: str) -> bool:
     """Whether an environment variable holds a secret: by its name, unless its value is the place of one, or a word."""
     verdict = judge_variable(name)
-    if verdict is None or plausible.says_nothing(value) or value.startswith(("/", "./", "~")) or value.isdigit():
+    if verdict is None or says_nothing(verdict, value) or ordinary.is_path(value) or value.isdigit():
         return False
     return verdict.certain or plausible.looks_like_credential(value)
+
+
+def says_nothing(verdict: Verdict, value: str) -> bool:
+    """Whether a value is no secret under a name that is certain: a placeholder, or what this name is used for as well."""
+    if verdict.rule == "key-pwd" and ordinary.is_path(value):  # the working directory
+        return True
+    return (verdict.rule == "key-license-key" and ordinary.is_licence(value)) or plausible.says_nothing(value)
 
 
 def judge_by(policy: Policy) -> Callable[[str, str], Verdict | None]:
     """The verdict for a key and the dotted path that it ends: `judge`, with the policy's keep and deny before it."""
     kept = matcher(entry for entry in policy.keep if ":" not in entry)
-    denied = matcher(policy.deny)
+    # Denied is a name in whatever spelling: `customerName` is `customer-name` and `customer_name`.
+    denied = matcher(spelled for glob in policy.deny for spelled in {glob, _HUMP.sub("_", glob)})
 
     def decide(key: str, path: str) -> Verdict | None:
         parts = path.split(".")
@@ -296,8 +334,9 @@ def is_secret_file(name: str) -> bool:
 
 
 def literals(patterns: Iterable[str]) -> set[str]:
-    """For each name or glob its longest fixed part, in lower case: what a text must contain for the key to be in it."""
-    return {max(re.split(r"[*?\[\]]", pattern.lower()), key=len) for pattern in patterns} - {""}
+    """For each name or glob its longest word, in lower case: what a text must contain for the key to be in it, however
+    the words are joined there."""
+    return {max(_WORD_END.split(pattern), key=len).lower() for pattern in patterns} - {""}
 
 
 def _secret_sequence(parts: list[str]) -> str | None:
@@ -311,8 +350,21 @@ def _secret_sequence(parts: list[str]) -> str | None:
             return _JOINED[part]
         word = _SINGULAR.get(part, part.removesuffix("s"))
         if word.endswith(_JOINED_ENDINGS):
-            return next((dashed for joined, dashed in _JOINED.items() if word.endswith(joined)), "password")
+            of_one = "secret" if word.endswith("secret") else "password"
+            return next((dashed for joined, dashed in _JOINED.items() if word.endswith(joined)), of_one)
     return None
+
+
+def _of_pass(parts: list[str]) -> str | None:
+    """`ssh-pass` for `SSH_PASS` and `sshpass`."""
+    if parts == ["pw"]:
+        return "pw"
+    last = parts[-1]
+    word = next((word for word in _PASS if last.endswith(word)), None)
+    if word is None:
+        return None
+    of = last.removesuffix(word) or (parts[-2] if len(parts) > 1 else "")
+    return f"{of}-{word}" if of in _OF_PASS else None
 
 
 def _is_variable(key: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from reticent_redact import ordinary
+
 _EMPTY = {"", "none", "null", "nil", "true", "false", "undefined", "n/a"}
 
 _SECRET_WORD = r"(?:password|passwd|passphrase|pass|pwd|pw|secret|token|key|credentials?|creds|auth)"  # noqa: S105 - words for it
@@ -87,6 +89,8 @@ def says_nothing(value: str) -> bool:
     value = value.strip()
     if value.lower() in _EMPTY or _NO_SERVER.fullmatch(value) is not None:
         return True
+    if ordinary.is_dtype(value) or ordinary.is_open_address(value):
+        return True
     if _PLACEHOLDER.fullmatch(value) is None:
         return False
     instead = _DEFAULT.fullmatch(value)
@@ -145,7 +149,7 @@ _HEX = re.compile(r"[0-9a-fA-F-]+", re.ASCII)
 
 def looks_like_credential(value: str) -> bool:
     """Whether a value under a key that may name a secret has the form of one: long, unbroken, letters with digits."""
-    if not _CREDENTIAL.fullmatch(value) or "://" in value or value.startswith(("/", "./", "../", "~/")):
+    if not _CREDENTIAL.fullmatch(value) or "://" in value or ordinary.is_path(value):
         return False
     if _is_name(value):
         return False

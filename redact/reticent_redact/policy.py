@@ -35,9 +35,10 @@ class Policy:
 
     Names are globs and match a key, its words in snake case, or its dotted path in a structure. `keep` entries are
     `name`, which the rules for keys then leave alone, or `name:rule`, for any rule (`*:email` switches one off). `deny`
-    names keys whose values are always hidden. `only`, if given, names the params that may be written; no other is.
-    `actions` says by rule (globs; the first that matches) what is done: `mask` where nothing is said. `decide` is asked
-    for each match that is not kept: an action, or None for what `actions` says; if it fails, the value is withheld.
+    names keys whose values are always hidden, in all spellings. `only`, if given, names the params that may be
+    written; no other is. `actions` says by rule (globs; the first that matches) what is done: `mask` where nothing is said.
+    `decide` is asked for each match that is not kept: an action, or None for what `actions` says; if it fails, the value is
+    withheld.
     """
 
     keep: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NewType
 
-from reticent_redact import files, known, names, plausible
+from reticent_redact import files, known, names, ordinary, plausible
 from reticent_redact.files import SealedFile, Withheld
 from reticent_redact.found import Found
 from reticent_redact.markers import Hasher
@@ -234,13 +234,12 @@ class Redactor:
         """A string without its secrets, under a key with this verdict; `DROPPED` if nothing is left of it."""
         if verdict is None or verdict is names.KEPT:
             return self._text(value, path, found)
-        secret = not plausible.says_nothing(value) if verdict.certain else plausible.looks_like_credential(value)
+        secret = not names.says_nothing(verdict, value) if verdict.certain else plausible.looks_like_credential(value)
         if not secret or self.scanner.is_marker(value):
             return self._text(value, path, found)
         hidden = found.hide(verdict.rule, path, value)
-        if (
-            hidden is not value and self._judge_key(value, value) is None
-        ):  # `password: password` makes no secret of keys
+        # `password: password` makes no secret of keys, nor `private_key: /etc/ssl/key.pem` of every path that begins so.
+        if hidden is not value and self._judge_key(value, value) is None and not ordinary.is_path(value):
             self.known.learn(value)
         return hidden
 
@@ -326,7 +325,7 @@ class Redactor:
         for span in spans:
             secret = text[span.start : span.end]
             # A word after `password:` in prose is not worth to be hidden everywhere.
-            is_learned = span.key and plausible.is_mixed(secret)
+            is_learned = span.key and plausible.is_mixed(secret) and not ordinary.is_path(secret)
             if is_learned and self.action(span.rule, channel, span.key, secret) != "keep":
                 self.known.learn(secret)
         return self.known.generation != before

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import reticent
-from reticent import guard
+from reticent import guard, rewriting
 from reticent.records import RunStatus
 from reticent.store import reindex
+from reticent_redact import Policy, Redactor
 
 
 @pytest.fixture
@@ -268,7 +269,8 @@ def test_a_secret_is_sealed_everywhere(root: Path, tmp_path: Path) -> None:
         reticent.log_artifact(file)
         reticent.log_artifact(binary)
         run.log_dataset(token, "train", digest="0", source=token, schema={token: 1}, profile={"a": token})
-        run.warn("test", token)
+        run.warn(f"test {token}", token)
+        run.warn("password=p4ss-w0rd!", "m")
     assert reticent.flush(20)  # until then staging holds what was not scanned yet
     stored = reticent.get_run(run.run_id)
     files = [path for path in root.rglob("*") if path.is_file() and "quarantine" not in path.parts]
@@ -361,3 +363,13 @@ def test_a_damaged_log_shows_in_the_health_of_its_run(root: Path) -> None:
     assert stored.params == {"before": "1", "after": "3"}
     assert stored.health.state == "degraded"
     assert "damaged event line" in stored.warnings()[0].message
+
+
+def test_the_kind_of_a_stored_warning_is_redacted_again(root: Path) -> None:
+    with reticent.start_run() as run:
+        run.warn("customer=acme", "m")
+    assert reticent.flush(20)
+    directory = root / "runs" / run.run_id
+    done = rewriting.rewrite(directory, Redactor(Policy(deny=("customer",))))
+    assert done.changed
+    assert b"acme" not in b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 REFUSED = {
     "a record of raw text": "Param(time=1.0, key='lr', value='0.1')",
+    "a warning of a raw kind": "Warned(time=1.0, kind=raw, message=sealed)",
     "a raw tag": "Tag(time=1.0, key=sealed, value=raw)",
     "a raw value in the run log": "writer.append(raw)",
     "a raw key of metrics": "writer.intern('loss', raw)",
@@ -28,7 +29,7 @@ from pathlib import Path
 from reticent_redact import Redactor
 from reticent.artifacts import write_sealed
 from reticent.backends import Backend, Batch
-from reticent.records import Param, Tag
+from reticent.records import Param, Tag, Warned
 from reticent.runlog import LogWriter
 
 def check(writer: LogWriter, backend: Backend, directory: Path, raw: str) -> None:

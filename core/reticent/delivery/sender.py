@@ -284,5 +284,5 @@ class Sender:
         return Entry(
             skipped.file,
             skipped.offset,
-            Warned(time=time.time(), kind="damaged run log", message=self._seal(message)),
+            Warned(time=time.time(), kind=self._seal("damaged run log"), message=self._seal(message)),
         )

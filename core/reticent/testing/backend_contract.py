@@ -306,7 +306,7 @@ def every_record() -> list[SealedRecord]:
         records.Model(time=time, path=sealed("model"), flavor="sklearn", mlmodel=text, size=10),
         records.Console(time=time, stream="stderr", text=text),
         records.Redaction(time=time, channel="param", rule="key", action="mask", count=2),
-        records.Warned(time=time, kind="kind", message=text),
+        records.Warned(time=time, kind=text, message=text),
         records.Lost(time=time, what="records", count=3, reason=text),
         records.Delivery(time=time, backend="other", state="pending", delivered=3, error=text),
         records.RunEnded(time=START + 2, status=RunStatus.FINISHED),

@@ -89,7 +89,7 @@ def log_everywhere(canary: Canary, directory: Path) -> str:
         run.log_dataset(
             text, text, digest=text, source=text, schema={"columns": [text], **nested}, profile={"classes": {text: 1}}
         )
-        run.warn("canary", text)
+        run.warn(text, text)
         raise RuntimeError(text) from ValueError(text)
     return run.run_id
 

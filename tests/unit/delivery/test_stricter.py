@@ -38,7 +38,7 @@ def run_of_all_kinds(directory: Path) -> None:
         binary.write_bytes(b"\0\xff" + STAFF.encode() + b"\0")
         run.log_artifact(binary)
         run.log_dataset("d", "train", digest="1", source=STAFF, schema={"columns": [STAFF]}, profile={})
-        run.warn("odd", f"odd: {STAFF}")
+        run.warn(f"odd {STAFF}", f"odd: {STAFF}")
         raise RuntimeError(f"no such employee: {STAFF}")
     assert reticent.flush(60)
 

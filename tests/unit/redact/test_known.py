@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reticent_redact import Policy, Redactor
-from reticent_redact.known import MOST, Known, of_netrc
+from reticent_redact.known import LONGEST, MOST, ROOM, Known, of_netrc
 
 SECRET = 'correct/horse+battery "staple" ü&'
 MARKER = "[REDACTED:known-secret]"
@@ -141,6 +141,51 @@ def test_values_learned_are_bounded_and_registered_ones_are_not() -> None:
     assert f"value-number-{MOST + 1:06d}" not in known
     known.add(["registered by hand"])
     assert list(known.find("so it is registered by hand.")) == [(9, 27)]
+
+
+@pytest.mark.parametrize("size", [1_025, 5_000, LONGEST])
+def test_a_long_value_of_a_secret_key_is_known_too(size: int) -> None:
+    value = "".join(f'{number:05d}-"x\n' for number in range(size))[:size]
+    raw = value.encode()
+    redactor = Redactor()
+    assert redactor.redact("password", value) == "[REDACTED:key-password]"
+    assert redactor.redact("note", f"a {value} b") == f"a {MARKER} b"
+    for written in (json.dumps(value), raw.hex(), base64.b64encode(raw).decode(), base64.encodebytes(raw).decode()):
+        for far in ("", "word " * 20_000):
+            text = redactor.redact_text(f"{far}see {written.strip()} there")
+            assert len(text) < len(far) + 60
+            assert MARKER in text
+    other = value[: size // 2]
+    assert redactor.redact("note", other) == other
+
+
+def test_the_room_for_long_values_is_bounded() -> None:
+    known = Known()
+    for number in range(400):
+        known.learn(f"{number:04d}" * 1_000)
+    room = sum(len(form) for form in known._forms)
+    assert 1 < len(known._values) < 400
+    assert room < ROOM + 40 * 4_000
+    known.learn("as ever: a short one")
+    assert "as ever: a short one" in known
+
+
+def test_what_begins_like_a_long_value_takes_no_time() -> None:
+    redactor = Redactor()
+    value = json.dumps({"type": "service_account", "key": "k3y-" * 16_000})
+    redactor.known.learn(value)
+    text = '{"type": ' * 200_000
+    compared = 0
+
+    class Counted(dict[str, bool]):
+        def __contains__(self, form: object) -> bool:
+            nonlocal compared
+            compared += len(str(form))
+            return super().__contains__(form)
+
+    redactor.known._forms = Counted(redactor.known._forms)
+    assert redactor.redact_text(text) == text
+    assert compared < len(text)
 
 
 def test_the_digest_tells_which_values_are_known_under_one_key_only() -> None:

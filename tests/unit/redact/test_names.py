@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reticent_redact import Policy
+from reticent_redact import Policy, Redactor
 from reticent_redact.names import DENIED, KEPT, is_secret_file, judge, judge_by, names_secret_variable, words
 
 CERTAIN = """
@@ -14,16 +14,20 @@ password passwd pwd db_pwd db_password dbPassword DB-PASSWORD mypassword user_pa
 clientSecret  SECRET_KEY secretKey AWS_SECRET_ACCESS_KEY access_key apikey api_key apiKey APIKey
 OPENAI_API_KEY x-api-key api_keys  private_key ssh_private_key credentials credential auth_token authToken
 use_auth_token hub_token HF_TOKEN access_token  refresh_token Authorization password_hash secret_key_base
-api_key_2 smtp_pass db_pw psk ansible_become_pass APIkey pAsSwOrD aPi_KeY FERNET_KEY dbpass
+api_key_2 smtp_pass
+ssh_pass keystore_pass trust_store_pass SSHPASS MYPASS mypass REDIS_PW pw appsecret jwtsecret passkey
+db_pw psk ansible_become_pass APIkey pAsSwOrD aPi_KeY FERNET_KEY dbpass
 passwort Kennwort mot_de_passe contraseña senha wachtwoord hasło пароль ПАРОЛЬ 数据库密码 パスワード
 """
 AMBIGUOUS = """
+secret_id VAULT_SECRET_ID vaultSecretId relay_pass
 token my_token WANDB_KEY auth session session_key jwt cookie signature pass
 """
 PLAIN = """
 num_tokens pad_token_id pad_token eos_token tokenizer_name tokenizer key_dim max_new_tokens author authors
 monkey keyboard  tokens keys sort_key primary_key cache_key label_keys n_keys query_key_value secretary
-passing compass bypass_cache  password_file secret_name api_key_id aws_access_key_id credentials_path
+n_pass n_pw num_passes pass_through train_pass
+passing bypass compass bypass_cache  password_file secret_name api_key_id aws_access_key_id credentials_path
 token_count token_issuer passwordless  forward_pass authority design signal solver learning_rate
 secret_dim experiment_key 密码长度_max xAxis_label
 """
@@ -105,6 +109,26 @@ def test_addresses_that_let_in_whoever_knows_them_are_secret_as_a_whole(key: str
     verdict = judge(key)
     assert verdict is not None
     assert verdict.certain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SSHPASS=hunter2",
+        "keystore_pass: hunter2",
+        "pw=hunter2",
+        "appsecret = 'hunter2'",
+        'password="$(hunter2"',
+        "secret_id: 5c4e8a1b-" + "0d2f-4b6a-9c8e-7f1a2b3c4d5e",
+    ],
+)
+def test_they_are_found_in_text(text: str) -> None:
+    assert "[REDACTED:key-" in Redactor().redact_text(text)
+
+
+@pytest.mark.parametrize("text", ["pass=hunter2", "bypass=hunter2", "n_pass: two3", "pw = 0.25", "secret_id: prod/db"])
+def test_these_stay_in_text(text: str) -> None:
+    assert Redactor().redact_text(text) == text
 
 
 @pytest.mark.parametrize("name", [".netrc", "home/.netrc", "keys/ID_RSA", "C:\\keys\\server.pfx"])

@@ -13,6 +13,25 @@ GITHUB = "ghp_" + "a1B2" * 9
 KEY = b"0123456789abcdef"
 
 
+@pytest.mark.parametrize("glob", ["customer_*", "customer_name", "customerName", "customer-name", "CUSTOMER_NAME"])
+@pytest.mark.parametrize("key", ["customer_name", "customer-name", "customerName", "CustomerName", "CUSTOMER_NAME"])
+def test_a_denied_name_is_denied_in_all_spellings(glob: str, key: str) -> None:
+    redactor = Redactor(Policy(deny=(glob,)))
+    hidden = "[REDACTED:key-denied]"
+    assert redactor.redact("config", {key: "acme"}) == {key: hidden}
+    for before, after in (("=", ""), ("='", "'"), (": ", "")):
+        assert redactor.redact_text(f"a {key}{before}acme{after} b") == f"a {key}{before}{hidden}{after} b"
+    assert redactor.redact_text(f"run --{key} acme") == f"run --{key} {hidden}"
+    assert redactor.redact_text("name=acme customers=acme") == "name=acme customers=acme"
+
+
+@pytest.mark.parametrize("glob", ["staff[0-9]_*", "s?aff_*", "sha256Staff*", "[!x]taff1_*"])
+def test_wildcards_and_numbers_in_a_denied_name(glob: str) -> None:
+    key = "sha256_staff_x" if "sha" in glob else "staff1_x"
+    redacted = Redactor(Policy(deny=(glob, "staff_x"))).redact_text(f"{key}=acme")
+    assert redacted == f"{key}=[REDACTED:key-denied]"
+
+
 def test_what_the_user_keeps_goes_before_what_is_denied_and_that_before_the_rules() -> None:
     redactor = Redactor(Policy(keep=("public_*", "db.password"), deny=("public_notes", "internal_*")))
     assert redactor.redact("public_notes", "x") == "x"
