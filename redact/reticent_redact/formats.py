@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import json
@@ -12,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+from reticent_redact import arrays
 from reticent_redact.archives import inflated, is_zlib
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
 
@@ -123,14 +125,20 @@ def _in_array(file: BinaryIO) -> Iterator[Part]:
         yield UNREADABLE
         return
     file.seek(start)
-    kinds = set(re.findall(r"'[<>|=]?([OUS])\d*'", file.read(size).decode("latin-1")))
+    header = file.read(size).decode("latin-1")
+    kinds = set(re.findall(r"'[<>|=]?([OUS])\d*'", header))
     if not kinds:
         return
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         yield UNREADABLE
-    else:
+    elif "O" in kinds or "[(" not in header:
         yield io.BytesIO(content.replace(b"\0", b"\n") if kinds == {"S"} else content)
+    else:
+        try:
+            yield from arrays.columns(content, *arrays.layout(ast.literal_eval(header.strip())["descr"]))
+        except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
+            yield UNREADABLE
 
 
 def _in_safetensors(file: BinaryIO) -> Iterator[Part]:

@@ -15,9 +15,23 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, BinaryIO, NoReturn
 
-from reticent_redact import encodings
+from reticent_redact import encodings, frames
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
-from reticent_redact.pickled import KEPT, Dtype, Global, Object, dtype_of, listed, name_of, plain, texts_of
+from reticent_redact.pickled import (
+    KEPT,
+    Dtype,
+    Global,
+    Numbers,
+    Object,
+    add_numbers,
+    describe,
+    dtype_of,
+    listed,
+    name_of,
+    plain,
+    says_more,
+    texts_of,
+)
 from reticent_redact.reading import Reader
 
 MOST_ITEMS = 5_000_000
@@ -26,6 +40,9 @@ MOST_ITEMS = 5_000_000
 _LONG = 4096
 _FEW = 5
 """What goes on for fewer operations only begins as pickles do."""
+
+_MOST_MADE = 8
+"""For each byte of a pickle so many items may be made of what is in it already."""
 
 _SHORT_KEY = 12
 _NO_TEXT_KEY = re.compile(r"[^:=@>-]*")
@@ -78,6 +95,8 @@ class _Machine:
         self._memo: dict[int, Any] = {}
         self._around: list[tuple[Any, ...]] = []
         """The machines around a pickle in an array in a pickle: stack, marks and memo."""
+        self._arrays: dict[tuple[int, int], tuple[bytes, Dtype, list[Any] | None]] = {}
+        self._made = 0
         self._found: list[Part] = []
         self.count = 0
         self._operations = self._table()
@@ -190,8 +209,22 @@ class _Machine:
         self._items += 1
         dtype = next((item for item in items if type(item) is Dtype), None)
         if dtype is not None:  # the bytes beside a dtype are an array's
-            items = [texts_of(dtype, item) if type(item) is bytes else item for item in items]
+            items = [self._texts_in(item, dtype) if type(item) is bytes else item for item in items]
         self._stack.append(tuple(map(plain, items)))
+
+    def _texts_in(self, content: bytes, dtype: Dtype) -> list[Any] | None:
+        """The texts of an array, made once for what is in a pickle once."""
+        key = id(content), id(dtype)
+        if key not in self._arrays:
+            self._charge(len(content))
+            self._arrays[key] = content, dtype, texts_of(dtype, content)
+        return self._arrays[key][2]
+
+    def _charge(self, count: int) -> None:
+        """What is made of others' content is bounded by the bytes of the pickle."""
+        self._made += count
+        if self._made > _MOST_MADE * (self._from.position() + _LONG):
+            raise OverflowError
 
     def _top_of(self, count: int) -> list[Any]:
         items = self._stack[-count:]
@@ -204,7 +237,10 @@ class _Machine:
         target = self._stack[-1]
         if not isinstance(target, list):
             raise TypeError
-        target.extend(listed(items, target[-1:]))
+        more = listed(items)
+        if more and type(more[0]) is Numbers:
+            add_numbers(target, more.pop(0))
+        target.extend(more)
 
     def _set(self, items: list[Any]) -> None:
         target = self._stack[-1]
@@ -219,6 +255,8 @@ class _Machine:
                 name = f"{name} {len(target)}"  # of another key, which is no text
             self._items += 1
             target[name] = plain(value)
+            if says_more(key):
+                target[f"{name} {len(target)}"] = key
 
     def _dict(self) -> None:
         items = self._pop_mark()
@@ -242,11 +280,21 @@ class _Machine:
         elif name == "_codecs encode" and type(arguments) is tuple and type(arguments[0]) is str:
             self._few_bytes(arguments[0].encode("latin-1", "replace"))  # those of protocol 2 and before
         else:
-            self._push(Object(of, arguments))
+            self._make(of, arguments)
+
+    def _make(self, of: Any, *arguments: Any) -> None:
+        self._push(Object(of, *arguments))
+        self._name_columns()
+
+    def _name_columns(self) -> None:
+        """Put the values of a table of pandas under the names of its columns."""
+        made = self._stack[-1]
+        if made.of.startswith("pandas") or made.of.endswith("_reconstructor"):
+            made.extend(frames.named(made, self._charge))
 
     def _new(self) -> None:
         arguments, of = self._pop(), self._pop()
-        self._push(Object(of, arguments))
+        self._make(of, arguments)
 
     def _new_with_keywords(self) -> None:
         keywords, arguments, of = self._pop(), self._pop(), self._pop()
@@ -271,10 +319,14 @@ class _Machine:
             target.append(plain(state))
             if target.of.endswith(" NumpyArrayWrapper"):
                 self._pass_array(state)
-        elif (
-            type(target) is Dtype and type(state) is tuple and len(state) > 7 and type(state[7]) is int and state[7] & 1
-        ):
-            self._stack[-1] = dtype_of(("O8",))  # a structured one in which there are objects
+            else:
+                self._name_columns()
+        elif type(target) is Dtype and type(state) is tuple:
+            if len(state) > 7 and type(state[7]) is int and state[7] & 1:
+                self._stack[-1] = dtype_of(("O8",))  # a structured one in which there are objects
+            elif len(state) > 4:
+                describe(target, state)
+                self._charge(len(target.fields))
 
     def _pass_array(self, wrapper: Any) -> None:
         """joblib's array: behind the state of what stands for it."""
@@ -288,7 +340,7 @@ class _Machine:
         if "numpy_array_alignment_bytes" in wrapper:
             self._from.skip(self._from.number(1))
         size = dtype * math.prod(shape)
-        if dtype.letter in "US" and size <= LARGEST:
+        if dtype.fields and size <= LARGEST:
             self._stack[-1].append(texts_of(dtype, self._from.read(size)))
         else:
             self._from.skip(size)
@@ -315,7 +367,7 @@ class _Machine:
             "POP_MARK": self._pop_mark,
             "DUP": lambda: push(self._stack[-1]),
             "NONE": lambda: push(None),
-            "NEWTRUE": lambda: push(None),
+            "NEWTRUE": lambda: push(1),
             "NEWFALSE": lambda: push(None),
             "INT": lambda: push(int(line())),
             "LONG": lambda: push(int(line().rstrip(b"L"))),

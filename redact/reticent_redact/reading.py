@@ -15,10 +15,17 @@ class Reader:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._data, self._at = b"", 0
+        self._before = 0
+        """Bytes that were read before `_data`."""
+
+    def position(self) -> int:
+        """How many bytes were read or passed over."""
+        return self._before + self._at
 
     def peek(self, size: int) -> bytes:
         """What comes next, so many bytes if there are any left; of at most a MiB."""
         if len(self._data) - self._at < size:
+            self._before += self._at
             self._data, self._at = self._data[self._at :] + self._file.read(_CHUNK), 0
         return self._data[self._at : self._at + size]
 
@@ -27,6 +34,7 @@ class Reader:
         end = self._at + size
         if end > len(self._data):
             rest = self._data[self._at :]
+            self._before += self._at
             self._data = rest + self._file.read(max(_CHUNK, size - len(rest)))
             self._at, end = 0, size
             if end > len(self._data):
@@ -51,6 +59,7 @@ class Reader:
             more = self._file.read(_CHUNK)
             if not more or len(self._data) - self._at > LARGEST:
                 raise EOFError
+            self._before += self._at
             self._data, self._at = self._data[self._at :] + more, 0
         line = self._data[self._at : end]
         self._at = end + 1
