@@ -50,36 +50,57 @@ _OLD = frozenset(b"(]}lcdtVSIFLN")
 """What a pickle of protocol 0 or 1 begins with."""
 
 
+_OLD_BEHIND = _OLD.union(b"XUTKMJG)")
+"""The same where it follows another pickle."""
+
+_OF_TEXT = frozenset("STUVXc")
+_OF_STRUCTURE = frozenset("pqrsuae")
+"""Operations of which a pickle of protocol 0 or 1 has some, and a text that begins like one does not."""
+
+_BEGINNING = re.compile(rb"\x80(?:[\4\5]\x95.{4}\0{4}|[\2\3](?:[}\]]q\0|c[\w.]{1,99}\n[\w.]{1,99}\n))", re.DOTALL)
+"""What a pickle begins with that does not come by chance."""
+
+
 def begins(beginning: bytes) -> bool:
     """Whether something begins as a pickle of protocol 2 or later."""
     return beginning[:1] == b"\x80" and 2 <= int.from_bytes(beginning[1:2], "big") <= 5
 
 
 def is_old(file: BinaryIO) -> bool:
-    """Whether a file is one or more pickles of protocol 0 or 1, which may look like text."""
+    """Whether a file is one or more pickles of protocol 0 or 1, which may look like text, or begins with one of a text."""
     file.seek(0)
     if not _OLD.issuperset(file.read(1) or b"\0"):
         return False
     file.seek(0)
     try:  # what is no pickle ends at its first word
-        while all(opcode.proto <= 1 for opcode, _, _ in pickletools.genops(file)):
-            if not file.read(1):
+        while True:
+            count, codes = 0, set()
+            for opcode, _, _ in pickletools.genops(file):
+                if opcode.proto > 1:
+                    return False
+                count += 1
+                codes.add(opcode.code)
+            is_one = count > _FEW and not (_OF_TEXT.isdisjoint(codes) or _OF_STRUCTURE.isdisjoint(codes))
+            if is_one or not file.read(1):
                 return True
             file.seek(-1, io.SEEK_CUR)
     except Exception:  # noqa: BLE001 - whatever it says of what is no pickle
         return False
-    return False
 
 
 def parts(file: BinaryIO, is_packed: Callable[[bytes], bool]) -> Iterator[Part]:
     """What is in the pickles of a file; `is_packed` tells of the beginning of bytes whether something is packed in them."""
     machine = _Machine(file, is_packed)
-    try:
-        yield from machine.run()
-    except Exception:  # noqa: BLE001 - it is damaged, or no pickle, and what was read so far counts
-        if machine.count >= _FEW:
-            yield machine.unfinished()
-            yield UNREADABLE
+    is_more = True
+    while is_more:
+        try:
+            yield from machine.run()
+        except Exception:  # noqa: BLE001 - it is damaged, or no pickle, and what was read so far counts
+            if machine.count >= _FEW:
+                yield machine.unfinished()
+                if not machine.is_doubtful:
+                    yield UNREADABLE
+        is_more = machine.skip_to_next()
 
 
 class _Machine:
@@ -99,21 +120,35 @@ class _Machine:
         self._made = 0
         self._found: list[Part] = []
         self.count = 0
+        self.is_doubtful = False
+        """Whether it may be something else that follows a pickle."""
         self._operations = self._table()
 
     def run(self) -> Iterator[Part]:
+        """The parts of a pickle, and of all that follow it at once."""
+        yield from self._pickle()
+        while begins(self._from.peek(2)) or (self._from.peek(1) and self._from.peek(1)[0] in _OLD_BEHIND):
+            self.is_doubtful = not begins(self._from.peek(2))
+            yield from self._pickle()
+
+    def skip_to_next(self) -> bool:
+        """Go on at what begins a pickle, wherever it is; whether there is one."""
+        self.is_doubtful = False
+        return self._from.skip_to(_BEGINNING, _LONG)
+
+    def _pickle(self) -> Iterator[Part]:
         operations = self._operations
-        is_old = not begins(self._from.peek(2))
-        while begins(self._from.peek(2)) or (is_old and self._from.peek(1)):
-            self._stack, self._marked, self._memo, self.count = [], [], {}, 0
-            while (code := self._from.read(1)[0]) != 0x2E or self._around:
-                self.count += 1
-                operations[code]()
-                if self._found:
-                    yield from self._found
-                    self._found.clear()
-            yield [plain(self._pop())]
-            self._texts = self._items = 0
+        self._stack, self._marked, self._memo, self._around, self.count = [], [], {}, [], 0
+        self._texts = self._items = 0
+        self._found.clear()
+        self._arrays.clear()
+        while (code := self._from.read(1)[0]) != 0x2E or self._around:
+            self.count += 1
+            operations[code]()
+            if self._found:
+                yield from (part for part in self._found if not (self.is_doubtful and part is UNREADABLE))
+                self._found.clear()
+        yield [plain(self._pop())]
 
     def unfinished(self) -> list[Any]:
         """What a pickle that is cut off would have made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 from reticent_redact.parts import LARGEST
@@ -52,6 +53,18 @@ class Reader:
                 raise EOFError
             self._at += step
             size -= step
+
+    def skip_to(self, pattern: re.Pattern[bytes], longest: int) -> bool:
+        """Pass over what comes before a pattern, of at most so many bytes; whether it comes."""
+        while (match := pattern.search(self._data, self._at)) is None:
+            self._before += (at := max(self._at, len(self._data) - longest))
+            more = self._file.read(_CHUNK)
+            self._data, self._at = self._data[at:] + more, 0
+            if not more:
+                self._at = len(self._data)
+                return False
+        self._at = match.start()
+        return True
 
     def line(self) -> bytes:
         """A line without its end."""

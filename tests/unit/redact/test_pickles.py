@@ -146,7 +146,14 @@ def test_a_second_pickle_in_a_file(tmp_path: Path, protocol: int) -> None:
 
 
 def test_what_follows_a_pickle_need_not_be_one(tmp_path: Path) -> None:
-    for tail in (np.arange(1000.0).tobytes(), b"\x80\x02\xff\xff\xff", b"\x80\x04"):
+    for tail in (
+        np.arange(1000.0).tobytes(),
+        b"\x80\x02\xff\xff\xff",
+        b"\x80\x04",
+        b"(dd",
+        b"Some text.",
+        b"X\xff" * 999,
+    ):
         assert isinstance(sealed(tmp_path, pickle.dumps({"weights": "follow"}) + tail), SealedFile)
 
 
@@ -263,3 +270,25 @@ def test_the_name_of_a_key_is_bounded_and_all_of_the_key_is_looked_at(tmp_path: 
         assert sealed(tmp_path, pickle.dumps({key: 1, "a": 2})) == FOUND
     assert sealed(tmp_path, pickle.dumps({(*long, KEY): VALUE})) == FOUND
     assert isinstance(sealed(tmp_path, pickle.dumps({long: 1, "a": [long, {long: 2}]})), SealedFile)
+
+
+@pytest.mark.parametrize("first", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("second", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_what_follows_a_pickle_hides_no_secret(tmp_path: Path, first: int, second: int) -> None:
+    secret, clean = pickle.dumps({KEY: [VALUE]}, first), pickle.dumps({"a": ["words"]}, first)
+    more = pickle.dumps({KEY: [VALUE]}, second)
+    for content in (secret + b"\xff junk \0", secret + b"\xff" * 5000, secret + b"a line\n", clean + more):
+        result = sealed(tmp_path, content)
+        assert isinstance(result, Withheld)
+        assert result.rule.startswith("key-")
+    if second >= 2:
+        for junk in (b"\xff junk \0", b"(a", b"\xff" * 3_000_000, b"\x80\2\xff"):
+            assert sealed(tmp_path, clean + junk + more) == FOUND
+    assert isinstance(sealed(tmp_path, clean + b"\xff junk \0" + clean), SealedFile)
+
+
+@pytest.mark.parametrize("text", ["Volume\n1020.5\n", "Values\n(a.\n", "(a) list.\nV.\n", "]]]]]].", "Ness.\n"])
+def test_a_text_that_begins_as_old_pickles_do_is_masked(tmp_path: Path, text: str) -> None:
+    result = sealed(tmp_path, f"{text}{TEXT}\n".encode())
+    assert isinstance(result, SealedFile)
+    assert result.text
