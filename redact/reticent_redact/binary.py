@@ -194,7 +194,7 @@ def _parts(file: BinaryIO) -> Iterator[Part]:
     file.seek(0)
     beginning = file.read(512)
     if pickles.begins(beginning) or pickles.is_old(file):
-        yield from pickles.parts(file, _is_packed)
+        yield from pickles.parts(file, formats.is_file)
         return
     taking_apart = archives.reader(beginning) or formats.reader(beginning)
     file.seek(0)
@@ -204,13 +204,3 @@ def _parts(file: BinaryIO) -> Iterator[Part]:
         yield from archives.in_zip(file)
     elif beginning.startswith(b"PK\x03\x04"):
         yield UNREADABLE  # its end, where its contents are listed, is missing
-
-
-def _is_packed(beginning: bytes) -> bool:
-    """Whether bytes that begin so are worth to be looked at as a file of their own."""
-    return (
-        pickles.begins(beginning)
-        or beginning.startswith(b"PK\x03\x04")
-        or archives.reader(beginning) is not None
-        or formats.reader(beginning) is not None
-    )

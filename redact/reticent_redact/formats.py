@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import json
@@ -9,9 +10,10 @@ import re
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
+from reticent_redact import archives, arrays, pickles
 from reticent_redact.archives import inflated, is_zlib
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
 
@@ -20,6 +22,13 @@ _LONGEST_TEXT = 64 * 1024
 _LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, which Python names since 3.11
 _LARGEST_DATABASE = 64 * 1024 * 1024
 """Bytes; SQLite makes copies of its own of them."""
+_AT_ONCE = 1024 * 1024
+_MOST_READ = 32
+"""For each byte of a database its rows may have so many, and 8 for each value: of a default, only one is stored."""
+
+_COMPUTED = 2
+"""What `PRAGMA table_xinfo` says of a column that is stored nowhere."""
+
 _DEEPEST_UBJ = 100
 
 _PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]{6,}|(?:[\t\r\n\x20-\x7e]\0){6,}")
@@ -44,6 +53,16 @@ def reader(beginning: bytes) -> Callable[[BinaryIO], Iterator[Part]] | None:
     if beginning[:2] == b"{L" and beginning[2:7] == b"\0" * 5:
         return _in_ubj
     return None
+
+
+def is_file(beginning: bytes) -> bool:
+    """Whether bytes that begin so are worth to be looked at as a file of their own."""
+    return (
+        pickles.begins(beginning)
+        or beginning.startswith(b"PK\x03\x04")
+        or archives.reader(beginning) is not None
+        or reader(beginning) is not None
+    )
 
 
 def _in_png(file: BinaryIO) -> Iterator[Part]:
@@ -108,10 +127,17 @@ def _in_pdf(file: BinaryIO) -> Iterator[Part]:
         return
     for name, text in _PDF_STRING.findall(content):
         yield {name.decode("latin-1"): text.decode("latin-1")}
+    end = 0
     for stream in _STREAM.finditer(content):
-        end = content.find(b"endstream", stream.end())
-        if is_zlib(content[stream.end() : stream.end() + 512]):
-            yield inflated(io.BytesIO(content[stream.end() : end if end >= 0 else len(content)]))
+        start = stream.end()
+        if not is_zlib(content[start : start + 512]):
+            continue
+        if start < end:
+            yield UNREADABLE  # it begins in another one, as none does in a PDF
+            return
+        found = content.find(b"endstream", start)
+        end = found if found >= 0 else len(content)
+        yield inflated(io.BytesIO(content[start:end]))
 
 
 def _in_array(file: BinaryIO) -> Iterator[Part]:
@@ -123,14 +149,20 @@ def _in_array(file: BinaryIO) -> Iterator[Part]:
         yield UNREADABLE
         return
     file.seek(start)
-    kinds = set(re.findall(r"'[<>|=]?([OUS])\d*'", file.read(size).decode("latin-1")))
+    header = file.read(size).decode("latin-1")
+    kinds = set(re.findall(r"'[<>|=]?([OUS])\d*'", header))
     if not kinds:
         return
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         yield UNREADABLE
-    else:
+    elif "O" in kinds or "[(" not in header:
         yield io.BytesIO(content.replace(b"\0", b"\n") if kinds == {"S"} else content)
+    else:
+        try:
+            yield from arrays.columns(content, *arrays.layout(ast.literal_eval(header.strip())["descr"]))
+        except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
+            yield UNREADABLE
 
 
 def _in_safetensors(file: BinaryIO) -> Iterator[Part]:
@@ -152,20 +184,56 @@ def _in_database(file: BinaryIO) -> Iterator[Part]:
         connection.deserialize(content[:18] + b"\1\1" + content[20:])
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA query_only = ON")
-        connection.setlimit(_LIMIT_LENGTH, _LARGEST_DATABASE)  # for what a column computes
+        connection.setlimit(_LIMIT_LENGTH, max(len(content), _LONGEST_TEXT))  # nothing that is stored is longer
         connection.text_factory = lambda text: text.decode("utf-8", "replace")
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0").fetchall()
+        left = _MOST_READ * len(content)
         for (table,) in tables:
-            rows = connection.execute('SELECT * FROM "{}"'.format(table.replace('"', '""')))  # noqa: S608 - it is quoted
-            names = [column[0] for column in rows.description]
-            while some := rows.fetchmany(1000):
-                yield [
-                    {name: value for name, value in zip(names, row, strict=True) if value is not None} for row in some
-                ]
+            quoted = _quoted(table)
+            columns = connection.execute(f"PRAGMA table_xinfo({quoted})").fetchall()
+            names = [column[1] for column in columns if column[6] != _COMPUTED]
+            if len(names) < len(columns):
+                yield UNREADABLE  # what computes it may take any time
+            rows = connection.execute(f"SELECT {', '.join(map(_quoted, names))} FROM {quoted}")  # noqa: S608 - quoted
+            for batch in _batches(rows, names):
+                left -= sum(_size(value) for row in batch for value in row.values())
+                if left < 0:
+                    yield UNREADABLE  # its pages are not what they say
+                    return
+                yield batch
+                yield from (io.BytesIO(value) for row in batch for value in row.values() if _is_packed(value))
     except sqlite3.Error:
         yield UNREADABLE
     finally:
         connection.close()
+
+
+def _batches(rows: Iterable[tuple[Any, ...]], names: list[str]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a table, at least one and about a MiB at a time."""
+    batch, size = [], 0
+    for row in rows:
+        batch.append({name: value for name, value in zip(names, row, strict=True) if value is not None})
+        size += sum(map(_size, row))
+        if size > _AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _size(value: Any) -> int:
+    return 8 + len(value) if isinstance(value, (str, bytes)) else 8
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _is_packed(value: Any) -> bool:
+    """Whether bytes in a database are a file, or a pickle."""
+    if type(value) is not bytes or len(value) < 2:
+        return False
+    return is_file(value[:512]) or pickles.is_old(io.BytesIO(value))
 
 
 _UBJ_NUMBERS = {"i": ">b", "U": ">B", "I": ">h", "l": ">i", "L": ">q", "d": ">f", "D": ">d"}

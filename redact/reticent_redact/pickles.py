@@ -15,9 +15,23 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, BinaryIO, NoReturn
 
-from reticent_redact import encodings
+from reticent_redact import encodings, frames
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
-from reticent_redact.pickled import KEPT, Dtype, Global, Object, dtype_of, listed, name_of, plain, texts_of
+from reticent_redact.pickled import (
+    KEPT,
+    Dtype,
+    Global,
+    Numbers,
+    Object,
+    add_numbers,
+    describe,
+    dtype_of,
+    listed,
+    name_of,
+    plain,
+    says_more,
+    texts_of,
+)
 from reticent_redact.reading import Reader
 
 MOST_ITEMS = 5_000_000
@@ -27,10 +41,24 @@ _LONG = 4096
 _FEW = 5
 """What goes on for fewer operations only begins as pickles do."""
 
+_MOST_MADE = 8
+"""For each byte of a pickle so many items may be made of what is in it already."""
+
 _SHORT_KEY = 12
 _NO_TEXT_KEY = re.compile(r"[^:=@>-]*")
 _OLD = frozenset(b"(]}lcdtVSIFLN")
 """What a pickle of protocol 0 or 1 begins with."""
+
+
+_OLD_BEHIND = _OLD.union(b"XUTKMJG)")
+"""The same where it follows another pickle."""
+
+_OF_TEXT = frozenset("STUVXc")
+_OF_STRUCTURE = frozenset("pqrsuae")
+"""Operations of which a pickle of protocol 0 or 1 has some, and a text that begins like one does not."""
+
+_BEGINNING = re.compile(rb"\x80(?:[\4\5]\x95.{4}\0{4}|[\2\3](?:[}\]]q\0|c[\w.]{1,99}\n[\w.]{1,99}\n))", re.DOTALL)
+"""What a pickle begins with that does not come by chance."""
 
 
 def begins(beginning: bytes) -> bool:
@@ -39,30 +67,40 @@ def begins(beginning: bytes) -> bool:
 
 
 def is_old(file: BinaryIO) -> bool:
-    """Whether a file is one or more pickles of protocol 0 or 1, which may look like text."""
+    """Whether a file is one or more pickles of protocol 0 or 1, which may look like text, or begins with one of a text."""
     file.seek(0)
     if not _OLD.issuperset(file.read(1) or b"\0"):
         return False
     file.seek(0)
     try:  # what is no pickle ends at its first word
-        while all(opcode.proto <= 1 for opcode, _, _ in pickletools.genops(file)):
-            if not file.read(1):
+        while True:
+            count, codes = 0, set()
+            for opcode, _, _ in pickletools.genops(file):
+                if opcode.proto > 1:
+                    return False
+                count += 1
+                codes.add(opcode.code)
+            is_one = count > _FEW and not (_OF_TEXT.isdisjoint(codes) or _OF_STRUCTURE.isdisjoint(codes))
+            if is_one or not file.read(1):
                 return True
             file.seek(-1, io.SEEK_CUR)
     except Exception:  # noqa: BLE001 - whatever it says of what is no pickle
         return False
-    return False
 
 
 def parts(file: BinaryIO, is_packed: Callable[[bytes], bool]) -> Iterator[Part]:
     """What is in the pickles of a file; `is_packed` tells of the beginning of bytes whether something is packed in them."""
     machine = _Machine(file, is_packed)
-    try:
-        yield from machine.run()
-    except Exception:  # noqa: BLE001 - it is damaged, or no pickle, and what was read so far counts
-        if machine.count >= _FEW:
-            yield machine.unfinished()
-            yield UNREADABLE
+    is_more = True
+    while is_more:
+        try:
+            yield from machine.run()
+        except Exception:  # noqa: BLE001 - it is damaged, or no pickle, and what was read so far counts
+            if machine.count >= _FEW:
+                yield machine.unfinished()
+                if not machine.is_doubtful:
+                    yield UNREADABLE
+        is_more = machine.skip_to_next()
 
 
 class _Machine:
@@ -78,23 +116,39 @@ class _Machine:
         self._memo: dict[int, Any] = {}
         self._around: list[tuple[Any, ...]] = []
         """The machines around a pickle in an array in a pickle: stack, marks and memo."""
+        self._arrays: dict[tuple[int, int], tuple[bytes, Dtype, list[Any] | None]] = {}
+        self._made = 0
         self._found: list[Part] = []
         self.count = 0
+        self.is_doubtful = False
+        """Whether it may be something else that follows a pickle."""
         self._operations = self._table()
 
     def run(self) -> Iterator[Part]:
+        """The parts of a pickle, and of all that follow it at once."""
+        yield from self._pickle()
+        while begins(self._from.peek(2)) or (self._from.peek(1) and self._from.peek(1)[0] in _OLD_BEHIND):
+            self.is_doubtful = not begins(self._from.peek(2))
+            yield from self._pickle()
+
+    def skip_to_next(self) -> bool:
+        """Go on at what begins a pickle, wherever it is; whether there is one."""
+        self.is_doubtful = False
+        return self._from.skip_to(_BEGINNING, _LONG)
+
+    def _pickle(self) -> Iterator[Part]:
         operations = self._operations
-        is_old = not begins(self._from.peek(2))
-        while begins(self._from.peek(2)) or (is_old and self._from.peek(1)):
-            self._stack, self._marked, self._memo, self.count = [], [], {}, 0
-            while (code := self._from.read(1)[0]) != 0x2E or self._around:
-                self.count += 1
-                operations[code]()
-                if self._found:
-                    yield from self._found
-                    self._found.clear()
-            yield [plain(self._pop())]
-            self._texts = self._items = 0
+        self._stack, self._marked, self._memo, self._around, self.count = [], [], {}, [], 0
+        self._texts = self._items = 0
+        self._found.clear()
+        self._arrays.clear()
+        while (code := self._from.read(1)[0]) != 0x2E or self._around:
+            self.count += 1
+            operations[code]()
+            if self._found:
+                yield from (part for part in self._found if not (self.is_doubtful and part is UNREADABLE))
+                self._found.clear()
+        yield [plain(self._pop())]
 
     def unfinished(self) -> list[Any]:
         """What a pickle that is cut off would have made."""
@@ -190,8 +244,22 @@ class _Machine:
         self._items += 1
         dtype = next((item for item in items if type(item) is Dtype), None)
         if dtype is not None:  # the bytes beside a dtype are an array's
-            items = [texts_of(dtype, item) if type(item) is bytes else item for item in items]
+            items = [self._texts_in(item, dtype) if type(item) is bytes else item for item in items]
         self._stack.append(tuple(map(plain, items)))
+
+    def _texts_in(self, content: bytes, dtype: Dtype) -> list[Any] | None:
+        """The texts of an array, made once for what is in a pickle once."""
+        key = id(content), id(dtype)
+        if key not in self._arrays:
+            self._charge(len(content))
+            self._arrays[key] = content, dtype, texts_of(dtype, content)
+        return self._arrays[key][2]
+
+    def _charge(self, count: int) -> None:
+        """What is made of others' content is bounded by the bytes of the pickle."""
+        self._made += count
+        if self._made > _MOST_MADE * (self._from.position() + _LONG):
+            raise OverflowError
 
     def _top_of(self, count: int) -> list[Any]:
         items = self._stack[-count:]
@@ -204,7 +272,10 @@ class _Machine:
         target = self._stack[-1]
         if not isinstance(target, list):
             raise TypeError
-        target.extend(listed(items, target[-1:]))
+        more = listed(items)
+        if more and type(more[0]) is Numbers:
+            add_numbers(target, more.pop(0))
+        target.extend(more)
 
     def _set(self, items: list[Any]) -> None:
         target = self._stack[-1]
@@ -219,6 +290,8 @@ class _Machine:
                 name = f"{name} {len(target)}"  # of another key, which is no text
             self._items += 1
             target[name] = plain(value)
+            if says_more(key):
+                target[f"{name} {len(target)}"] = key
 
     def _dict(self) -> None:
         items = self._pop_mark()
@@ -242,11 +315,21 @@ class _Machine:
         elif name == "_codecs encode" and type(arguments) is tuple and type(arguments[0]) is str:
             self._few_bytes(arguments[0].encode("latin-1", "replace"))  # those of protocol 2 and before
         else:
-            self._push(Object(of, arguments))
+            self._make(of, arguments)
+
+    def _make(self, of: Any, *arguments: Any) -> None:
+        self._push(Object(of, *arguments))
+        self._name_columns()
+
+    def _name_columns(self) -> None:
+        """Put the values of a table of pandas under the names of its columns."""
+        made = self._stack[-1]
+        if made.of.startswith("pandas") or made.of.endswith("_reconstructor"):
+            made.extend(frames.named(made, self._charge))
 
     def _new(self) -> None:
         arguments, of = self._pop(), self._pop()
-        self._push(Object(of, arguments))
+        self._make(of, arguments)
 
     def _new_with_keywords(self) -> None:
         keywords, arguments, of = self._pop(), self._pop(), self._pop()
@@ -271,10 +354,14 @@ class _Machine:
             target.append(plain(state))
             if target.of.endswith(" NumpyArrayWrapper"):
                 self._pass_array(state)
-        elif (
-            type(target) is Dtype and type(state) is tuple and len(state) > 7 and type(state[7]) is int and state[7] & 1
-        ):
-            self._stack[-1] = dtype_of(("O8",))  # a structured one in which there are objects
+            else:
+                self._name_columns()
+        elif type(target) is Dtype and type(state) is tuple:
+            if len(state) > 7 and type(state[7]) is int and state[7] & 1:
+                self._stack[-1] = dtype_of(("O8",))  # a structured one in which there are objects
+            elif len(state) > 4:
+                describe(target, state)
+                self._charge(len(target.fields))
 
     def _pass_array(self, wrapper: Any) -> None:
         """joblib's array: behind the state of what stands for it."""
@@ -288,7 +375,7 @@ class _Machine:
         if "numpy_array_alignment_bytes" in wrapper:
             self._from.skip(self._from.number(1))
         size = dtype * math.prod(shape)
-        if dtype.letter in "US" and size <= LARGEST:
+        if dtype.fields and size <= LARGEST:
             self._stack[-1].append(texts_of(dtype, self._from.read(size)))
         else:
             self._from.skip(size)
@@ -315,7 +402,7 @@ class _Machine:
             "POP_MARK": self._pop_mark,
             "DUP": lambda: push(self._stack[-1]),
             "NONE": lambda: push(None),
-            "NEWTRUE": lambda: push(None),
+            "NEWTRUE": lambda: push(1),
             "NEWFALSE": lambda: push(None),
             "INT": lambda: push(int(line())),
             "LONG": lambda: push(int(line().rstrip(b"L"))),

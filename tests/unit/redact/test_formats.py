@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
 import sqlite3
 import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +196,53 @@ def test_arrays_under_their_names(tmp_path: Path, save: Any, made: Any, text: An
 
     assert sealed(tmp_path, saved(x=np.arange(3), **{KEY: made(text)})) == FOUND
     assert isinstance(sealed(tmp_path, saved(note=made(text), **{KEY: np.full(3000, 65, "u1")})), SealedFile)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 reads no database from memory")
+def test_what_a_database_makes_of_little_is_bounded(tmp_path: Path) -> None:
+    def saved(*statements: str) -> bytes:
+        path = tmp_path / "store.db"
+        path.unlink(missing_ok=True)
+        connection = sqlite3.connect(path)
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        connection.close()
+        return path.read_bytes()
+
+    many = "INSERT INTO t (a) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT i FROM n"
+    computed = "CREATE TABLE t (a, b TEXT GENERATED ALWAYS AS (hex(zeroblob(20000000))))"
+    assert sealed(tmp_path, saved(computed, many)) == UNSCANNED
+    for size, expected in ((10, None), (20_000, UNSCANNED)):
+        default = f"ALTER TABLE t ADD COLUMN c DEFAULT '{'x' * size}'"
+        result = sealed(tmp_path, saved("CREATE TABLE t (a)", many, default))
+        assert result == expected if expected is not None else isinstance(result, SealedFile)
+    kept = "CREATE TABLE t (a, b TEXT GENERATED ALWAYS AS (a + 1) STORED)"
+    assert isinstance(sealed(tmp_path, saved(kept, many)), SealedFile)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 reads no database from memory")
+@pytest.mark.parametrize(
+    "blob",
+    [*(pickle.dumps({KEY: [VALUE]}, protocol) for protocol in range(6)), gzip.compress(TEXT.encode())],
+)
+def test_what_is_packed_in_a_database(tmp_path: Path, blob: bytes) -> None:
+    path = tmp_path / "store.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (a, b)")
+    connection.executemany("INSERT INTO t VALUES (?, ?)", [(1, bytes(100)), (2, blob)])
+    connection.commit()
+    connection.close()
+    assert sealed(tmp_path, path.read_bytes()) == FOUND
+
+
+def test_streams_of_a_pdf_that_have_no_end(tmp_path: Path) -> None:
+    def stream(text: bytes) -> bytes:
+        return b"stream\n" + zlib.compress(text)
+
+    assert sealed(tmp_path, b"%PDF-1.4\n" + stream(TEXT.encode())) == FOUND
+    whole = b"%PDF-1.4\n" + (stream(b"clean") + b"\nendstream\n") * 50
+    assert isinstance(sealed(tmp_path, whole), SealedFile)
+    assert sealed(tmp_path, whole + stream(TEXT.encode()) + b"\nendstream\n") == FOUND
+    for content in (stream(b"clean") * 50, stream(b"clean") * 50 + b"endstream"):
+        assert sealed(tmp_path, b"%PDF-1.4\n" + content) == UNSCANNED

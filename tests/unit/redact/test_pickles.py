@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from reticent_redact import Redactor, SealedFile, Withheld, pickles
+from reticent_redact import Redactor, SealedFile, Withheld, binary, pickled, pickles
 
 KEY = "pass" + "word"
 VALUE = "tr0ub4dor" + "-and-3"
@@ -146,7 +146,14 @@ def test_a_second_pickle_in_a_file(tmp_path: Path, protocol: int) -> None:
 
 
 def test_what_follows_a_pickle_need_not_be_one(tmp_path: Path) -> None:
-    for tail in (np.arange(1000.0).tobytes(), b"\x80\x02\xff\xff\xff", b"\x80\x04"):
+    for tail in (
+        np.arange(1000.0).tobytes(),
+        b"\x80\x02\xff\xff\xff",
+        b"\x80\x04",
+        b"(dd",
+        b"Some text.",
+        b"X\xff" * 999,
+    ):
         assert isinstance(sealed(tmp_path, pickle.dumps({"weights": "follow"}) + tail), SealedFile)
 
 
@@ -190,3 +197,98 @@ def test_models_and_data_without_secrets_pass(tmp_path: Path, dump: Callable[[An
         content = dump(value)
         assert isinstance(sealed(tmp_path, content), SealedFile), value
         assert (tmp_path / "target").read_bytes() == content
+
+
+TABLES: dict[str, Any] = {
+    "series": pd.Series({KEY: VALUE}),
+    "series with numbers": pd.Series({"a": 1, "b": 2, "solver": "lbfgs", KEY: VALUE, "c": 3}),
+    "series with a name": pd.Series([VALUE, "b"], name=KEY),
+    "frame": pd.DataFrame({"n": [1.5], KEY: [VALUE], "user": ["me"]}),
+    "frame of objects": pd.DataFrame({"n": ["x", "y"], KEY: [VALUE, None], "u": ["me", "you"]}, dtype=object),
+    "categories": pd.DataFrame({"n": [1.5], KEY: [VALUE]}).astype("category"),
+    "attribute": Settings(frame=pd.DataFrame({KEY: [VALUE]})),
+    "field": np.array([(1, "me", VALUE)], dtype=[("n", "i4"), ("user", "U8"), (KEY, ">U20")]),
+    "field in a field": np.array(
+        [(1, ("me", VALUE.encode()))], dtype=[("n", "i4"), ("db", [("u", "U8"), (KEY, "S20")])]
+    ),
+    "cell": np.array([(1, ["of no interest", TEXT])], dtype=[("n", "i4"), ("texts", "S40", (2,))]),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_secret_in_a_table(tmp_path: Path, kind: str) -> None:
+    value = TABLES[kind]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert sealed(tmp_path, pickle.dumps(value, protocol)) == FOUND, protocol
+    assert sealed(tmp_path, by_joblib([np.arange(10.0), value, np.zeros(3)])) == FOUND
+    if isinstance(value, np.ndarray):
+        for save in (np.save, np.savez, np.savez_compressed):
+            buffer = io.BytesIO()
+            save(buffer, value)
+            assert sealed(tmp_path, buffer.getvalue()) == FOUND
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pd.Series({"a": 1, KEY: 3, "note": VALUE, "b": 2}),
+        pd.DataFrame({KEY: [1.5, 2.5], "note": [VALUE, "b"], "user": ["me", "you"]}),
+        pd.DataFrame({"note": [VALUE], KEY: [None], "user": ["me"]}, dtype=object),
+        np.array([(1, VALUE, 0.5)], dtype=[(KEY, "i4"), ("note", "U20"), ("token", "f8")]),
+    ],
+    ids=["series", "frame", "frame of objects", "fields"],
+)
+@pytest.mark.parametrize("dump", [pickle.dumps, by_joblib], ids=["pickle", "joblib"])
+def test_a_table_without_a_secret_under_its_key_passes(
+    tmp_path: Path, value: Any, dump: Callable[[Any], bytes]
+) -> None:
+    assert isinstance(sealed(tmp_path, dump(value)), SealedFile)
+
+
+def test_an_array_that_stands_at_many_places_is_taken_apart_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binary, "MOST_ITEMS", 20_000)  # 500 times 4000 would be more
+    start = b"\x80\x02cnumpy\ndtype\nX\x02\0\0\0S1\x89\x88\x87Rq\0B" + (4000).to_bytes(4, "little")
+    content = start + b"ab" * 2000 + b"q\1(" + b"h\0h\1\x86" * 500 + b"t."
+    assert isinstance(sealed(tmp_path, content), SealedFile)
+
+
+def test_a_table_that_is_made_of_another_ones_parts_is_bounded(tmp_path: Path) -> None:
+    index = b"(I1\n(I4\ntNN(l" + b"I1\na" * 4000 + b"tp1\n"  # version, shape, dtype, order, items
+    state = b"((l(dS'0.14.1'\n(dS'axes'\n(lg1\nasS'blocks'\n(lsst"
+    manager = b"(cpandas.core.internals.managers\nSingleBlockManager\no" + state + b"b"
+    assert isinstance(sealed(tmp_path, index + manager * 30 + b"."), SealedFile)
+    assert sealed(tmp_path, index + manager * 3000 + b".") == Withheld("unscanned")
+
+
+def test_the_name_of_a_key_is_bounded_and_all_of_the_key_is_looked_at(tmp_path: Path) -> None:
+    long = tuple(f"part {number}" for number in range(5000))
+    assert len(pickled.name_of(long, 0)) <= 256
+    assert len(pickled.name_of(("x" * 4000, KEY), 0)) <= 256
+    for key in ((TEXT, *long), (*long, TEXT), ("x" * 300, TEXT, *long)):
+        assert sealed(tmp_path, pickle.dumps({key: 1, "a": 2})) == FOUND
+    assert sealed(tmp_path, pickle.dumps({(*long, KEY): VALUE})) == FOUND
+    assert isinstance(sealed(tmp_path, pickle.dumps({long: 1, "a": [long, {long: 2}]})), SealedFile)
+
+
+@pytest.mark.parametrize("first", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("second", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_what_follows_a_pickle_hides_no_secret(tmp_path: Path, first: int, second: int) -> None:
+    secret, clean = pickle.dumps({KEY: [VALUE]}, first), pickle.dumps({"a": ["words"]}, first)
+    more = pickle.dumps({KEY: [VALUE]}, second)
+    for content in (secret + b"\xff junk \0", secret + b"\xff" * 5000, secret + b"a line\n", clean + more):
+        result = sealed(tmp_path, content)
+        assert isinstance(result, Withheld)
+        assert result.rule.startswith("key-")
+    if second >= 2:
+        for junk in (b"\xff junk \0", b"(a", b"\xff" * 3_000_000, b"\x80\2\xff"):
+            assert sealed(tmp_path, clean + junk + more) == FOUND
+    assert isinstance(sealed(tmp_path, clean + b"\xff junk \0" + clean), SealedFile)
+
+
+@pytest.mark.parametrize("text", ["Volume\n1020.5\n", "Values\n(a.\n", "(a) list.\nV.\n", "]]]]]].", "Ness.\n"])
+def test_a_text_that_begins_as_old_pickles_do_is_masked(tmp_path: Path, text: str) -> None:
+    result = sealed(tmp_path, f"{text}{TEXT}\n".encode())
+    assert isinstance(result, SealedFile)
+    assert result.text
