@@ -14,7 +14,7 @@ from itertools import product
 from typing import NamedTuple
 
 from reticent_redact import names, plausible
-from reticent_redact.heads import IN_TWO, Head, head, key_at
+from reticent_redact.heads import FIELD, IN_TWO, Head, head, key_at
 
 _AFTER_BARE = ("=", ":", " =", " :", "  ", "\t", " := ", ">", " =>", "]")
 _AFTER_QUOTED = (
@@ -44,6 +44,7 @@ _AFTER_QUOTED = (
 
 _VALUE_BEFORE = re.compile(
     r"""(?<!\w)(?i:value|val)\\{0,3}["']?\s{0,4}[:=]\s{0,4}(?P<mark>\\{0,3}["'])(?P<value>[^"'\n]{1,256}?)(?P=mark)"""
+    rf"""(?:\s{{0,4}}{FIELD}){{0,3}}"""
     r"""\s{0,4},?\s{0,32}(?:\\{0,3}["'])?(?i:name|key)(?:\\{0,3}["'])?\s{0,4}[:=]\s{0,4}\\{0,3}["']\Z"""
 )
 """`"value": "...", "name": "key"`: the value comes before its key."""
@@ -64,6 +65,10 @@ _OPENING = re.compile(
 _HOLDS = re.compile(r"(?i:secret|field|str|bytes|string|password)\w{0,16}\Z", re.ASCII)
 """A call that makes nothing of a text but a secret, or the default of a field."""
 _UNESCAPED = r"(?:(?<!\\)|(?<=[^\\]\\\\))"
+_ADJACENT = re.compile(
+    r"""(?:["'](?:[ \t]{1,16}|[ \t]{0,16}\r?\n[+-]?[ \t]{0,64})[bBrRfFuU]{0,2}["'][^"'\n]{0,1024}){1,64}(?=["'])"""
+)
+"""The strings that Python makes one with the one before them, in parentheses."""
 _CLOSING = {mark: re.compile(rf"{_UNESCAPED}{mark}|\n|\Z") for mark in ('"', "'", "`")} | {
     mark: re.compile(rf"{_UNESCAPED}{mark}|\Z") for mark in ('"""', "'''")
 }
@@ -164,6 +169,8 @@ class Assignments:
                 place = _unquoted(text, key, certain)
             else:
                 place = _quoted(text, opening)
+                more = _ADJACENT.match(text, place[1]) if place and "(" in text[key.end : key.at] else None
+                place = (place[0], more.end()) if place and more else place
                 doubtful = doubtful or (opening["call"] is not None and _HOLDS.search(opening["call"]) is None)
         if place is None or not self._is_secret(text, place, verdict, certain or in_query):
             return None

@@ -20,14 +20,20 @@ IN_TWO = re.compile(r"(?:key|token|phrase|word|secret|pass(?:word)?|(?:de )?pass
 """What a key is in two words with a space between them: `API key: ...`."""
 _KEY = re.compile(rf"""[\w.-]{{1,64}}(?:[ ](?i:{IN_TWO.pattern})(?=["'`]?\*{{0,2}}[ ]?[:=]))?""")
 _COLOUR = r"\x1b\[[0-9;]{0,16}m"
+FIELD = (
+    r"""(?:,\s{0,8}\\{0,3}["'][\w.-]{1,48}\\{0,3}["']\s{0,4}:\s{0,4}"""
+    r"""(?:\\{0,3}["'][^"'\\\n]{0,96}\\{0,3}["']|[\w.+-]{1,24}))"""
+)
+"""Another field of the object whose fields are a name and its value."""
 _TO_COLOUR = re.compile(rf"[\s\S]*{_COLOUR}")
 _BEHIND = re.compile(
     r"""(?P<quote>\\{0,3}["'`])?(?(quote)[\])]?)"""
     # As Markdown and terminals set a key apart: `**key**: `.
     rf"""(?:(?(quote)|(?:\*{{1,2}}(?=[ \t]{{0,4}}:)|{_COLOUR}){{0,3}})"""
-    r"""[ \t]{0,8}(?P<assigns>=>|::?=|==|\?=|\+=|=|:(?!//)|->|%3[DdAa](?:%20|\+)?)"""
+    r"""[ \t]{0,8}(?P<assigns>=>|::?=|==|\?=|\+=|!=(?=[ ]?["'])|=|:(?!//)|->|%3[DdAa](?:%20|\+)?)"""
     rf"""(?(quote)\s{{0,8}}|(?:\*{{1,2}}(?=[ \t])|{_COLOUR}|[ \t]){{0,8}})"""
-    r"""|(?(quote)(?:(?:,\s{0,8}\\{0,3}["'](?i:value|val)\\{0,3}["']\s{0,4}:\s{0,4}"""
+    rf"""|(?(quote)(?:(?:{FIELD}{{0,3}}"""
+    r""",\s{0,8}\\{0,3}["'](?i:value|val)\\{0,3}["']\s{0,4}:\s{0,4}"""
     r"""|[ \t]{0,2}/?>\s{0,64}<(?i:value)>|\s{1,4}(?i:value)\s{0,2}=\s{0,2})(?P<named>)"""
     r"""|(?P<argument>,\s{0,8})|(?P<block>[ \t]{1,4}\{)"""
     r"""|(?P<attribute>[^<>\n]{0,64}(?<!/)>\s{0,64}(?:<!\[CDATA\[)?)(?=[^<\s]))"""
