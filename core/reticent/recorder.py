@@ -50,9 +50,10 @@ class Recorder:
             values.plain(value), channel=channel, key=key, report=self._report, render=render
         )
 
-    def seal_next(self, channel: str, text: str, before: str) -> SealedText:
-        """A piece of a longer text, which goes on behind `before`, as sealed text."""
-        return self.session.redactor.seal_next(text, before=before, channel=channel, report=self._report)
+    def seal_next(self, channel: str, text: str, before: str, after: str = "") -> SealedText:
+        """A piece of a longer text, between `before` and `after`, as sealed text."""
+        redactor = self.session.redactor
+        return redactor.seal_next(text, before=before, after=after, channel=channel, report=self._report)
 
     def name(self, channel: str, name: str) -> SealedText:
         """A name, sealed; of several of this process that are the same then, the later ones get a number."""

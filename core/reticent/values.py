@@ -190,6 +190,9 @@ class _Plainer:
                 size *= int(extent)
             if hasattr(value, "detach"):
                 value = value.detach().cpu()
+            names = getattr(getattr(value, "dtype", None), "names", None)
+            if size <= MAX_ARRAY and isinstance(names, tuple):  # a structured array: its items have no names
+                return self._mapping({name: value[name] for name in names}, depth)
             if size <= MAX_ARRAY and hasattr(value, "tolist"):
                 return self.convert(_labelled(value) if hasattr(value, "to_dict") else value.tolist(), depth)
             if size <= MAX_ARRAY and hasattr(value, "numpy"):

@@ -17,7 +17,7 @@ from typing import Any
 from reticent_redact.found import UNSCANNED
 from reticent_redact.redactor import Redactor
 from reticent_redact.report import Report
-from reticent_redact.structure import may_be_structure
+from reticent_redact.structure import is_record, may_be_structure
 
 Uninstall = Callable[[], None]
 
@@ -137,7 +137,7 @@ def _redacted(name: str, value: Any, redactor: Redactor) -> Any:
     """A value without secrets: itself if it has none. An object that shows one in its text becomes that text."""
     if isinstance(value, _NEVER_TEXT):
         return value
-    if not isinstance(value, _PLAIN):
+    if not isinstance(value, _PLAIN) and not is_record(value):
         text = str(value)
         clean = redactor.redact(name, text)
         if clean != text:

@@ -127,14 +127,18 @@ class Redactor:
             with Found(self, channel, report) as found:
                 return SealedText(found.withhold())
 
-    def seal_next(self, text: str, *, before: str, channel: str, report: Report | None = None) -> SealedText:
-        """`text`, a piece of a longer one that goes on behind `before`, sealed as the part of the whole that it is. Never
+    def seal_next(
+        self, text: str, *, before: str, after: str = "", channel: str, report: Report | None = None
+    ) -> SealedText:
+        """`text`, a piece of a longer one between `before` and `after`, sealed as the part of the whole that it is. Never
         raises."""
         with Found(self, channel, report) as found:
             try:
-                whole = before + text
-                is_bounded = len(whole) <= self.policy.max_text
-                return SealedText(self._masked(whole, "", found, start=len(before)) if is_bounded else found.withhold())
+                whole = before + text + after
+                if len(whole) > self.policy.max_text:
+                    return SealedText(found.withhold())
+                start = len(before)
+                return SealedText(self._masked(whole, "", found, start=start, end=start + len(text)))
             except Exception:  # noqa: BLE001 - fail closed, as in seal
                 return SealedText(found.withhold())
 
@@ -295,15 +299,18 @@ class Redactor:
             self._clean[text] = None
         return masked
 
-    def _masked(self, text: str, path: str, found: Found, *, keys: bool = True, start: int = 0) -> str:
-        """`text[start:]` without its secrets."""
+    def _masked(
+        self, text: str, path: str, found: Found, *, keys: bool = True, start: int = 0, end: int | None = None
+    ) -> str:
+        """`text[start:end]` without its secrets."""
+        end = len(text) if end is None else end
         spans = self.scanner.spans(text, found.channel, keys=keys)
         if spans and self.learn(text, spans, found.channel):
             spans = self.scanner.spans(text, found.channel, keys=keys)  # it may stand in the text without its key, too
-        spans = [span for span in spans if span.end > start]
+        spans = [span for span in spans if span.start < end and span.end > start]
         if not spans:
-            return text[start:] if start else text
-        hidden = replace(text, found.hidden(text, spans, path), start, len(text))
+            return text if end - start == len(text) else text[start:end]
+        hidden = replace(text, found.hidden(text, spans, path), start, end)
         return self.settled(hidden, path, found, keys=keys)
 
     def settled(self, text: str, path: str, found: Found, *, keys: bool = True) -> str:

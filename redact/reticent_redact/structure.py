@@ -229,12 +229,14 @@ def _read(text: str) -> tuple[Any, Callable[[Any], str]]:
 
 
 def _fields(value: Any) -> dict[Any, Any] | None:
-    """The fields of a dataclass, attrs, msgspec or pydantic object, of a namespace, of pandas' tables."""
+    """The fields of a dataclass, attrs, msgspec or pydantic object, of a namespace, pandas' tables and numpy's records."""
     kind = type(value)
     if isinstance(value, type):
         return None
     if kind.__module__.partition(".")[0] == "pandas":
         return _columns(value)
+    if is_record(value):
+        return _record(value)
     if not _NAMESPACES.isdisjoint(base.__name__ for base in kind.__mro__):
         return dict(vars(value))
     if dataclasses.is_dataclass(value):
@@ -244,6 +246,22 @@ def _fields(value: Any) -> dict[Any, Any] | None:
         if isinstance(listed, (Mapping, tuple)):
             return _attributes(value, (str(getattr(item, "name", item)) for item in listed))
     return None
+
+
+def is_record(value: Any) -> bool:
+    """Whether something is a structured array of numpy, or an item of one: its text has no names."""
+    return isinstance(getattr(getattr(value, "dtype", None), "names", None), tuple)
+
+
+def _record(value: Any) -> dict[Any, Any]:
+    """The fields of a structured array, of its first rows; those that have fields themselves as they are."""
+    is_one = not getattr(value, "ndim", 0)
+    shown = value if is_one else value[:_MOST_ROWS]
+    columns = {name: shown[name] for name in value.dtype.names}
+    if is_one:
+        return columns
+    plain = {name: column if is_record(column) else column.tolist() for name, column in columns.items()}
+    return plain if len(shown) == len(value) else {**plain, "...": f"{len(value) - len(shown)} more rows"}
 
 
 def _attributes(value: Any, listed: Iterable[str]) -> dict[Any, Any]:

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import reticent
@@ -269,13 +270,15 @@ def test_a_secret_is_sealed_everywhere(root: Path, tmp_path: Path) -> None:
         reticent.log_artifact(file)
         reticent.log_artifact(binary)
         run.log_dataset(token, "train", digest="0", source=token, schema={token: 1}, profile={"a": token})
+        login = numpy.array([("me", "arr4y-w0rd!")], dtype=[("user", "U8"), ("password", "U16")])
+        run.log_params({"array": login, "row": login[0], "rows": [login]})
         run.warn(f"test {token}", token)
         run.warn("password=p4ss-w0rd!", "m")
     assert reticent.flush(20)  # until then staging holds what was not scanned yet
     stored = reticent.get_run(run.run_id)
     files = [path for path in root.rglob("*") if path.is_file() and "quarantine" not in path.parts]
     everything = b"".join(path.read_bytes() for path in files)
-    for secret in (token, "some-thing", "p4ss-w0rd!", "another-one"):
+    for secret in (token, "some-thing", "p4ss-w0rd!", "another-one", "arr4y-w0rd!"):
         assert secret.encode() not in everything
     assert [withheld.path for withheld in stored.withheld()] == ["weights.bin"]
     assert stored.redactions()

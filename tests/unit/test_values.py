@@ -92,6 +92,8 @@ def function() -> None: ...
         (numpy.bool_(True), "True"),
         (numpy.array(3), "3"),
         (numpy.array([1, 2]), "[1, 2]"),
+        (numpy.array([(1, "a")], dtype=[("lr", "i4"), ("by", "U4")]), "{'lr': [1], 'by': ['a']}"),
+        (numpy.array([(1, "a")], dtype=[("lr", "i4"), ("by", "U4")])[0], "{'lr': 1, 'by': 'a'}"),
         (numpy.zeros((100, 100)), "ndarray(shape=(100, 100), dtype=float64)"),
         (pandas.DataFrame({"a": range(1000)}), "DataFrame(shape=(1000, 1))"),
         (pandas.Series([1, 2]), "[1, 2]"),

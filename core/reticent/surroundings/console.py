@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reticent.process import after_fork_in_child, at_exit
@@ -31,6 +32,9 @@ CONTEXT = 8 << 10
 
 _TOO_LONG = f"[a line of more than {BATCH} characters]"
 _OPEN = (":", "=", "\\", "[", "(", "{")
+_ASKS = re.compile(r"[:=][ \t]*\\?[ \t]*\Z|\\[ \t]*\Z")
+"""The end of a line that asks for a value, which stands on the next line then."""
+_BRACKETS = re.compile(r"[\[({]|[\])}]")
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -116,27 +120,53 @@ class Kept:
             while count < len(lines) and size < BATCH:
                 size += len(lines[count]) + 1
                 count += 1
-            ready = _sealable(self._before[stream].split("\n")[-2:-1], lines[:count])
+            before = self._before[stream].split("\n")[:-1]
+            ready = _sealable(before, lines[:count])
             if ready == 0:
                 if count == len(lines) and size < BATCH and not last:
                     return
                 ready = count
-            text = encodable("\n".join(lines[:ready])) + "\n"
+            came = [encodable(line) for line in lines[:ready]]
+            after = encodable("\n".join(lines[ready:count]))
             del lines[:ready]
-            sealed = self._recorder.seal_next("console", text, self._before[stream])
-            self._before[stream] = _last_lines(self._before[stream] + text)
+            text = "\n".join(self._answered(before, came)) + "\n"
+            sealed = self._recorder.seal_next("console", text, self._before[stream], after)
+            self._before[stream] = _last_lines("\n".join((self._before[stream] + came[0], *came[1:])) + "\n")
             self._recorder.append(Console(time=time.time(), stream=stream, text=sealed))
+
+    def _answered(self, before: list[str], lines: list[str]) -> Iterator[str]:
+        """The lines, sealed where one is the value that the line before it asks for: `password:`."""
+        asking = next((line for line in reversed(before) if line.strip()), "")
+        for line in lines:
+            asks = _ASKS.search(asking)
+            value = line.strip()
+            if asks is not None and (_is_word(value) or (value and "\\" in asks[0])):
+                key = asking.rstrip(" \t\\") + " "
+                yield line[: len(line) - len(line.lstrip())] + self._recorder.seal_next("console", value, key)
+            else:
+                yield line
+            asking = line if value else asking
 
 
 def _shown(line: str) -> str:
-    """A line as it stands on a terminal in the end: what follows the last carriage return, without colours."""
-    return _TOO_LONG if len(line) > BATCH else _ESCAPES.sub("", line.rstrip("\r").rpartition("\r")[2])
+    """A line as it stands on a terminal in the end, without colours: what follows the last carriage return, and the key
+    that it is the value of, if that stood there before."""
+    if len(line) > BATCH:
+        return _TOO_LONG
+    *gone, last = _ESCAPES.sub("", _latest(line)).rstrip("\r").rsplit("\r", 1)
+    return "".join(gone) + last if _is_word(last) else last
 
 
 def _latest(line: str) -> str:
     """As much of an unfinished line as may still count."""
-    line = line[line.rstrip("\r").rfind("\r") + 1 :]
+    start = line.rstrip("\r").rfind("\r") + 1
+    gone = line[:start].rstrip("\r").rpartition("\r")[2]
+    line = f"{gone}\r{line[start:]}" if _ASKS.search(_ESCAPES.sub("", gone)) else line[start:]
     return line if len(line) <= BATCH else " " * (BATCH + 1)
+
+
+def _is_word(text: str) -> bool:
+    return len(text.split()) == 1 and any(map(str.isalnum, text))
 
 
 def _last_lines(text: str) -> str:
@@ -144,7 +174,7 @@ def _last_lines(text: str) -> str:
 
 
 def _sealable(before: list[str], lines: list[str]) -> int:
-    """How many of the first lines can be sealed without those to come: `before` is the line that was sealed last, if any."""
+    """How many of the first lines can be sealed without those to come: `before` are those sealed last."""
     begun = None
     for number, line in enumerate(lines):
         if "PRIVATE KEY" in line and "-----BEGIN" in line:
@@ -153,8 +183,19 @@ def _sealable(before: list[str], lines: list[str]) -> int:
             begun = None
     if begun is not None:
         return begun
-    # What stands alone behind `"password": [` is known for its value by what follows.
-    return len(lines) - any(line.rstrip().endswith(_OPEN) for line in [*before, *lines][-2:])
+    # What stands alone behind `"password": [`, or in a mapping below it, is known for its value by what follows.
+    around = [*before, *lines]
+    if not any(line.rstrip().endswith(_OPEN) for line in around[-2:]) and not _is_inside("\n".join(around)):
+        return len(lines)
+    return max((number for number, line in enumerate(lines) if line.strip()), default=0)
+
+
+def _is_inside(text: str) -> bool:
+    """Whether a bracket is open at the end of a text."""
+    depth = 0
+    for bracket in _BRACKETS.findall(text):
+        depth = depth + 1 if bracket in "[({" else max(0, depth - 1)
+    return depth > 0
 
 
 _open: dict[str, Kept] = {}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import pytest
 from pandas import DataFrame
 
@@ -95,6 +96,7 @@ MESSAGES: dict[str, Callable[[logging.Logger], object]] = {
     "in pairs as the message": lambda log: log.info([("password", "pass-w0rd")]),
     "in an object with fields": lambda log: log.info("with %s", Namespace(password=["pass-w0rd"])),
     "in a table": lambda log: log.info(DataFrame({"password": ["pass-w0rd"]})),
+    "in a structured array": lambda log: log.info("%s", numpy.array([("pass-w0rd",)], dtype=[("password", "U16")])),
     "in JSON as the message": lambda log: log.info(json.dumps({"password": ["pass-w0rd"]})),
     "in the name of the logger": lambda log: log.getChild(f"of {GITHUB}").info("hi"),
     "in the name of a file": lambda log: log.handle(

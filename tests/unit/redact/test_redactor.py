@@ -217,6 +217,8 @@ def test_a_piece_is_sealed_as_a_part_of_the_whole() -> None:
     sealed = one.seal_next("  second w0rd\nlr: 0.1\n", before=before, channel="console", report=report)
     assert sealed == "[REDACTED:key-password]\nlr: 0.1\n"
     assert list(report.counts().values()) == [1], "what stands before was counted before"
+    sealed = one.seal_next('  "a": "third-w0rd"\n', before='{"password": {\n', after="  }\n}", channel="console")
+    assert sealed == '  "a": "[REDACTED:key-password]"\n'
     assert one.seal_next("nothing\n", before=before + "end: x\n", channel="console") == "nothing\n"
 
     def decide(match: object) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 import msgspec
+import numpy
 import omegaconf
 import pandas
 import pydantic
@@ -272,6 +273,21 @@ def test_omegaconf() -> None:
     assert "hunter2" not in str(one.redact("list", config.list)), "it is known from then on"
     missing = omegaconf.OmegaConf.create({"a": "${nowhere}", "b": "???", "password": "hunter2-and-3"})
     assert "hunter2" not in Redactor().seal(missing, channel="c")
+
+
+def test_a_structured_array_has_its_fields_names() -> None:
+    login = [("user", "U8"), ("password", "U32")]
+    rows = numpy.array([("me", KEYED), ("you", KEYED[::-1])], dtype=login)
+    hidden = "[REDACTED:key-password]"
+    assert Redactor().redact("a", rows) == {"user": ["me", "you"], "password": [hidden, hidden]}
+    assert Redactor().redact("a", rows[0]) == {"user": "me", "password": hidden}
+    assert Redactor().redact("a", rows.view(numpy.recarray)) == Redactor().redact("a", rows)
+    nested = numpy.array([(1.5, ("me", KEYED))], dtype=[("lr", "f8"), ("login", login)])
+    assert Redactor().redact("a", [nested]) == [{"lr": [1.5], "login": {"user": ["me"], "password": [hidden]}}]
+    many = numpy.zeros(1000, dtype=login)
+    many["password"] = KEYED
+    assert Redactor().redact("a", many)["password"] == [hidden] * 100
+    assert Redactor().redact("a", many)["..."] == "900 more rows"
 
 
 def test_bytes_keep_their_type_and_what_is_no_text_in_them() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import pprint
 import signal
 import sys
 import threading
@@ -106,6 +107,45 @@ def test_a_value_is_secret_under_a_key_that_came_long_before(kept: None, lines: 
     assert text.endswith("after\n")
     assert "pass-w0rd" not in text
     assert "[REDACTED:" in text
+
+
+NESTED = {"db": {"password": {"by": "x", "value": "pass-w0rd"}}, "secrets": [{"a": {"b": "pass-w0rd"}}]}
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["password:\n", "pass-w0rd\n"],
+        ["password:\n", "\n", "passphrase-of-words\n"],
+        ["DB_PASSWORD=\n", "pa#ss=w0rd\n"],
+        ["password=\\\n", "pass-w0rd\n"],
+        ["tool --password \\\n", "   pass-w0rd --lr 1\n"],
+        ["password=\rpass-w0rd\n"],
+        ["x: 1\rpassword: \x1b[0m\r", "\r", "pass-w0rd", "\n"],
+        json.dumps(NESTED, indent=2).splitlines(keepends=True),
+        json.dumps(NESTED, indent=2).replace("\n", "\n\n").splitlines(keepends=True),
+        pprint.pformat(NESTED, width=1).splitlines(keepends=True),
+    ],
+)
+def test_a_value_is_secret_apart_from_its_key(kept: None, pieces: list[str]) -> None:
+    with reticent.start_run() as run:
+        for piece in [*pieces, "\n", "after\n"]:
+            sys.stdout.write(piece)
+            run.kept_console.flush()  # type: ignore[union-attr] # as half a second later
+    text = written(run.run_id)
+    assert not any(secret in text for secret in ("pass-w0rd", "of-words", "pa#ss"))
+    assert "[REDACTED:" in text
+    assert text.endswith("after\n")
+
+
+def test_what_follows_a_colon_is_kept_as_it_is(kept: None) -> None:
+    lines = ["loss:", "0.25", "tokens:", "12 of them", "path = \\", "  to/it", "password:", "", "- [INFO (no end"]
+    with reticent.start_run() as run:
+        for line in lines:
+            print(line)
+            run.kept_console.flush()  # type: ignore[union-attr]
+        print("Epoch 1:\r10% of it\rEpoch 1:\r37%")
+    assert written(run.run_id) == "\n".join([*lines, "Epoch 1:37%", ""])
 
 
 def test_what_may_go_on_is_held_back_until_a_line_follows(kept: None) -> None:
