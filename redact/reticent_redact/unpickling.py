@@ -1,0 +1,426 @@
+"""The unpickler's stack machine, which makes no objects: of a pickle it gives the containers and texts that it would make.
+
+In the place of an object stand its arguments and its state, numbers are left out of lists and dicts, and of long texts and
+bytes there is the beginning: they are parts of their own. The arrays that joblib writes between the operations are passed
+over.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickletools
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, BinaryIO, NoReturn
+
+from reticent_redact import encodings, frames
+from reticent_redact.parts import LARGEST, UNREADABLE, Part
+from reticent_redact.pickled import (
+    KEPT,
+    Dtype,
+    Global,
+    Numbers,
+    Object,
+    add_numbers,
+    describe,
+    dtype_of,
+    listed,
+    name_of,
+    plain,
+    says_more,
+    texts_of,
+)
+from reticent_redact.reading import Reader
+
+MOST_ITEMS = 5_000_000
+"""Texts and containers of one pickle; one that has more is not looked at completely."""
+
+_LONG = 4096
+_MOST_MADE = 8
+"""For each byte of a pickle so many items may be made of what is in it already."""
+
+_SHORT_KEY = 12
+_NO_TEXT_KEY = re.compile(r"[^:=@>-]*")
+OLD = frozenset(b"(]}lcdtVSIFLN")
+"""What a pickle of protocol 0 or 1 begins with."""
+
+
+_OLD_BEHIND = OLD.union(b"XUTKMJG)")
+"""The same where it follows another pickle."""
+
+_BEGINNING = re.compile(rb"\x80(?:[\4\5]\x95.{4}\0{4}|[\2\3](?:[}\]]q\0|c[\w.]{1,99}\n[\w.]{1,99}\n))", re.DOTALL)
+"""What a pickle begins with that does not come by chance."""
+
+
+def begins(beginning: bytes) -> bool:
+    """Whether something begins as a pickle of protocol 2 or later."""
+    return beginning[:1] == b"\x80" and 2 <= int.from_bytes(beginning[1:2], "big") <= 5
+
+
+class Machine:
+    """Follows the operations of one pickle after another. `count` says how many operations of a pickle it has followed."""
+
+    def __init__(self, file: BinaryIO, is_packed: Callable[[bytes], bool]) -> None:
+        file.seek(0)
+        self._from = Reader(file)
+        self._is_packed = is_packed
+        self._texts, self._items = 0, 0
+        self._stack: list[Any] = []
+        self._marked: list[list[Any]] = []
+        self._memo: dict[int, Any] = {}
+        self._around: list[tuple[Any, ...]] = []
+        """The machines around a pickle in an array in a pickle: stack, marks and memo."""
+        self._arrays: dict[tuple[int, int], tuple[bytes, Dtype, list[Any] | None]] = {}
+        self._made = 0
+        self._found: list[Part] = []
+        self.count = 0
+        self.is_doubtful = False
+        """Whether it may be something else that follows a pickle."""
+        self._operations = self._table()
+
+    def run(self) -> Iterator[Part]:
+        """The parts of a pickle, and of all that follow it at once."""
+        yield from self._pickle()
+        while begins(self._from.peek(2)) or (self._from.peek(1) and self._from.peek(1)[0] in _OLD_BEHIND):
+            self.is_doubtful = not begins(self._from.peek(2))
+            yield from self._pickle()
+
+    def skip_to_next(self) -> bool:
+        """Go on at what begins a pickle, wherever it is; whether there is one."""
+        self.is_doubtful = False
+        return self._from.skip_to(_BEGINNING, _LONG)
+
+    def _pickle(self) -> Iterator[Part]:
+        operations = self._operations
+        self._stack, self._marked, self._memo, self._around, self.count = [], [], {}, [], 0
+        self._texts = self._items = 0
+        self._found.clear()
+        self._arrays.clear()
+        while (code := self._from.read(1)[0]) != 0x2E or self._around:
+            self.count += 1
+            operations[code]()
+            if self._found:
+                yield from (part for part in self._found if not (self.is_doubtful and part is UNREADABLE))
+                self._found.clear()
+        yield [plain(self._pop())]
+
+    def unfinished(self) -> list[Any]:
+        """What a pickle that is cut off would have made."""
+        while self._marked or self._around:
+            if not self._marked:
+                self._stop()
+                continue
+            items = self._pop_mark()
+            if self._stack and type(self._stack[-1]) in (dict, Object):
+                self._set(items[: len(items) // 2 * 2])
+            self._stack.append(listed(items))
+        followed = [{key: plain(item)} for key, item in pairwise(self._stack) if type(key) is str]
+        return listed([*self._stack, *followed])
+
+    def _long_number(self) -> None:
+        self._from.skip(self._from.number(4))
+        self._push(None)
+
+    # The stack.
+
+    def _pop(self) -> Any:
+        return self._stack.pop()
+
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def _pop_mark(self) -> list[Any]:
+        items, self._stack = self._stack, self._marked.pop()
+        return items
+
+    def _mark(self) -> None:
+        self._marked.append(self._stack)
+        self._stack = []
+
+    def _drop(self) -> None:
+        if self._stack:
+            self._stack.pop()
+        else:
+            self._pop_mark()
+
+    def _get(self, number: int) -> None:
+        self._stack.append(self._memo[number])
+
+    def _put(self, number: int) -> None:
+        self._memo[number] = self._stack[-1]
+
+    # Texts and bytes.
+
+    def _text(self, size: int) -> None:
+        if size > _LONG:
+            self._stack.append(self._long(size, always=True).decode("utf-8", "ignore"))
+        else:
+            self._keep(self._from.read(size).decode("utf-8", "replace"))
+
+    def _bytes(self, size: int) -> None:
+        if size > _LONG:
+            self._stack.append(self._long(size, always=False))
+        else:
+            self._few_bytes(self._from.read(size))
+
+    def _few_bytes(self, content: bytes) -> None:
+        if self._is_packed(content):
+            self._found.append(io.BytesIO(content))
+        self._keep(content)
+
+    def _long(self, size: int, *, always: bool) -> bytes:
+        """The beginning of a long text or long bytes. What may be text, or has something packed in it, is found apart."""
+        beginning = self._from.peek(_LONG)
+        if not (always or encodings.text_of(beginning) is not None or self._is_packed(beginning)):
+            self._from.skip(size)
+        elif size > LARGEST:
+            self._found.append(UNREADABLE)
+            self._from.skip(size)
+        else:
+            self._found.append(io.BytesIO(self._from.read(size)))
+        return beginning
+
+    def _keep(self, value: str | bytes) -> None:
+        self._texts += len(value)
+        self._items += 1
+        if self._items > MOST_ITEMS or self._texts > LARGEST:
+            raise OverflowError
+        self._stack.append(value)
+
+    def _quoted(self) -> None:
+        """The text of Python 2 in protocol 0: as its source has it."""
+        content = self._from.line().strip()[1:-1].decode("latin-1")
+        self._keep(content.encode("latin-1").decode("unicode_escape"))
+
+    # Containers.
+
+    def _tuple(self, items: list[Any]) -> None:
+        self._items += 1
+        dtype = next((item for item in items if type(item) is Dtype), None)
+        if dtype is not None:  # the bytes beside a dtype are an array's
+            items = [self._texts_in(item, dtype) if type(item) is bytes else item for item in items]
+        self._stack.append(tuple(map(plain, items)))
+
+    def _texts_in(self, content: bytes, dtype: Dtype) -> list[Any] | None:
+        """The texts of an array, made once for what is in a pickle once."""
+        key = id(content), id(dtype)
+        if key not in self._arrays:
+            self._charge(len(content))
+            self._arrays[key] = content, dtype, texts_of(dtype, content)
+        return self._arrays[key][2]
+
+    def _charge(self, count: int) -> None:
+        """What is made of others' content is bounded by the bytes of the pickle."""
+        self._made += count
+        if self._made > _MOST_MADE * (self._from.position() + _LONG):
+            raise OverflowError
+
+    def _top_of(self, count: int) -> list[Any]:
+        items = self._stack[-count:]
+        if len(items) < count:
+            raise ValueError
+        del self._stack[-count:]
+        return items
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        if not isinstance(target, list):
+            raise TypeError
+        more = listed(items)
+        if more and type(more[0]) is Numbers:
+            add_numbers(target, more.pop(0))
+        target.extend(more)
+
+    def _set(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        if type(target) is Object:
+            target.append({})
+            target = target[-1]
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            name = name_of(key, len(target))
+            if type(key) is str and type(value) not in KEPT and len(name) < _SHORT_KEY and _NO_TEXT_KEY.fullmatch(name):
+                continue  # a number under a name
+            if name in target and type(key) is not str:
+                name = f"{name} {len(target)}"  # of another key, which is no text
+            self._items += 1
+            target[name] = plain(value)
+            if says_more(key):
+                target[f"{name} {len(target)}"] = key
+
+    def _dict(self) -> None:
+        items = self._pop_mark()
+        self._push({})
+        self._set(items)
+
+    # Objects.
+
+    def _global(self) -> None:
+        self._push(Global(f"{self._from.line().decode('latin-1')} {self._from.line().decode('latin-1')}"))
+
+    def _stack_global(self) -> None:
+        name, module = self._pop(), self._pop()
+        self._push(Global(f"{module} {name}"))
+
+    def _reduce(self) -> None:
+        arguments, of = self._pop(), self._pop()
+        name = of.name if type(of) is Global else ""
+        if name == "numpy dtype":
+            self._push(dtype_of(arguments))
+        elif name == "_codecs encode" and type(arguments) is tuple and type(arguments[0]) is str:
+            self._few_bytes(arguments[0].encode("latin-1", "replace"))  # those of protocol 2 and before
+        else:
+            self._make(of, arguments)
+
+    def _make(self, of: Any, *arguments: Any) -> None:
+        self._push(Object(of, *arguments))
+        self._name_columns()
+
+    def _name_columns(self) -> None:
+        """Put the values of a table of pandas under the names of its columns."""
+        made = self._stack[-1]
+        if made.of.startswith("pandas") or made.of.endswith("_reconstructor"):
+            made.extend(frames.named(made, self._charge))
+
+    def _new(self) -> None:
+        arguments, of = self._pop(), self._pop()
+        self._make(of, arguments)
+
+    def _new_with_keywords(self) -> None:
+        keywords, arguments, of = self._pop(), self._pop(), self._pop()
+        self._push(Object(of, arguments, keywords))
+
+    def _old_object(self) -> None:
+        of, *arguments = self._pop_mark()
+        self._push(Object(of, tuple(map(plain, arguments))))
+
+    def _old_instance(self) -> None:
+        self._global()
+        of = self._pop()
+        self._push(Object(of, tuple(map(plain, self._pop_mark()))))
+
+    def _persistent(self, number: Any) -> None:
+        self._push(Object(None, number))
+
+    def _build(self) -> None:
+        state = self._pop()
+        target = self._stack[-1]
+        if type(target) is Object:
+            target.append(plain(state))
+            if target.of.endswith(" NumpyArrayWrapper"):
+                self._pass_array(state)
+            else:
+                self._name_columns()
+        elif type(target) is Dtype and type(state) is tuple:
+            if len(state) > 7 and type(state[7]) is int and state[7] & 1:
+                self._stack[-1] = dtype_of(("O8",))  # a structured one in which there are objects
+            elif len(state) > 4:
+                describe(target, state)
+                self._charge(len(target.fields))
+
+    def _pass_array(self, wrapper: Any) -> None:
+        """joblib's array: behind the state of what stands for it."""
+        dtype, shape = wrapper["dtype"], wrapper["shape"]
+        if type(dtype) is not Dtype or type(shape) is not tuple:
+            raise TypeError
+        if dtype.letter == "O":  # a pickle in the pickle
+            self._around.append((self._stack, self._marked, self._memo))
+            self._stack, self._marked, self._memo = [], [], {}
+            return
+        if "numpy_array_alignment_bytes" in wrapper:
+            self._from.skip(self._from.number(1))
+        size = dtype * math.prod(shape)
+        if dtype.fields and size <= LARGEST:
+            self._stack[-1].append(texts_of(dtype, self._from.read(size)))
+        else:
+            self._from.skip(size)
+
+    def _stop(self) -> None:
+        """The end of a pickle in a pickle."""
+        value = self._pop() if self._stack else None
+        self._stack, self._marked, self._memo = self._around.pop()
+        self._stack[-1].append(plain(value))
+
+    def _table(self) -> dict[int, Callable[[], object]]:
+        """What each operation does, by its code."""
+        push, line, read, number = self._push, self._from.line, self._from.read, self._from.number
+
+        def nothing() -> None:
+            pass
+
+        def fails() -> NoReturn:
+            raise ValueError
+
+        named: dict[str, Callable[[], object]] = {
+            "MARK": self._mark,
+            "POP": self._drop,
+            "POP_MARK": self._pop_mark,
+            "DUP": lambda: push(self._stack[-1]),
+            "NONE": lambda: push(None),
+            "NEWTRUE": lambda: push(1),
+            "NEWFALSE": lambda: push(None),
+            "INT": lambda: push(int(line())),
+            "LONG": lambda: push(int(line().rstrip(b"L"))),
+            "BININT": lambda: push(int.from_bytes(read(4), "little", signed=True)),
+            "BININT1": lambda: push(read(1)[0]),
+            "BININT2": lambda: push(number(2)),
+            "LONG1": lambda: push(int.from_bytes(read(number(1)), "little", signed=True)),
+            "LONG4": self._long_number,
+            "FLOAT": lambda: (line(), push(None)),
+            "BINFLOAT": lambda: (read(8), push(None)),
+            "STRING": self._quoted,
+            "BINSTRING": lambda: self._text(number(4)),
+            "SHORT_BINSTRING": lambda: self._text(number(1)),
+            "UNICODE": lambda: self._keep(line().decode("raw-unicode-escape")),
+            "BINUNICODE": lambda: self._text(number(4)),
+            "SHORT_BINUNICODE": lambda: self._text(number(1)),
+            "BINUNICODE8": lambda: self._text(number(8)),
+            "BINBYTES": lambda: self._bytes(number(4)),
+            "SHORT_BINBYTES": lambda: self._bytes(number(1)),
+            "BINBYTES8": lambda: self._bytes(number(8)),
+            "BYTEARRAY8": lambda: self._bytes(number(8)),
+            "NEXT_BUFFER": lambda: push(None),
+            "READONLY_BUFFER": nothing,
+            "EMPTY_LIST": lambda: push([]),
+            "EMPTY_SET": lambda: push([]),
+            "EMPTY_DICT": lambda: push({}),
+            "EMPTY_TUPLE": lambda: push(()),
+            "LIST": lambda: push(listed(self._pop_mark())),
+            "FROZENSET": lambda: push(listed(self._pop_mark())),
+            "TUPLE": lambda: self._tuple(self._pop_mark()),
+            "TUPLE1": lambda: self._tuple(self._top_of(1)),
+            "TUPLE2": lambda: self._tuple(self._top_of(2)),
+            "TUPLE3": lambda: self._tuple(self._top_of(3)),
+            "DICT": self._dict,
+            "APPEND": lambda: self._extend([self._pop()]),
+            "APPENDS": lambda: self._extend(self._pop_mark()),
+            "ADDITEMS": lambda: self._extend(self._pop_mark()),
+            "SETITEM": lambda: self._set(self._top_of(2)),
+            "SETITEMS": lambda: self._set(self._pop_mark()),
+            "GET": lambda: self._get(int(line())),
+            "BINGET": lambda: self._get(read(1)[0]),
+            "LONG_BINGET": lambda: self._get(number(4)),
+            "PUT": lambda: self._put(int(line())),
+            "BINPUT": lambda: self._put(read(1)[0]),
+            "LONG_BINPUT": lambda: self._put(number(4)),
+            "MEMOIZE": lambda: self._put(len(self._memo)),
+            "EXT1": lambda: (read(1), push(Object(None))),
+            "EXT2": lambda: (read(2), push(Object(None))),
+            "EXT4": lambda: (read(4), push(Object(None))),
+            "GLOBAL": self._global,
+            "STACK_GLOBAL": self._stack_global,
+            "REDUCE": self._reduce,
+            "BUILD": self._build,
+            "INST": self._old_instance,
+            "OBJ": self._old_object,
+            "NEWOBJ": self._new,
+            "NEWOBJ_EX": self._new_with_keywords,
+            "PROTO": lambda: read(1),
+            "FRAME": lambda: read(8),
+            "STOP": self._stop,
+            "PERSID": lambda: self._persistent(line().decode("latin-1")),
+            "BINPERSID": lambda: self._persistent(self._pop()),
+        }
+        codes = {ord(opcode.code): named[opcode.name] for opcode in pickletools.opcodes}
+        return {code: codes.get(code, fails) for code in range(256)}
