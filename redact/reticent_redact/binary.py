@@ -40,6 +40,9 @@ _NULS = b"\0\0\0\0"
 
 _NUL_AS_LINE_END = bytes.maketrans(b"\0", b"\n")
 
+SHORTEST_KEY = 4
+"""`pw=` stands in every few megabytes of a model's numbers."""
+
 _BY_CHANCE = {"email": 12}
 """What bytes that are no text may look like by chance, if it is shorter."""
 
@@ -139,7 +142,9 @@ class _Look:
         spans = self._spans(text, keys=True)
         by_key = [span for span in spans if span.rule in names.RULES]
         if by_key:  # they may cover what was found without one
-            spans = [span for span in by_key if encodings.is_text_around(text, span.start)]
+            spans = [
+                span for span in by_key if len(span.key) >= SHORTEST_KEY and encodings.is_text_around(text, span.start)
+            ]
             spans += self._spans(text, keys=False)
         for span in spans:
             if span.end - span.start < _BY_CHANCE.get(span.rule, 0):

@@ -245,3 +245,8 @@ def test_bytes_that_look_like_a_key_by_chance_pass(tmp_path: Path) -> None:
     assert isinstance(sealed(tmp_path, content), SealedFile)
     behind = content + f" {GITHUB} ".encode() + noise.randbytes(300)
     assert sealed(tmp_path, behind) == Withheld("github-token"), "also where a key was found by chance"
+
+
+def test_short_keys_do_not_count_in_numbers(tmp_path: Path) -> None:
+    numbers = b"\x0cbase_weights[$d#L\n\x05<\x9d\xa6\xe7\xbc\xe7Pw=\xbb\xfe\xc8=H;\xbd\xbc\x8a\xea\x83L\n\x00categories"
+    assert isinstance(sealed(tmp_path, b"\x00size_leaf_vectorSL\n\x00" + numbers), SealedFile)
