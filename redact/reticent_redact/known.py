@@ -34,6 +34,8 @@ ROOM = 16 << 20
 _LONG_VALUE = 1024
 _BEGINNING = 24
 """Characters from the anchor of a long form that must be there before all of it is compared."""
+_MOST_BEGINNINGS = 8
+"""So often may a long value have what it begins with."""
 _MOST_IN_FULL = 1_000
 """Values beyond this many are looked for in the usual forms only."""
 _LONG_WORD = 12
@@ -105,7 +107,7 @@ class Known:
         Not a word: `secret: training` would take the name of `training_loss`, and of every metric like it.
         """
         is_word = len(value) < _LONG_WORD and _WORD.fullmatch(value) is not None
-        has_room = len(value) <= _LONG_VALUE or self._room > 0
+        has_room = len(value) <= _LONG_VALUE or (self._room > 0 and not _repeats_itself(value))
         if len(self._values) < MOST and len(value) <= LONGEST and has_room and not is_word:
             self.add((value,))
 
@@ -209,6 +211,13 @@ class Known:
             return True
         end = at + len(form)
         return not (text[max(0, at - 1) : at].isalnum() or text[end : end + 1].isalnum())
+
+
+def _repeats_itself(value: str) -> bool:
+    """Whether pieces of a long value come again and again in it: it is no secret, and to compare it wherever it may begin
+    would take very long."""
+    pieces = [value[at : at + _BEGINNING] for at in range(0, len(value), _BEGINNING)]
+    return len(set(pieces)) < len(pieces) / 2 or max(value.count(piece) for piece in pieces[:4]) > _MOST_BEGINNINGS
 
 
 def _forms(value: str) -> list[Anchored]:

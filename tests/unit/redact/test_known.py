@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import random
 import urllib.parse
 from pathlib import Path
 
@@ -162,7 +163,7 @@ def test_a_long_value_of_a_secret_key_is_known_too(size: int) -> None:
 def test_the_room_for_long_values_is_bounded() -> None:
     known = Known()
     for number in range(400):
-        known.learn(f"{number:04d}" * 1_000)
+        known.learn(random.Random(number).randbytes(2_000).hex())
     room = sum(len(form) for form in known._forms)
     assert 1 < len(known._values) < 400
     assert room < ROOM + 40 * 4_000
@@ -172,7 +173,7 @@ def test_the_room_for_long_values_is_bounded() -> None:
 
 def test_what_begins_like_a_long_value_takes_no_time() -> None:
     redactor = Redactor()
-    value = json.dumps({"type": "service_account", "key": "k3y-" * 16_000})
+    value = json.dumps({"type": "service_account", "key": random.Random(0).randbytes(32_000).hex()})
     redactor.known.learn(value)
     text = '{"type": ' * 200_000
     compared = 0
@@ -238,3 +239,12 @@ def test_an_ordinary_word_under_a_secret_key_is_not_hidden_elsewhere() -> None:
     redactor.redact("config", {"secret": "training", "webhook": "correcthorsebattery"})
     assert redactor.redact("note", "training_loss of validation") == "training_loss of validation"
     assert redactor.redact("note", "a correcthorsebattery staple") == f"a {MARKER} staple"
+
+
+@pytest.mark.parametrize(
+    "value", ["k3y" * 20_000, "ab" * 30_000, "x1" + "y" * 60_000, "a long sentence, again. " * 2_500]
+)
+def test_a_long_value_that_repeats_itself_is_not_learned(value: str) -> None:
+    known = Known()
+    known.learn(value)
+    assert value not in known

@@ -6,6 +6,7 @@ import multiprocessing
 
 import pytest
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from sklearn.linear_model import LogisticRegression
 
 import reticent
@@ -28,6 +29,7 @@ def test_fits_in_workers_are_children_of_the_open_run(kind, cancer, root):
                 pool.close()
                 pool.join()
         else:
+            get_reusable_executor().shutdown(wait=True)  # workers of another test log under that one's root
             Parallel(n_jobs=2)(delayed(fit)(c, *cancer) for c in (1, 2, 3, 4))
     parent, *children = captured(root)
     assert parent.run_id == run.run_id
