@@ -73,6 +73,7 @@ def _new_run(
             "run id", "a run_id may hold letters, digits, '_', '.' and '-', 128 at most; a new id is used instead"
         )
         run_id = None
+    run_id = None if run_id is None else _whole(session, run_id)
     if run_id in session.runs:
         return session.runs[str(run_id)]
     outer = active_run()
@@ -87,11 +88,11 @@ def _new_run(
             )
     earlier = None
     if run_id is not None:
-        run_id = _whole(session, run_id)
         with swallowed("resuming a run"):
             earlier = read_back(session.run_directory(run_id))
         if earlier is None and _LIKE_OURS.fullmatch(run_id):  # mistyped
-            warn_once("a run's id", f"there is no run {run_id} under {session.root}: a new one is started with this id")
+            message = f"there is no run {run_id} under {session.root}: a new one is started with this id"
+            warn_once("a run's id", session.seal("warning", message))
     name = run_name if run_name is not None else (earlier.started.name if earlier else random_name())
     group = experiment or (earlier.started.experiment if earlier else session.settings.experiment)
     started = RunStarted(
@@ -148,7 +149,7 @@ def _note_source(run: Run) -> None:
 
 def _whole(session: Session, run_id: str) -> str:
     """The id of the only run whose id begins so, as everywhere else; otherwise the one that was given."""
-    if not _LIKE_OURS.fullmatch(run_id):
+    if not _LIKE_OURS.fullmatch(run_id) or session.run_directory(run_id).is_dir():
         return run_id
     found = [path.name for path in (session.root / "runs").glob(f"{run_id}*")]
     return found[0] if len(found) == 1 and RUN_ID.fullmatch(found[0]) else run_id

@@ -73,7 +73,9 @@ def test_a_run_that_nests_in_one_that_was_left_open_is_told(
 
 def test_a_run_is_resumed_by_the_beginning_of_its_id(root: Path) -> None:
     with reticent.start_run() as run:
-        pass
+        assert reticent.start_run(run_id=run.run_id[:8]) is run  # it is open
+        reticent.end_run()
+    assert reticent.active_run() is None
     with reticent.start_run(run_id=run.run_id[:8]) as again:
         assert again.run_id == run.run_id
     assert len(reticent.search_runs()) == 1
