@@ -16,8 +16,6 @@ from .conftest import SECRET, Command
 
 
 def test_the_demo_and_the_commands_that_it_prints(tmp_path: Path, command: Command) -> None:
-    pytest.importorskip("sklearn")
-    pytest.importorskip("xgboost")
     root = tmp_path / "root"
     path = os.pathsep.join(filter(None, sys.path))
     done = subprocess.run(

@@ -86,7 +86,8 @@ def test_two_fits_in_a_run_are_told_apart(cancer, root):
 
 
 def test_another_frameworks_training_is_part_of_the_fit(cancer, root):
-    xgboost = pytest.importorskip("xgboost")
+    import xgboost
+
     split = {"eval_set": [cancer]}
     xgboost.XGBClassifier(n_estimators=3).fit(*cancer, **split)
     with parallel_backend("threading"):
