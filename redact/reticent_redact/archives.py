@@ -76,7 +76,7 @@ def in_zip(file: BinaryIO) -> Iterator[Part]:
 
 def inflated(file: BinaryIO) -> BinaryIO:
     """What zlib has compressed, as in files of joblib."""
-    return io.BufferedReader(_Inflated(file))
+    return io.BufferedReader(_Restarted(file, lambda: _Inflated(file)))
 
 
 def is_zlib(beginning: bytes) -> bool:
@@ -212,36 +212,19 @@ class _Restarted(io.RawIOBase):
         return len(content)
 
 
-class _Inflated(io.RawIOBase):
+class _Inflated:
+    """What zlib makes of a file."""
+
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, at: int, whence: int = io.SEEK_SET) -> int:
-        if (at, whence) != (0, io.SEEK_SET):
-            raise io.UnsupportedOperation
-        self._file.seek(0)
         self._inflater = zlib.decompressobj()
-        self._at = 0
-        return 0
+        self._file = file
 
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
+    def read(self, size: int) -> bytes:
         while not self._inflater.eof:
             more = self._inflater.unconsumed_tail or self._file.read(_INPUT)
-            inflated = self._inflater.decompress(more, len(buffer))
+            inflated = self._inflater.decompress(more, size)
             if inflated:
-                buffer[: len(inflated)] = inflated
-                self._at += len(inflated)
-                return len(inflated)
+                return inflated
             if not more:
                 raise EOFError("what zlib has compressed is cut off")
-        return 0
+        return b""
