@@ -123,6 +123,7 @@ def test_sigterm_leaves_its_mark_in_no_file_but_ours(renewed: bool, root: Path, 
         import os, reticent, time
         from pathlib import Path
         run = reticent.start_run("r", run_id="r")
+        assert reticent.flush(30)  # a thread that is at work on a file would close its number, which is then the script's
         os.closerange(3, 2048)
         files = [open(os.path.join({str(tmp_path)!r}, f"{{number}}.own"), "w") for number in range(40)]
         while {renewed} and not any(int(number) > 900 for number in os.listdir("/proc/self/fd")):
