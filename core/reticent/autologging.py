@@ -108,7 +108,6 @@ def inspect_integrations() -> list[IntegrationReport]:
 
 
 def _enable(point: metadata.EntryPoint) -> None:
-    from reticent.models import register
     from reticent.patching.hooking import enabled
 
     integration: Integration = point.load()
@@ -127,8 +126,6 @@ def _enable(point: metadata.EntryPoint) -> None:
     if integration.name not in enabled:
         enabled[integration.name] = choice
         _installed.add(integration.name)
-        if integration.flavor is not None:
-            register(integration.flavor)
         for patch in integration.patches:
             when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
     enabled[integration.name] = choice

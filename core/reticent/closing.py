@@ -13,11 +13,18 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from reticent.files import make_directory
+from reticent.filing import DRAWING
 from reticent.guard import logger
 from reticent.outcome import status_of
 from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
 from reticent.session import Session
+
+_LATE = {
+    DRAWING: "the process ended before it was drawn; its data is in the JSON file of the same name",
+    "finishing a model": "the process ended before it was finished; the next process publishes it as it was saved",
+}
+"""What becomes of work that another process would have done, by its kind."""
 
 _ending: BaseException | None = None
 """What ends this process: an uncaught exception, or `sys.exit` with another code than 0."""
@@ -44,13 +51,13 @@ def close(sessions: list[Session]) -> None:
     """End open runs, finish background work and deliveries by one deadline, and say what is left to a later process."""
     deadline = time.monotonic() + max(session.settings.exit_timeout_s for session in sessions)
     for session in sessions:
+        session.stop_trials()
         for run in list(session.runs.values())[::-1]:
             run.end(status_of(_ending), _ending)
     if not _flush(sessions, min(deadline, time.monotonic() + 0.5)):
         _wait(sessions, deadline)
-    late = TimeoutError("the process ended before it was drawn; its data is in the JSON file of the same name")
-    for kind, report in dict.fromkeys(dropped for session in sessions for dropped in session.drawing.drop()):
-        report(kind, late)
+    for kind, report in dict.fromkeys(dropped for session in sessions for dropped in session.aside_work.drop()):
+        report(kind, TimeoutError(_LATE[kind]))
     left: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for session in sessions:
@@ -58,7 +65,7 @@ def close(sessions: list[Session]) -> None:
             lost += recorder.losses()
         for sender in session.senders():
             left[sender.name] += len(sender.give_up())
-        session.pictures.close()
+        session.aside.close()
     if +left:
         names = ", ".join(f"{name} ({count} runs)" for name, count in (+left).items())
         logger.warning("reticent: not all delivered in time to %s; kept for the next run or `reticent sync`", names)

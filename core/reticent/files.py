@@ -144,3 +144,15 @@ def safe_relative(path: str) -> Path:
     if not cleaned.parts or cleaned.is_absolute() or ".." in cleaned.parts or "\0" in path:
         raise ValueError("an artifact's path must be relative and stay inside the run, without '..'")
     return cleaned
+
+
+def inside(directory: Path, name: str) -> Path:
+    """The file `name` of a directory that may come from anywhere.
+
+    Raises ValueError if it leads out of the directory, also by a symbolic link.
+    """
+    path = directory / safe_relative(name)
+    root = directory.resolve()
+    if root not in path.resolve().parents:
+        raise ValueError(f"{name!r} leads out of its directory")
+    return path

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from reticent import artifacts, recovery
+from reticent import artifacts, pictures, recovery
+from reticent.background import Job
 from reticent.files import safe_relative
 from reticent.guard import warn_once
 from reticent.pictures import Draw
@@ -16,6 +17,7 @@ from reticent.recorder import Recorder
 from reticent.records import Reference, SealedRecord, Staged, Withheld
 from reticent_redact import SealedText
 
+DRAWING = "drawing a picture"
 MOST_PICTURES = 15
 """So many may wait to be drawn: the end of the process waits for them."""
 
@@ -24,8 +26,8 @@ class Filing:
     """Brings files into the run in `directory`. Its methods raise what the disk raises, and ValueError for a bad path."""
 
     def __init__(self, recorder: Recorder, directory: Path) -> None:
-        self._recorder = recorder
-        self._directory = directory
+        self.recorder = recorder
+        self.directory = directory
 
     def add(self, source: Path, target: Path) -> None:
         """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
@@ -33,7 +35,7 @@ class Filing:
         if not source.is_dir():
             self._add_file(source, target)
             return
-        own = self._recorder.session.root
+        own = self.recorder.session.root
         for file in sorted(path for path in source.rglob("*") if path.is_file()):
             if own not in file.absolute().parents:
                 self._add_file(file, target / file.relative_to(source))
@@ -42,66 +44,79 @@ class Filing:
         """Log text as the artifact `name`: sealed at once, or in the background if it is long."""
         path = self.path(name)
         if len(text) <= artifacts.INLINE_BYTES:
-            self._recorder.append(artifacts.write_sealed(self._directory, path, self._recorder.seal("artifact", text)))
+            self.recorder.append(artifacts.write_sealed(self.directory, path, self.recorder.seal("artifact", text)))
             return
-        token, directory = artifacts.stage_directory(self._directory)
+        token, directory = artifacts.stage_directory(self.directory)
         raw = directory / "text"
         with os.fdopen(os.open(raw, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(text.encode("utf-8", "backslashreplace"))
-        self.publish(f"{token}/{raw.name}", path, "file")
+        self.publish(f"{token}/{raw.name}", path)
 
-    def publish(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> None:
-        """Note a snapshot in the log, where it now survives us, and have it sealed in the background."""
-        session, directory = self._recorder.session, self._directory
-        known, policy = session.known_secrets(), session.policy
-        staged = Staged(time=time.time(), token=token, path=path, kind=kind, known=known, policy=policy)
+    def publish(self, token: str, path: SealedText) -> None:
+        """Note a snapshot of a file in the log, where it now survives us, and have it sealed in the background."""
+        staged = self.note(token, path, "file")
 
         def seal() -> None:
-            records = recovery.publish(session, directory, staged)
-            self._recorder.append(*records)
-            artifacts.discard(directory, token)
-            _say_what_is_withheld(records)
+            self.seal(staged)
 
-        self._recorder.append(staged)
-        session.background.submit(f"sealing a {kind}", seal, self._recorder.report)
+        self.in_background("sealing a file", seal)
+
+    def note(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> Staged:
+        """Note a snapshot in the log."""
+        session = self.recorder.session
+        known, policy = session.known_secrets(), session.policy
+        staged = Staged(time=time.time(), token=token, path=path, kind=kind, known=known, policy=policy)
+        self.recorder.append(staged)
+        return staged
+
+    def seal(self, staged: Staged) -> bool:
+        """Seal a snapshot into its place; whether it can be seen there."""
+        records = recovery.publish(self.recorder.session, self.directory, staged)
+        self.recorder.append(*records)
+        artifacts.discard(self.directory, staged.token)
+        _say_what_is_withheld(records)
+        return not any(isinstance(record, Withheld) for record in records)
+
+    def in_background(self, kind: str, job: Job) -> None:
+        self.recorder.session.background.submit(kind, job, self.recorder.report)
 
     def draw(self, draw: Draw, content: SealedText, path: SealedText) -> None:
         """Have a picture drawn of sealed JSON, and file it; not if many wait, after a lot of short trainings in a row."""
-        session = self._recorder.session
-        if session.drawing.pending() >= MOST_PICTURES:
+        session = self.recorder.session
+        if session.aside_work.pending() >= MOST_PICTURES:
             return
-        token, directory = artifacts.stage_directory(self._directory)
+        token, directory = artifacts.stage_directory(self.directory)
         file = directory / safe_relative(path).name
 
         def job() -> None:
-            session.pictures.draw(draw, content, file)
-            self.publish(f"{token}/{file.name}", path, "file")
+            pictures.draw(session.aside, draw, content, file)
+            self.publish(f"{token}/{file.name}", path)
 
-        session.drawing.submit("drawing a picture", job, self._recorder.report)
+        session.aside_work.submit(DRAWING, job, self.recorder.report)
 
     def path(self, name: str) -> SealedText:
         """The name of an artifact, sealed; of two that are the same then, the second is numbered. ValueError if it leads
         out of the run."""
-        sealed = self._recorder.seal("artifact name", name)
+        sealed = self.recorder.seal("artifact name", name)
         safe_relative(sealed)
-        number = self._recorder.number("artifact name", name, sealed)
+        number = self.recorder.number("artifact name", name, sealed)
         if number == 1:
             return sealed
         numbered = Path(sealed).with_name(f"{number}-{Path(sealed).name}")  # what its end says of its kind stays
-        return self._recorder.seal("artifact name", numbered.as_posix())
+        return self.recorder.seal("artifact name", numbered.as_posix())
 
     def _add_file(self, source: Path, target: Path) -> None:
         path = self.path(target.as_posix())
         status = source.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("only files and directories can be logged, no pipes, sockets or devices")
-        if status.st_size > self._recorder.session.settings.max_artifact_mb * 1e6:
-            location = self._recorder.seal("artifact", str(source.absolute()))
-            self._recorder.append(Reference(time=time.time(), path=path, location=location, size=status.st_size))
+        if status.st_size > self.recorder.session.settings.max_artifact_mb * 1e6:
+            location = self.recorder.seal("artifact", str(source.absolute()))
+            self.recorder.append(Reference(time=time.time(), path=path, location=location, size=status.st_size))
             message = f"artifact {path!r} is over max_artifact_mb and is referenced, not copied"
-            self._recorder.warn("large artifact", message)
+            self.recorder.warn("large artifact", message)
             return
-        self.publish(artifacts.stage_file(self._directory, source), path, "file")
+        self.publish(artifacts.stage_file(self.directory, source), path)
 
 
 def _say_what_is_withheld(records: list[SealedRecord]) -> None:

@@ -155,6 +155,15 @@ class Model(Record, tag="model", frozen=True, kw_only=True):
     size: Count
 
 
+class ModelTried(Record, tag="model_tried", frozen=True, kw_only=True):
+    """What came of it that another process loaded a model and had it predict its input example."""
+
+    path: SealedText
+    outcome: Literal["equal", "different", "loaded", "failed"]
+    """`loaded`: there was nothing to predict, or nothing to compare with."""
+    detail: SealedText
+
+
 class Console(Record, tag="console", frozen=True, kw_only=True):
     """Whole lines that the process wrote to its console while the run was open."""
 
@@ -212,6 +221,7 @@ SealedRecord: TypeAlias = (
     | Withheld
     | Dataset
     | Model
+    | ModelTried
     | Console
     | Redaction
     | Warned

@@ -14,6 +14,7 @@ from reticent.records import (
     Delivery,
     MetricKey,
     Model,
+    ModelTried,
     Param,
     Record,
     Reference,
@@ -47,6 +48,8 @@ _CHANNELS = {
     (Reference, "location"): "artifact",
     (Model, "path"): "artifact name",
     (Model, "mlmodel"): "artifact",
+    (ModelTried, "path"): "artifact name",
+    (ModelTried, "detail"): "warning",
     (Delivery, "error"): "backend error",
 }
 _CHANNEL_OF_KIND = {"withheld": "artifact name", "dataset": "dataset", "console": "console"}

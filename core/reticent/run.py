@@ -179,7 +179,7 @@ class Run:
                 figure.write_html(drawn)
             else:
                 raise TypeError(f"a figure must be matplotlib's or plotly's, not {type(figure).__name__}")
-            self._filing.publish(f"{token}/{drawn.name}", path, "file")
+            self._filing.publish(f"{token}/{drawn.name}", path)
 
     def log_picture(self, draw: Draw, data: Mapping[str, Any], artifact_file: str) -> None:
         """Log the matplotlib figure that `draw`, a function of a module, makes of sealed `data`; drawn in the background,
@@ -195,9 +195,10 @@ class Run:
         """Log a model in MLmodel form under `name`; options as of `reticent.models.stage`."""
         with self._recorder.guard("log_model"):
             from reticent.models import stage
+            from reticent.models.filing import file_model
 
             path = self._filing.path(name)
-            self._filing.publish(stage(self.directory, model, **options), path, "model")
+            file_model(self._filing, stage(self.directory, model, **options), path)
 
     def log_dataset(
         self, name: str, context: str, *, digest: str, source: object, schema: object, profile: object

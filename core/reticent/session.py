@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from reticent import settings as settings_module
 from reticent import workers
+from reticent.aside import Aside
 from reticent.backends import name_of
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
 from reticent.guard import swallowed
-from reticent.pictures import Pictures
 from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
@@ -60,9 +60,13 @@ class Session:
         self.losing: dict[str, Recorder] = {}
         """The runs that have lost records and could not say so in their logs."""
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
-        self.drawing = Background(lambda: None, 3600.0)
-        """For pictures alone: nothing that has to be sealed waits for them."""
-        self.pictures = Pictures()
+        self.aside_work = Background(lambda: None, 3600.0)
+        """What `aside` does: drawing pictures, finishing models. Nothing else waits for it."""
+        self.aside = Aside()
+        self.trials = Background(lambda: None, 3600.0)
+        """Trying models that are published. The end of the process does not wait for it."""
+        self.trial_aside = Aside()
+        self.ending = False
         self.working: Callable[[str, int, int], object] = lambda *_: None
         """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
         self._senders: dict[str, Sender] = {}
@@ -144,13 +148,27 @@ class Session:
     def flush(self, timeout: float | None) -> bool:
         """Wait until background work is done and every backend has everything; False if the time did not suffice."""
         deadline = time.monotonic() + (self.settings.exit_timeout_s if timeout is None else timeout)
-        # Work in the background has pictures drawn, which are then sealed in the background.
-        done = self.background.wait(deadline) and self.drawing.wait(deadline) and self.background.wait(deadline)
+        done = self.work_done(deadline)
         self.close_ended()
         for sender in self.senders():  # all at once: one that is slow may take the whole time
             sender.wake()
         results = [sender.flush(deadline) for sender in self.senders()]
         return done and all(results)
+
+    def work_done(self, deadline: float) -> bool:
+        """Wait until nothing is left to do in the background; whether that came in time."""
+        queues = (self.background, self.aside_work, self.trials)
+        # Of what is made aside, each file is sealed in the background, and what was sealed is tried.
+        while any(queue.pending() for queue in queues):
+            if not all(queue.wait(deadline) for queue in queues):
+                return False
+        return True
+
+    def stop_trials(self) -> None:
+        """At the end of the process: it does not wait for what models give when they are tried."""
+        self.ending = True
+        self.trials.drop()
+        self.trial_aside.close()
 
     def close_ended(self) -> None:
         """Close the log writers of runs that have ended; a late record had opened them again."""

@@ -122,7 +122,7 @@ def test_the_process_that_draws_does_not_outlive_this_one(root: Path, start: Sta
         with reticent.start_run("r") as run:
             run.log_picture(drawing.confusion, {"labels": ["a"], "matrix": [[1]]}, "a.png")
             assert reticent.flush(60)
-            print(current().pictures._child._process.pid, flush=True)
+            print(current().aside._child._process.pid, flush=True)
             time.sleep(60)
     """,
         wait=False,

@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 
 import reticent
-from reticent import closing, guard, pictures
+from reticent import aside, closing, guard, pictures
 from reticent.filing import MOST_PICTURES
 from reticent.session import current
 from reticent_integrations.sklearn import drawing
 
 MATRIX = {"labels": ["a", "b"], "matrix": [[5, 1], [0, 7]]}
 PNG = b"\x89PNG"
-child_command = pictures.child_command
+child_command = aside.child_command
 seen: list[Any] = []
 
 
 @pytest.fixture
 def child(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "child_command", child_command)
+    monkeypatch.setattr(aside, "child_command", child_command)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_without_another_process_it_is_drawn_here(why: str, child: None, monkeyp
     elif why == "too slow":
         monkeypatch.setattr(pictures, "TIMEOUT_S", 0)
     else:
-        monkeypatch.setattr(pictures, "_CHILD", "import os; os.abort()")
+        monkeypatch.setattr(aside, "_CHILD", "import os; os.abort()")
     seen.clear()
     (file,) = drawn(seeing)
     assert file[:4] == PNG
@@ -98,7 +98,7 @@ def test_without_another_process_it_is_drawn_here(why: str, child: None, monkeyp
 
 
 def test_a_child_that_was_killed_or_whose_pipes_were_closed_is_replaced(child: None, not_here: None) -> None:
-    drawing_child = current().pictures
+    drawing_child = current().aside
     for end in (kill, close):
         assert [file[:4] for file in drawn(drawing.confusion)] == [PNG]
         assert drawing_child._child is not None
@@ -132,9 +132,9 @@ def test_of_many_pictures_some_wait_and_those_that_the_end_cuts_off_are_told(
             run.log_picture(drawing.confusion, MATRIX, f"{number}.png")
             assert begun.wait(60)
     session = current()
-    assert session.drawing.pending() == MOST_PICTURES
+    assert session.aside_work.pending() == MOST_PICTURES
     closing.close([session])
-    assert session.drawing.pending() == 1
+    assert session.aside_work.pending() == 1
     go_on.set()
     messages = [warning.message for warning in reticent.get_run(run.run_id).warnings() if "drawn" in warning.message]
     assert messages == [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -13,6 +14,9 @@ from reticent.models.example import Example
 FILE = "reticent-model.json"
 FILES = "model"
 """The directory, beside the description, with what the flavour saved."""
+
+Finish: TypeAlias = Callable[[Path, Path, dict[str, Any]], dict[str, Any]]
+"""As in `Flavor`."""
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +30,11 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """The modules that the model needs, with their versions."""
     signature: dict[str, str | None] | None = None
     example: Example | None = None
+    expected: Any = None
+    """What the model gave for the example, as plain data."""
     metadata: dict[str, Any] = {}
+    directory: str = FILES
+    """The directory with the model; another one since it was finished."""
 
 
 def write(staging: Path, description: Description) -> None:

@@ -49,6 +49,42 @@ def take(data: Any) -> Example | None:
     return None
 
 
+def predictions(outputs: Any) -> Any:
+    """What a model gave for the first rows, as plain lists; None for what has no rows, or more than an example has."""
+    if outputs is None:
+        return None
+    if is_a(outputs, "pandas", "DataFrame") or is_a(outputs, "pandas", "Series"):
+        outputs = outputs.to_numpy()
+    if isinstance(outputs, Mapping):
+        return {str(name): predictions(value) for name, value in outputs.items()}
+    if isinstance(outputs, list):
+        return values.plain(outputs[:ROWS])
+    shape = getattr(outputs, "shape", None)
+    if not isinstance(shape, tuple) or not hasattr(outputs, "tolist") or not _rows(shape):
+        return None
+    return values.plain(outputs[: _rows(shape)].tolist())
+
+
+def data(example: Example) -> Any:
+    """An example as the model takes it."""
+    import numpy as np
+
+    if example.columns is not None:
+        import pandas as pd
+
+        return pd.DataFrame(example.data, columns=example.columns)
+    if example.type == "ndarray":
+        if isinstance(example.data, Mapping):
+            return {name: np.asarray(value) for name, value in example.data.items()}
+        return np.asarray(example.data)
+    if example.type == "sparse_matrix_csr":
+        from scipy.sparse import csr_matrix
+
+        parts = example.data
+        return csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=parts["shape"])
+    return example.data
+
+
 def seal(example: Example | None, redactor: Redactor, report: Report) -> tuple[dict[str, str], dict[str, SealedText]]:
     """What MLmodel says of an example, and its files. Both are empty if nothing readable is left of it."""
     if example is None:

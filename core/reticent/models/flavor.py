@@ -1,19 +1,22 @@
-"""Flavours: how the models of one framework are saved and loaded, and which flavour a model has."""
+"""Flavours: how the models of one framework are saved, loaded and asked, and which flavour a model has."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-ENTRY_POINTS = "reticent.integrations"
-"""An entry point of this group is named after the framework's module; what it loads has an attribute `flavor`."""
+ENTRY_POINTS = "reticent.flavors"
+"""An entry point of this group is named after the framework's top-level module, and gives a `Flavor`."""
 
 PYTHON_FUNCTION = "python_function"
 """MLflow's generic flavour, which names the module that loads a model as a function from data to predictions."""
+
+Config: TypeAlias = Mapping[str, Any]
+"""What an MLmodel file says of a model under one flavour's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,24 @@ class Flavor:
     """Write the model into an empty directory, as it is now and as fast as possible: training waits for it.
 
     Returns what MLmodel says under `flavors`: `{name: config}`, and `"python_function": config` if MLflow has a loader
-    (without `env` and `python_version`, which are the same for every flavour). All of it must be JSON.
-    A config with `serialization_format: pickle` or `cloudpickle` is loaded only for callers that trust the model.
+    (without `env` and `python_version`, which are the same for every flavour). All of it must be JSON, and publishable
+    as it is: `finish` may fail, or not come to its turn before the process ends.
     """
-    load: Callable[[Path, dict[str, Any]], Any]
-    """The model from its directory and its own config in `flavors`."""
+    load: Callable[[Path, Config], Any]
+    """The model from its directory and its own config in `flavors`; also of one that MLflow wrote. Paths in a config
+    come from a file: `reticent.files.inside` refuses those that lead out of the directory."""
+    predict: Callable[[Any, Any, Mapping[str, Any]], Any] | None = None
+    """What a loaded model gives for a DataFrame, an array, a dict of arrays or a list, with params of inference."""
+    imports: Callable[[Path, Config], list[str]] | None = None
+    """What `load` would import or run because a file says so, as "module.name": what a pickle refers to, the classes of
+    custom layers. Read with nothing executed. If there is any, a model is loaded for those only who trust it."""
+    finish: Callable[[Path, Path, dict[str, Any]], dict[str, Any]] | None = None
+    """`finish(saved, finished, flavors)`: what is left to do after `save`, by a process of its own and without haste:
+    write everything that is to be published into the empty directory `finished`, in formats that are safe to open
+    (`reticent.files.share` takes over a file as it is); returns `flavors` as they are then. A function of a module. Only
+    ever given what this process has saved, so it may unpickle. If it raises, what `save` wrote is published."""
+    to_onnx: Callable[[Any, Any], bytes] | None = None
+    """The loaded model as a serialised ONNX model, made for input like an example."""
     priority: int = 0
     """Of several flavours that handle a model the highest is taken: the specific ones above the general ones."""
 
@@ -45,25 +61,23 @@ def register(flavor: Flavor) -> None:
 
 
 def find(model: object) -> Flavor | None:
-    """The flavour for a model, from those registered and the integrations of the frameworks that its class comes from."""
-    for root in roots(type(model)):
+    """The flavour for a model, from those registered and those of the frameworks that its class comes from."""
+    for root in roots(model if isinstance(model, type) else type(model)):
         _load(root)
     fitting = [flavor for flavor in list(_flavors.values()) if flavor.handles(model)]
     return max(fitting, key=lambda flavor: flavor.priority, default=None)
 
 
 def named(names: Iterable[str]) -> Flavor | None:
-    """The first known flavour with one of these names. Loads integrations until one has it."""
-    names = [name for name in names if name != PYTHON_FUNCTION]
+    """The first known flavour with one of these names; the generic one only if it is the only name."""
+    names = list(names)
+    names = [name for name in names if name != PYTHON_FUNCTION] or names
     for name in names:
         _load(name)
         if name in _flavors:
             return _flavors[name]
     for point in _points():
-        try:
-            _load(point)
-        except ImportError:
-            continue  # of another framework, which is not installed here
+        _load(point)
         for name in names:
             if name in _flavors:
                 return _flavors[name]
@@ -76,15 +90,13 @@ def roots(kind: type) -> tuple[str, ...]:
 
 
 def _load(name: str) -> None:
-    if name in _loaded or name in _flavors:
+    if name in _loaded:
         return
     point = _points().get(name)
-    if point is None:
-        return
-    flavor: Flavor | None = point.load().flavor
-    _loaded.add(name)
-    if flavor is not None and flavor.name not in _flavors:
-        register(flavor)
+    if point is not None:
+        _loaded.add(name)
+        flavor: Flavor = point.load()
+        _flavors.setdefault(flavor.name, flavor)
 
 
 @functools.cache

@@ -3,78 +3,122 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reticent import settings
 from reticent.errors import ReticentError
-from reticent.files import safe_relative, sha256_of
-from reticent.models.flavor import named
-from reticent.models.mlmodel import FILE, ModelFile, published_model, runs_code
-from reticent.runlog import ARTIFACTS
+from reticent.files import inside, sha256_of
+from reticent.models.flavor import Flavor, named
+from reticent.models.locate import located, told
+from reticent.models.mlmodel import FILE, ModelFile, PublishedModel, published_model
 
 
 def load_model(uri: str | os.PathLike[str], *, trust: bool = False) -> Any:
-    """The model at `runs:/<run id>/<path>` or in a local directory; of the run id the beginning will do.
+    """The model at a URI: `runs:/<run id>/<path>`, `models:/<name>/<version>`, `models:/<name>@<alias>`, a local
+    directory, or a URL that fsspec knows.
 
-    A model that is stored as a pickle runs code when it is loaded, so it needs `trust=True`. Raises ReticentError if it
-    was not given, if there is no such run or model, if a file of it was changed, or if no installed integration can load it.
+    What is not stored in a safe format runs code when it is loaded, so it needs `trust=True`. Raises ReticentError if
+    it was not given, if there is no such model, if a file of it was changed, or if what it needs is not installed.
     """
-    directory = _directory(uri)
+    with opened(uri) as model:
+        return model.load(trust)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model's files, each as it was published."""
+
+    uri: str
+    directory: Path
+    published: PublishedModel
+    flavor: Flavor
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What MLmodel says under the flavour's name."""
+        return dict(self.published.flavors[self.flavor.name])
+
+    def imports(self) -> list[str]:
+        """What loading would import or run because a file of the model says so."""
+        if self.flavor.imports is None:
+            return []
+        with self._told():
+            return self.flavor.imports(self.directory, self.config)
+
+    def load(self, trust: bool) -> Any:
+        """ReticentError if it needs trust and has none, or cannot be loaded."""
+        imports = self.imports()
+        if imports and not trust:
+            raise told(
+                f"loading the model at {self.uri!r} runs code that its files name: it would import {_listed(imports)}; "
+                "if you trust where it comes from, load it with trust=True"
+            )
+        with self._told():
+            return self.flavor.load(self.directory, self.config)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except ReticentError:
+            raise
+        except ImportError as error:
+            raise told(
+                f"the model at {self.uri!r} needs {error.name or error}, which is not installed here; install what its "
+                f"requirements.txt lists: {', '.join(self._requirements()) or 'nothing, it says'}"
+            ) from error
+        except Exception as error:  # of the framework, or of a file that is not what it should be
+            raise told(
+                f"the model at {self.uri!r} cannot be loaded as {self.flavor.name}: {type(error).__name__}: {error}"
+            ) from error
+
+    def _requirements(self) -> list[str]:
+        try:
+            return (self.directory / "requirements.txt").read_text("utf-8").split("\n")[:-1]
+        except (OSError, UnicodeDecodeError):
+            return []
+
+
+@contextmanager
+def opened(uri: str | os.PathLike[str]) -> Iterator[OpenedModel]:
+    """The model at a URI, checked. ReticentError if there is none, it was changed, or nothing here loads its kind."""
+    with located(uri) as directory:
+        try:
+            text = (directory / FILE).read_text("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            raise told(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise told(f"the file {FILE} at {os.fspath(uri)!r} cannot be read: {error}") from error
+        model = published_model(text)
+        for file in model.files:
+            check(directory, file)
+        flavor = named([*([model.flavor] if model.flavor else []), *model.flavors])
+        if flavor is None or not isinstance(model.flavors.get(flavor.name), dict):
+            known = ", ".join(sorted(map(str, model.flavors))) or "none"
+            raise told(
+                f"no flavor that is known here loads the model at {os.fspath(uri)!r}; it has the flavors: {known}"
+            )
+        yield OpenedModel(os.fspath(uri), directory, model, flavor)
+
+
+def check(directory: Path, file: ModelFile) -> None:
+    """ReticentError if a file is not what was published."""
     try:
-        text = (directory / FILE).read_text("utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        raise _error(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
-    model = published_model(text)
-    if runs_code(model.flavors) and not trust:
-        raise _error(
-            f"the model at {os.fspath(uri)!r} is stored as a pickle, and loading a pickle runs whatever code is in it; "
-            "if you trust where it comes from, load it with load_model(..., trust=True)"
-        )
-    for file in model.files:
-        _check(directory, file)
-    flavor = named([model.flavor, *model.flavors])
-    if flavor is None or flavor.name not in model.flavors:
-        known = ", ".join(sorted(model.flavors))
-        raise ReticentError(
-            f"no installed integration loads a model with the flavors {known}; install the one that does"
-        )
-    return flavor.load(directory, model.flavors[flavor.name])
-
-
-def _directory(uri: str | os.PathLike[str]) -> Path:
-    text = os.fspath(uri)
-    if not text.startswith("runs:/"):
-        return Path(text)
-    run_id, _, path = text.removeprefix("runs:/").strip("/").partition("/")
-    if not run_id or not path:
-        raise _error(f"a model's uri must be runs:/<run id>/<path>, not {text!r}")
-    try:
-        run, within = safe_relative(run_id), safe_relative(path)
-    except ValueError as error:
-        raise _error(f"{text!r} names no model: {error}") from None
-    runs = settings.root(settings.current().settings) / "runs"
-    if not (runs / run).is_dir():
-        from reticent.store import get_run
-
-        run = Path(get_run(run_id).run_id)
-    return runs / run / ARTIFACTS / within
-
-
-def _check(directory: Path, file: ModelFile) -> None:
-    try:
-        digest = sha256_of(directory / safe_relative(file.path))
+        digest = sha256_of(inside(directory, file.path))
     except FileNotFoundError:
-        raise _error(f"the model in {directory} is not complete: {file.path!r} is missing; copy it again") from None
+        raise told(f"the model in {directory} is not complete: {file.path!r} is missing; copy it again") from None
+    except ValueError as error:
+        raise told(f"the model in {directory} is not to be used: {error}") from None
     if digest != file.sha256:
-        raise _error(
+        raise told(
             f"{file.path!r} in {directory} is not the file that was published: its checksum differs; do not use it, "
             "and fetch the model again from where it came from"
         )
 
 
-def _error(message: str) -> ReticentError:
-    """An error that repeats what the caller gave, sealed: it may go to a log."""
-    from reticent.session import current
-
-    return ReticentError(current().seal("warning", message))
+def _listed(imports: Sequence[str]) -> str:
+    shown = ", ".join(imports[:20])
+    return f"{shown} and {len(imports) - 20} more" if len(imports) > 20 else shown

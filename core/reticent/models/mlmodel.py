@@ -31,6 +31,7 @@ class PublishedModel:
     flavor: str
     flavors: dict[str, Any]
     files: list[ModelFile]
+    signature: Mapping[str, Any] | None = None
 
 
 def mlmodel(
@@ -70,7 +71,10 @@ def published_model(text: str) -> PublishedModel:
         flavors = dict(content["flavors"])
         own = (content.get("metadata") or {}).get("reticent") or {"flavor": "", "files": []}
         files = msgspec.convert(own["files"], list[ModelFile])
-        return PublishedModel(str(content.get("model_uuid", "")), str(own["flavor"]), flavors, files)
+        signature = content.get("signature")
+        if signature is not None and not isinstance(signature, dict):
+            raise TypeError("signature")
+        return PublishedModel(str(content.get("model_uuid", "")), str(own["flavor"]), flavors, files, signature)
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReticentError(f"the MLmodel file cannot be understood ({type(error).__name__})") from error
 

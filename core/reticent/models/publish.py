@@ -74,8 +74,8 @@ class _Attempt:
         sealed = self.staging / f"sealed-{uuid.uuid4().hex}"
         files: dict[Path, ModelFile] = {}
         withheld: dict[str, str] = {}
-        for source in _files(self.staging / description.FILES):
-            relative = source.relative_to(self.staging / description.FILES)
+        for source in _files(self.staging / described.directory):
+            relative = source.relative_to(self.staging / described.directory)
             result = self.redactor.seal_file(source, sealed / relative, name=source.name, report=self.report)
             if isinstance(result, WithheldFile):
                 withheld[relative.as_posix()] = result.rule

@@ -8,17 +8,26 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from reticent import artifacts, values
-from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory
+from reticent.files import make_directory
 from reticent.models import description, example
 from reticent.models.description import Description
+from reticent.models.finish import make_private
 from reticent.models.flavor import PYTHON_FUNCTION, Flavor, find
 from reticent.models.requirements import modules
 from reticent.models.signature import signature
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    token: str
+    """For `records.Staged`."""
+    flavor: Flavor
 
 
 def stage(
@@ -30,8 +39,8 @@ def stage(
     signature_outputs: Any = None,
     input_example: Any = None,
     metadata: Mapping[str, Any] | None = None,
-) -> str:
-    """Snapshot a model into the staging of the run in `directory`; the token for `records.Staged`.
+) -> Snapshot:
+    """Snapshot a model into the staging of the run in `directory`.
 
     `signature_inputs` (else `input_example`) and `signature_outputs` are data as the model takes and gives it; of
     `input_example` the first rows are kept. TypeError if no flavour handles the model, OSError if the disk is full.
@@ -52,15 +61,15 @@ def stage(
             flavor.save(model, files),
             signature=signature(input_example if signature_inputs is None else signature_inputs, signature_outputs),
             example=example.take(input_example),
+            expected=example.predictions(signature_outputs),
             metadata=values.plain(metadata or {}),
         )
-        for path in files.rglob("*"):
-            path.chmod(PRIVATE_DIRECTORY if path.is_dir() else PRIVATE_FILE)
+        make_private(files)
         description.write(staging, described)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    return token
+    return Snapshot(token, flavor)
 
 
 def _describe(model: Any, flavor: Flavor, flavors: dict[str, Any], **told: Any) -> Description:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from reticent.patching.call import Call
-
-if TYPE_CHECKING:
-    from reticent.models import Flavor
 
 Hook: TypeAlias = Callable[[Call], Generator[None, Any, None]]
 """Runs around a call: once up to its `yield` before, once from there with the result. It never sees the user's errors:
@@ -55,4 +52,3 @@ class Integration:
     requires: str
     patches: tuple[Patch, ...]
     options: type[Options] = Options
-    flavor: Flavor | None = None

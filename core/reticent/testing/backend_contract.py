@@ -304,6 +304,7 @@ def every_record() -> list[SealedRecord]:
             profile=sealed("{}"),
         ),
         records.Model(time=time, path=sealed("model"), flavor="sklearn", mlmodel=text, size=10),
+        records.ModelTried(time=time, path=sealed("model"), outcome="equal", detail=text),
         records.Console(time=time, stream="stderr", text=text),
         records.Redaction(time=time, channel="param", rule="key", action="mask", count=2),
         records.Warned(time=time, kind=text, message=text),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reticent import autologging, closing, guard, pictures, run, session, settings
+from reticent import aside, autologging, closing, guard, run, session, settings
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
         patch.setenv("RETICENT_BACKENDS", backends)
         patch.setenv("RETICENT_CAPTURE", '{"git": false}')
         patch.setattr(guard, "strict", True)
-        patch.setattr(pictures, "child_command", _no_child)
+        patch.setattr(aside, "child_command", _no_child)
         patch.setattr(guard, "_told", set())
         settings.reset()
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from reticent.patching import Integration, Options, Patch
 from reticent_integrations.sklearn import crossval, later, threads
 from reticent_integrations.sklearn.fit import fit
-from reticent_integrations.sklearn.flavor import flavor
 
 
 class SklearnOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,7 +32,6 @@ integration = Integration(
         Patch("sklearn.utils.parallel:_FuncWrapper.__call__", threads.work, transparent=True),
     ),
     options=SklearnOptions,
-    flavor=flavor,
 )
 
-__all__ = ["SklearnOptions", "flavor", "integration"]
+__all__ = ["SklearnOptions", "integration"]

@@ -63,7 +63,6 @@ integration = Integration(
         Patch("xgboost.sklearn:train", train),
     ),
     options=XGBoostOptions,
-    flavor=flavor,
 )
 
 

@@ -113,7 +113,7 @@ class RunDirectory:
         return publish(self.path, staged, self.redactor, self.report)
 
     def log(self, model: Any, path: str = "model", **options: Any) -> list[SealedRecord]:
-        return self.publish(self.staged(stage(self.path, model, **options), path))
+        return self.publish(self.staged(stage(self.path, model, **options).token, path))
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ def test_a_model_is_published_with_a_record_for_each_file(run, data):
     X, y = data
     token = stage(
         run.path, LogisticRegression().fit(X, y), input_example=X, signature_outputs=y, metadata={"team": "red"}
-    )
+    ).token
     records = run.publish(run.staged(token))
 
     assert artifacts(run) == {f"model/{name}" for name in FILES}
@@ -82,7 +82,7 @@ def test_published_files_are_their_owner_s_only(run, data):
 
 def test_another_process_publishes_without_the_framework(run, data):
     X, y = data
-    token = stage(run.path, LogisticRegression().fit(X, y), input_example=X)
+    token = stage(run.path, LogisticRegression().fit(X, y), input_example=X).token
     program = f"""
 import sys
 for name in ("sklearn", "numpy", "pandas", "scipy"):
@@ -110,7 +110,7 @@ print(len(publish(Path({str(run.path)!r}), staged, redactor, Report())))
 def test_a_model_with_a_secret_in_its_pickle_is_withheld_whole(run, data):
     model = LogisticRegression().fit(*data)
     model.note_ = f"from {SECRET}"
-    token = stage(run.path, model, input_example=data[0])
+    token = stage(run.path, model, input_example=data[0]).token
     records = run.publish(run.staged(token))
 
     assert [(type(record), record.path, record.staged) for record in records] == [(Withheld, "model/model.pkl", token)]
@@ -170,7 +170,7 @@ class Cut(BaseException):
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("cut", range(1, 15))
 def test_publishing_that_was_cut_off_is_done_again(run, data, monkeypatch, cut, done):
-    token = stage(run.path, LogisticRegression().fit(*data), input_example=data[0])
+    token = stage(run.path, LogisticRegression().fit(*data), input_example=data[0]).token
     steps = 0
 
     rename = os.replace
@@ -196,7 +196,7 @@ def test_publishing_that_was_cut_off_is_done_again(run, data, monkeypatch, cut, 
 
 
 def test_records_that_did_not_reach_the_log_are_made_again(run, data):
-    token = stage(run.path, LogisticRegression().fit(*data), input_example=data[0])
+    token = stage(run.path, LogisticRegression().fit(*data), input_example=data[0]).token
     records = run.publish(run.staged(token))
     assert without_time(run.publish(run.staged(token))) == without_time(records)
 
@@ -207,7 +207,7 @@ def test_a_snapshot_that_is_gone_gives_no_records(run, data):
 
 
 def test_half_a_snapshot_is_none(run, data):
-    token = stage(run.path, LogisticRegression().fit(*data))
+    token = stage(run.path, LogisticRegression().fit(*data)).token
     (run.path / "staging" / token / "reticent-model.json").unlink()
     assert run.publish(run.staged(token)) == []
     assert artifacts(run) == set()

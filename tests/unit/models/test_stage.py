@@ -42,7 +42,7 @@ def test_the_snapshot_is_of_the_model_as_it_was(run, data):
     import pickle
 
     model = LogisticRegression().fit(*data)
-    token = stage(run.path, model)
+    token = stage(run.path, model).token
     model.coef_[:] = 0
     kept = pickle.loads((run.path / "staging" / token / "model/model.pkl").read_bytes())
     assert kept.coef_.any()
@@ -58,7 +58,7 @@ def test_the_specific_flavor_wins(data):
 
 def test_a_lambda_is_pickled_by_value(run, data):
     model = make_pipeline(FunctionTransformer(lambda X: X * 2), LogisticRegression()).fit(*data)
-    described = description(run, stage(run.path, model))
+    described = description(run, stage(run.path, model).token)
     assert described["flavors"]["sklearn"]["serialization_format"] == "cloudpickle"
     assert described["modules"]["cloudpickle"] == metadata.version("cloudpickle")
 
@@ -70,7 +70,7 @@ def test_a_flavor_comes_from_the_entry_point_named_like_the_framework(monkeypatc
     class Point:
         def load(self) -> Any:
             loads.append(1)
-            return type("Integration", (), {"flavor": own})
+            return own
 
     monkeypatch.setattr(flavor, "_points", lambda: {Odd.__module__.partition(".")[0]: Point(), "other": None})
     assert find(Odd()) is own
@@ -84,13 +84,13 @@ def test_a_flavor_is_found_by_name_although_its_entry_point_has_another(monkeypa
 
     class Point:
         def load(self) -> Any:
-            return type("Integration", (), {"flavor": own})
+            return own
 
-    class Missing:
+    class Other:
         def load(self) -> Any:
-            raise ImportError("not installed here")
+            return Flavor("other", lambda model: False, lambda model, path: {}, lambda path, config: None)
 
-    monkeypatch.setattr(flavor, "_points", lambda: {"absent": Missing(), "torch": Point()})
+    monkeypatch.setattr(flavor, "_points", lambda: {"other": Other(), "torch": Point()})
     assert flavor.named(["pytorch"]) is own
     assert flavor.named(["unknown"]) is None
 

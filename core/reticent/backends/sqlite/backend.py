@@ -26,6 +26,7 @@ from reticent.records import (
     Lost,
     MetricBlock,
     Model,
+    ModelTried,
     Param,
     Redaction,
     Reference,
@@ -232,6 +233,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Withheld: ("withheld", ("path", "rule")),
     Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
     Model: ("model", ("path", "flavor", "mlmodel", "size")),
+    ModelTried: ("model_tried", ("path", "outcome", "detail")),
     Delivery: ("delivery", ("backend", "state", "delivered", "rejected", "error")),
     Console: ("console", ("stream", "text")),
     Redaction: ("redaction", ("channel", "rule", "action", "confidence", "count")),
@@ -251,5 +253,6 @@ _STORE: dict[type, Callable[[SqliteBackend, int, Any], None]] = {
     Withheld: SqliteBackend._store_row,
     Dataset: SqliteBackend._store_row,
     Model: SqliteBackend._store_row,
+    ModelTried: SqliteBackend._store_row,
     Delivery: SqliteBackend._store_row,
 }

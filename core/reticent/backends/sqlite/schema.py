@@ -10,7 +10,7 @@ Times are seconds since the epoch. A NaN is stored as NULL, which SQLite makes o
     latest_metric   per run and key: the last point (by step, then time), the smallest and the largest value
     artifact        files; the content is `blobs/<first two digits>/<sha256>` beside the database
     console         what the process wrote to stdout and stderr, in batches of whole lines
-    dataset, model, redaction, warning, loss, delivery, withheld, reference   as in reticent.records
+    dataset, model, model_tried, redaction, warning, loss, delivery, withheld, reference   as in reticent.records
 """
 
 from __future__ import annotations
@@ -128,6 +128,12 @@ MIGRATIONS = (
         stream TEXT NOT NULL, text TEXT NOT NULL,
         PRIMARY KEY (run, writer, place)
     );
+    """,
+    """
+    CREATE TABLE model_tried (
+        run INTEGER NOT NULL, path TEXT NOT NULL, time REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL,
+        PRIMARY KEY (run, path)
+    ) WITHOUT ROWID;
     """,
 )
 """Script n brings a database from version n to n + 1 (`PRAGMA user_version`)."""

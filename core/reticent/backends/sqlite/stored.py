@@ -27,6 +27,7 @@ from reticent.records import (
     Lost,
     Metric,
     Model,
+    ModelTried,
     Record,
     Redaction,
     Reference,
@@ -175,6 +176,10 @@ class StoredRun:
 
     def models(self) -> list[Model]:
         return self._records(Model, "time, path")
+
+    def tried_models(self) -> list[ModelTried]:
+        """What came of loading the models again, of those that were tried."""
+        return self._records(ModelTried, "time, path")
 
     def console(self) -> list[Console]:
         """What the process wrote to its console, if that was kept: batches of whole lines, in their order."""

@@ -1,0 +1,59 @@
+"""What follows a snapshot of a model, none of which training waits for: it is finished, sealed and tried."""
+
+from __future__ import annotations
+
+import time
+
+from reticent.filing import Filing
+from reticent.models import description, trial
+from reticent.models.description import Description
+from reticent.models.finish import finish
+from reticent.models.stage import Snapshot
+from reticent.records import ModelTried
+from reticent.runlog import ARTIFACTS, STAGING
+from reticent_redact import SealedText
+
+FINISHING = "finishing a model"
+MOST_TRIALS = 15
+"""So many models may wait to be tried, after a lot of short trainings in a row."""
+
+
+def file_model(filing: Filing, snapshot: Snapshot, path: SealedText) -> None:
+    """Note a snapshot in the log of its run, and have the rest done in the background."""
+    session, recorder = filing.recorder.session, filing.recorder
+    staging = filing.directory / STAGING / snapshot.token
+    staged = filing.note(snapshot.token, path, "model")
+
+    def finish_it() -> None:
+        try:
+            finish(session.aside, staging, snapshot.flavor)
+        finally:
+            filing.in_background("sealing a model", seal_it)
+
+    def seal_it() -> None:
+        described = description.read(staging)
+        if not filing.seal(staged) or session.trials.pending() >= MOST_TRIALS:
+            return
+        if 0 < _size(filing, path) <= session.settings.try_models_mb * 1e6:
+            session.trials.submit("trying a model", lambda: _try(filing, described, path), recorder.report)
+
+    if snapshot.flavor.finish is None:
+        filing.in_background("sealing a model", seal_it)
+    else:
+        session.aside_work.submit(FINISHING, finish_it, recorder.report)
+
+
+def _try(filing: Filing, described: Description, path: SealedText) -> None:
+    session = filing.recorder.session
+    try:
+        result = trial.attempt(session.trial_aside, str(filing.directory / ARTIFACTS / path), described)
+    except OSError:  # no other process can be had, and here it might do anything
+        return
+    if session.ending:  # it was cut off
+        return
+    detail = filing.recorder.seal("warning", result.detail)
+    filing.recorder.append(ModelTried(time=time.time(), path=path, outcome=result.outcome, detail=detail))
+
+
+def _size(filing: Filing, path: SealedText) -> int:
+    return sum(file.stat().st_size for file in (filing.directory / ARTIFACTS / path).rglob("*") if file.is_file())

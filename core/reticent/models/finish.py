@@ -1,0 +1,54 @@
+"""What is left to do with a model that was saved in a hurry: rewriting it in a format that is safe to open.
+
+Done aside, from the files of a snapshot, by the process that took it: only of that one is it known what is in them.
+Where it fails, or the process ends before, the model is published as it was saved.
+"""
+
+from __future__ import annotations
+
+import shutil
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+
+from reticent.aside import Aside
+from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory
+from reticent.models import description
+from reticent.models.flavor import Flavor
+
+TIMEOUT_S = 900.0
+"""Models of gigabytes take minutes."""
+
+
+def finish(aside: Aside, staging: Path, flavor: Flavor) -> None:
+    """Have the rest done of a model in a run's staging. Raises what `flavor.finish` raises, after which all is as before."""
+    if flavor.finish is None:
+        return
+    function = flavor.finish
+    try:
+        aside.call(_finish_named, function.__module__, function.__qualname__, str(staging), timeout_s=TIMEOUT_S)
+    except OSError:  # no other process can do it
+        _finish(flavor.finish, staging)
+
+
+def _finish_named(module: str, name: str, staging: str) -> str:
+    _finish(getattr(import_module(module), name), Path(staging))
+    return ""
+
+
+def _finish(function: description.Finish, staging: Path) -> None:
+    described = description.read(staging)
+    saved, finished = staging / described.directory, staging / "finished"
+    shutil.rmtree(finished, ignore_errors=True)
+    make_directory(finished)
+    flavors = function(saved, finished, described.flavors)
+    make_private(finished)
+    # From here on, and not before, the other directory is the model.
+    description.write(staging, msgspec.structs.replace(described, flavors=flavors, directory=finished.name))
+    shutil.rmtree(saved)
+
+
+def make_private(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        path.chmod(PRIVATE_DIRECTORY if path.is_dir() else PRIVATE_FILE)

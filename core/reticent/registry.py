@@ -1,0 +1,94 @@
+"""Registered models: names for the versions of a model, and aliases for versions.
+
+A version is a file `<root>/models/<name>/<number>.json`, made once and never changed; an alias is a file
+`<root>/models/<name>/@<alias>` with a number in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import msgspec
+
+from reticent import settings
+from reticent.errors import ReticentError
+from reticent.files import make_directory, open_private, write_private
+
+_NAME = re.compile(r"[^/\\@:\0]{1,200}")
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    version: int
+    source: str
+    """The URI of the model."""
+    time: float
+
+
+def register_model(uri: str | os.PathLike[str], name: str) -> ModelVersion:
+    """Make the model at `uri` the next version of the registered model `name`. ReticentError for a name that is none."""
+    directory = _directory(name)
+    make_directory(directory)
+    source = os.fspath(uri)
+    if "://" not in source and not source.startswith(("runs:/", "models:/")):
+        source = os.path.abspath(source)
+    number = max(_versions(directory), default=0) + 1
+    while True:
+        made = ModelVersion(name=name, version=number, source=source, time=time.time())
+        try:
+            descriptor = open_private(directory / f"{number}.json", os.O_WRONLY | os.O_EXCL)
+        except FileExistsError:  # another process was faster
+            number += 1
+            continue
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(made))
+        return made
+
+
+def set_alias(name: str, alias: str, version: int) -> None:
+    """Have `models:/<name>@<alias>` mean this version from now on. ReticentError if there is no such version."""
+    directory = _directory(name)
+    if version not in _versions(directory):
+        raise ReticentError(f"the registered model {name!r} has no version {version}")
+    write_private(directory / f"@{_checked(alias)}", str(version).encode())
+
+
+def source(reference: str) -> str:
+    """The URI behind `<name>/<version>` or `<name>@<alias>`. ReticentError if nothing is registered so."""
+    name, slash, number = reference.partition("/")
+    if slash:
+        if not number.isdecimal():
+            raise ReticentError(f"a version is a number, as in models:/{name}/3, not {number!r}")
+        version = int(number)
+    else:
+        name, at, alias = reference.partition("@")
+        if not at:
+            raise ReticentError(f"which version? models:/{name}/<number> or models:/{name}@<alias>")
+        try:
+            version = int((_directory(name) / f"@{_checked(alias)}").read_text())
+        except FileNotFoundError:
+            raise ReticentError(f"the registered model {name!r} has no alias {alias!r}") from None
+    directory = _directory(name)
+    try:
+        data = (directory / f"{version}.json").read_bytes()
+    except FileNotFoundError:
+        known = ", ".join(map(str, sorted(_versions(directory)))) or "none"
+        raise ReticentError(f"the registered model {name!r} has no version {version}; it has: {known}") from None
+    return msgspec.json.decode(data, type=ModelVersion).source
+
+
+def _directory(name: str) -> Path:
+    return settings.root(settings.current().settings) / "models" / _checked(name)
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name) or name in (".", ".."):
+        raise ReticentError(f"{name!r} cannot be a name here: it needs 1 to 200 characters, and none of / \\ @ :")
+    return name
+
+
+def _versions(directory: Path) -> list[int]:
+    return [int(path.stem) for path in directory.glob("*.json") if path.stem.isdecimal()]
