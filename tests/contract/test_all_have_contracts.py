@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reticent.testing import BackendContract, IntegrationContract
+from reticent.testing import BackendContract, FlavorContract, IntegrationContract
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 PROJECT = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 POINTS = [
     (group, value)
-    for group in ("reticent.integrations", "reticent.backends")
+    for group in ("reticent.integrations", "reticent.flavors", "reticent.backends")
     for value in PROJECT["entry-points"][group].values()
 ]
 
@@ -30,13 +30,12 @@ def test_what_is_registered_has_a_contract_test(group: str, value: str) -> None:
     registered = getattr(import_module(module), name)
     contract, attribute = {
         "reticent.integrations": (IntegrationContract, "integration"),
+        "reticent.flavors": (FlavorContract, "flavor"),
         "reticent.backends": (BackendContract, "backend"),
     }[group]
     tested = []
-    for path in HERE.glob("test_*_contract.py"):
+    for path in [*HERE.glob("test_*_contract.py"), *HERE.glob("test_*_flavor.py")]:
         found = vars(import_module(f"tests.contract.{path.stem}")).values()
         classes = [one for one in found if isinstance(one, type) and issubclass(one, contract) and one is not contract]
         tested += [getattr(one, attribute) for one in classes if one.__name__.startswith("Test")]
-    assert registered in tested, (
-        f"{value} has no class in tests/contract/test_*_contract.py that inherits {contract.__name__}"
-    )
+    assert registered in tested, f"{value} has no class in tests/contract/ that inherits {contract.__name__}"

@@ -65,6 +65,9 @@ def find(model: object) -> Flavor | None:
     for root in roots(model if isinstance(model, type) else type(model)):
         _load(root)
     fitting = [flavor for flavor in list(_flavors.values()) if flavor.handles(model)]
+    if not fitting:
+        _load(PYTHON_FUNCTION)
+        fitting = [flavor for flavor in _flavors.values() if flavor.name == PYTHON_FUNCTION and flavor.handles(model)]
     return max(fitting, key=lambda flavor: flavor.priority, default=None)
 
 

@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from reticent.files import inside
 from reticent.models import Flavor
+from reticent.models.flavor import Config
 
 
 def _save(model: Any, directory: Path) -> dict[str, Any]:
@@ -28,13 +30,21 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
     }
 
 
-def _load(directory: Path, config: Mapping[str, Any]) -> Any:
-    module, _, name = config["model_class"].rpartition(".")
+def _load(directory: Path, config: Config) -> Any:
+    module, _, name = config.get("model_class", "xgboost.core.Booster").rpartition(".")
     if module.partition(".")[0] != "xgboost":
         raise ValueError(f"not a class of XGBoost: {config['model_class']}")
     model = getattr(import_module(module), name)()
-    model.load_model(directory / config["data"])
+    model.load_model(inside(directory, config["data"]))
     return model
+
+
+def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
+    import xgboost
+
+    if isinstance(model, xgboost.Booster):
+        return model.predict(xgboost.DMatrix(data), **params)
+    return model.predict(data, **params)
 
 
 def _is_xgboost(model: object) -> bool:
@@ -43,4 +53,4 @@ def _is_xgboost(model: object) -> bool:
 
 
 # XGBoost's estimators are scikit-learn's too: theirs is the general flavour.
-flavor = Flavor("xgboost", handles=_is_xgboost, save=_save, load=_load, priority=10)
+flavor = Flavor("xgboost", handles=_is_xgboost, save=_save, load=_load, predict=_predict, priority=10)
