@@ -98,7 +98,10 @@ def _load(name: str) -> None:
     point = _points().get(name)
     if point is not None:
         _loaded.add(name)
-        flavor: Flavor = point.load()
+        try:
+            flavor: Flavor = point.load()
+        except ImportError:
+            return  # what it needs is not installed here
         _flavors.setdefault(flavor.name, flavor)
 
 

@@ -80,7 +80,7 @@ class FlavorContract:
             return False
         return True
 
-    def change(self, model: Any) -> bool:
+    def change(self, model: Any) -> bool:  # noqa: ARG002 - for those who inherit it
         """Change what a model gives, in place, as further training does; whether that can be done."""
         return False
 
@@ -210,7 +210,6 @@ class FlavorContract:
             (directory / FILE).write_text(yaml.safe_dump({**content, "flavors": {self.flavor.name: led}}))
             with pytest.raises(ReticentError):
                 load_model(directory, trust=True)
-                pytest.fail(f"{name} led out of the directory")
 
     def test_handling_imports_no_framework(self) -> None:
         code = f"""
@@ -221,7 +220,8 @@ for point in flavor._points():
 assert find(object()) is None or find(object()).name == "python_function"
 assert {self.module!r} not in sys.modules, "imported"
 """
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603 - the code above
         assert done.returncode == 0, done.stderr
 
 
