@@ -191,7 +191,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "in the bytes of an array": (wrapped(HIDDEN, b"."), "joblib.numpy_pickle.NumpyArrayWrapper"),
     "behind an array": (wrapped(b"numbers!", HIDDEN), "os.system"),
     "cut off": (SYSTEM, "os.system"),
-    "a frame that hides a second pickle's end": (b"\x95\x05" + b"\0" * 7 + b"N." + b"\x8c\x80N" + HIDDEN, "?"),
+    "a frame that hides a second pickle": (
+        b"\x95\x04" + b"\0" * 7 + b"N.\x8c" + bytes([len(HIDDEN)]) + HIDDEN + b".",
+        "?",
+    ),
     "an array that is made otherwise": (CLASS + short("x") + b"\x85R.", "?"),
     "an array by another name": (short("joblib") + short("numpy_pickle.NumpyArrayWrapper") + b"\x93)\x81.", "?"),
     "arrays in other files": (short("joblib.numpy_pickle") + short("NDArrayWrapper") + b"\x93)\x81.", "?"),
@@ -248,7 +251,7 @@ CHANGED = {
         dtype=b"cnumpy\ndtype\n" + short("V8") + b"\x89\x88\x87R(K\x03" + short("|") + b"NNNK\x40" + b"K\x01K\x00tb"
     ),
     "a computed dtype": state(dtype=b"cnumpy\nfloat64\n"),
-    "another state before": b"}" + short("order") + short("C") + b"sb" + state(),
+    "a second array of one wrapper": state() + b"\x01\xff" + ARRAY[:8].tobytes() + b"0h\x01" + state(),
 }
 
 
