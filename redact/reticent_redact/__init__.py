@@ -2,6 +2,7 @@
 
 from reticent_redact.files import SealedFile, Withheld
 from reticent_redact.found import UNSCANNED
+from reticent_redact.imports import pickle_imports
 from reticent_redact.logs import install_logging_filter
 from reticent_redact.patterns import PatternError, UserRule
 from reticent_redact.policy import Action, Match, Policy
@@ -23,4 +24,5 @@ __all__ = [
     "UserRule",
     "Withheld",
     "install_logging_filter",
+    "pickle_imports",
 ]

@@ -7,6 +7,7 @@ over.
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import pickletools
@@ -119,6 +120,12 @@ class Machine:
         followed = [{key: plain(item)} for key, item in pairwise(self._stack) if type(key) is str]
         return listed([*self._stack, *followed])
 
+    def _protocol(self, number: int) -> None:
+        pass
+
+    def _frame(self, size: int) -> None:
+        pass
+
     def _long_number(self) -> None:
         self._from.skip(self._from.number(4))
         self._push(None)
@@ -191,8 +198,8 @@ class Machine:
 
     def _quoted(self) -> None:
         """The text of Python 2 in protocol 0: as its source has it."""
-        content = self._from.line().strip()[1:-1].decode("latin-1")
-        self._keep(content.encode("latin-1").decode("unicode_escape"))
+        content, _ = codecs.escape_decode(self._from.line().strip()[1:-1])
+        self._keep(content.decode("latin-1"))
 
     # Containers.
 
@@ -257,11 +264,18 @@ class Machine:
     # Objects.
 
     def _global(self) -> None:
-        self._push(Global(f"{self._from.line().decode('latin-1')} {self._from.line().decode('latin-1')}"))
+        module, name = self._from.line(), self._from.line()
+        self._name(module.decode("utf-8", "replace"), name.decode("utf-8", "replace"))
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
+        self._name(module, name)
+
+    def _name(self, module: Any, name: Any) -> None:
         self._push(Global(f"{module} {name}"))
+
+    def _extension(self, code: int) -> None:  # noqa: ARG002 - for who knows what is registered
+        self._push(Object(None))
 
     def _reduce(self) -> None:
         arguments, of = self._pop(), self._pop()
@@ -308,13 +322,13 @@ class Machine:
         target = self._stack[-1]
         if type(target) is Object:
             target.append(plain(state))
-            if target.of.endswith(" NumpyArrayWrapper"):
+            if target.of.endswith(" NumpyArrayWrapper") and not self._around:
                 self._pass_array(state)
             else:
                 self._name_columns()
         elif type(target) is Dtype and type(state) is tuple:
             if len(state) > 7 and type(state[7]) is int and state[7] & 1:
-                self._stack[-1] = dtype_of(("O8",))  # a structured one in which there are objects
+                target.letter = "O"  # also of a structured one in which there are objects
             elif len(state) > 4:
                 describe(target, state)
                 self._charge(len(target.fields))
@@ -405,9 +419,9 @@ class Machine:
             "BINPUT": lambda: self._put(read(1)[0]),
             "LONG_BINPUT": lambda: self._put(number(4)),
             "MEMOIZE": lambda: self._put(len(self._memo)),
-            "EXT1": lambda: (read(1), push(Object(None))),
-            "EXT2": lambda: (read(2), push(Object(None))),
-            "EXT4": lambda: (read(4), push(Object(None))),
+            "EXT1": lambda: self._extension(number(1)),
+            "EXT2": lambda: self._extension(number(2)),
+            "EXT4": lambda: self._extension(number(4)),
             "GLOBAL": self._global,
             "STACK_GLOBAL": self._stack_global,
             "REDUCE": self._reduce,
@@ -416,8 +430,8 @@ class Machine:
             "OBJ": self._old_object,
             "NEWOBJ": self._new,
             "NEWOBJ_EX": self._new_with_keywords,
-            "PROTO": lambda: read(1),
-            "FRAME": lambda: read(8),
+            "PROTO": lambda: self._protocol(number(1)),
+            "FRAME": lambda: self._frame(number(8)),
             "STOP": self._stop,
             "PERSID": lambda: self._persistent(line().decode("latin-1")),
             "BINPERSID": lambda: self._persistent(self._pop()),
