@@ -22,13 +22,16 @@ _EMPTY = {
 def enforce_columns(data: Any, specs: list[Spec]) -> Any:
     """A DataFrame with the columns of the signature in its order, each of its type, and no others."""
     frame = table(data, specs)
-    places = [_place(frame, index, spec) for index, spec in enumerate(specs)]
+    places = _places(frame, specs)
     missing = [spec["name"] for spec, place in zip(specs, places, strict=True) if place is None and _required(spec)]
     if missing:
         raise SchemaError(f"the model needs the columns {missing}, which the data does not have")
     found = [(place, spec) for place, spec in zip(places, specs, strict=True) if place is not None]
     suited = frame.iloc[:, [place for place, _ in found]]
+    dtypes = list(frame.dtypes)
     for index, (place, spec) in enumerate(found):
+        if spec["type"] in NUMPY and dtypes[place] == NUMPY[spec["type"]]:
+            continue
         given = frame.iloc[:, place]
         column = _column(given, spec, _where(spec, index))
         if column is not given:
@@ -56,19 +59,25 @@ def _where(spec: Spec, index: int) -> str:
     return f"the column {spec['name']!r}" if spec.get("name") is not None else f"the column number {index + 1}"
 
 
-def _place(frame: Any, index: int, spec: Spec) -> int | None:
-    """Where the column of a signature is in a DataFrame: by its name, or if it has none by its number."""
-    name = spec.get("name")
-    if name is None:
-        if index >= len(frame.columns):
-            raise SchemaError(f"the model needs more columns than the {len(frame.columns)} that the data has")
-        return index
+def _places(frame: Any, specs: list[Spec]) -> list[int | None]:
+    """Where the columns of a signature are in a DataFrame: by their names, or if they have none by their numbers."""
+    if specs[0].get("name") is None:
+        if len(frame.columns) < len(specs):
+            raise SchemaError(f"the model takes {len(specs)} columns, but the data has {len(frame.columns)}")
+        return list(range(len(specs)))
     # Exactly first: a number and its text may be two columns.
-    places = [i for i, label in enumerate(frame.columns) if type(label) is type(name) and label == name]
-    places = places or [i for i, label in enumerate(frame.columns) if str(label) == str(name)]
-    if len(places) > 1:
-        raise SchemaError(f"the data has {len(places)} columns {name!r}, of which the model needs one")
-    return places[0] if places else None
+    exact: dict[Any, list[int]] = {}
+    by_text: dict[str, list[int]] = {}
+    for index, label in enumerate(frame.columns):
+        exact.setdefault((type(label), label), []).append(index)
+        by_text.setdefault(str(label), []).append(index)
+    places: list[int | None] = []
+    for name in (spec["name"] for spec in specs):
+        found = exact.get((type(name), name)) or by_text.get(str(name)) or []
+        if len(found) > 1:
+            raise SchemaError(f"the data has {len(found)} columns {name!r}, of which the model needs one")
+        places.append(found[0] if found else None)
+    return places
 
 
 def _label(label: Any, spec: Spec) -> Any:
@@ -108,7 +117,7 @@ def _scalars(column: Any, spec: Spec, where: str) -> Any:
 
 def _numbers(column: Any, spec: Spec, where: str) -> Any:
     kind, dtype = spec["type"], column.dtype
-    if column.hasnans and kind in LIMITS and not _required(spec):
+    if kind in LIMITS and not _required(spec) and column.hasnans:
         # Whole numbers with gaps are floats in pandas.
         _numbers(column.dropna(), spec, where)
         return column

@@ -164,7 +164,7 @@ REFUSED_BY_BOTH = {
     "texts for a tensor": (np.array(["a"]), [tensor("float64", [-1])], "tensor of str"),
     "a missing input": ({"b": np.ones(1)}, [tensor("float64", [-1], "a")], r"inputs \['a'\]"),
     "one array for two inputs": (np.ones(2), [tensor("float64", [-1], "a"), tensor("float64", [-1], "b")], "a dict"),
-    "too few columns": ([[1]], [{"type": "long"}, {"type": "long"}], "takes|more columns"),
+    "too few columns": ([[1]], [{"type": "long"}, {"type": "long"}], "takes 2 columns, but the data has 1"),
 }
 
 
