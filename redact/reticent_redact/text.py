@@ -19,6 +19,7 @@ from reticent_redact.literals import WINDOW, Literals
 from reticent_redact.markers import MARKER
 from reticent_redact.patterns import Patterns
 from reticent_redact.rules import RULES
+from reticent_redact.rules.forms import begins_word
 from reticent_redact.rules.rule import Confidence, Rule
 
 UNSCANNED_RULE = "unscanned"
@@ -191,7 +192,11 @@ def _table(rules: tuple[Rule, ...], of_keys: frozenset[str]) -> tuple[Literals, 
         for literal in rule.literals:
             tried.setdefault(literal, []).append((number, rule))
     literals = sorted(of_keys.union(tried))
-    return Literals(literals), [(tuple(tried.get(literal, ())), literal in of_keys) for literal in literals]
+    table = [(tuple(tried.get(literal, ())), literal in of_keys) for literal in literals]
+    of_words = {
+        number for number, (of, is_key) in enumerate(table) if not is_key and all(begins_word(rule) for _, rule in of)
+    }
+    return Literals(literals, of_words=of_words), table
 
 
 def replace(text: str, spans: Iterable[tuple[Span, str]], start: int, end: int) -> str:
