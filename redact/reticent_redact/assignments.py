@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from reticent_redact import names, plausible
+from reticent_redact import names, plausible, vocabulary
 from reticent_redact.heads import FIELD, IN_TWO, Head, head, key_at
 from reticent_redact.later import later
 
@@ -318,7 +318,7 @@ def _place_in_query(text: str, at: int, verdict: names.Verdict) -> tuple[int, in
 def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
     """What stands where a secret key may; `more` is what a policy's keys contain."""
     found: dict[str, None] = {case: None for word in more for case in _cases(word)}
-    for sequence in names.SECRET:
+    for sequence in vocabulary.SECRET:
         for joined in {"".join(sequence), "_".join(sequence), "-".join(sequence), ".".join(sequence)}:
             found.update(dict.fromkeys(_cases(joined)))
         found["".join((sequence[0], *(word.capitalize() for word in sequence[1:])))] = None
@@ -331,7 +331,7 @@ def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
     found.update(dict.fromkeys(("APIkey", "APIKey", "API Key", "PASSword", "passWORD", "pASSWORD")))
     found.update(dict.fromkeys(end for word in ("sword", "asswd", "ecret", "i_key") for end in _odd_cases(word)))
     found.update(dict.fromkeys(f"{begin}word" for begin in _odd_cases("pass")))
-    for word in names.MAYBE:
+    for word in vocabulary.MAYBE:
         for case in _cases(word):
             found.update(dict.fromkeys(case + tail for tail in _AFTER_BARE))
             for quote in ('"', "'", '\\"'):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reticent_redact import names
+from reticent_redact import names, vocabulary
 from reticent_redact.later import later
 
 _KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
@@ -150,7 +150,7 @@ def head(text: str, start: int, end: int) -> Head:
         at, doubtful = found.end(), True
     elif kind == "call":
         called = key.rpartition(".")[2]
-        if _SETTER.match(called) or ("." in key and tuple(names.words(called)) in names.SECRET):
+        if _SETTER.match(called) or ("." in key and tuple(names.words(called)) in vocabulary.SECRET):
             at, doubtful = found.end(), True
     elif (kind == "block" and _VARIABLE.search(before)) or (
         kind == "argument" and key[0] == "-" and _OFFERS.search(before)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from reticent_redact import names
+from reticent_redact import names, vocabulary
 from reticent_redact.assignments import Assigned, Assignments, key_literals
 from reticent_redact.known import Known, Shape
 from reticent_redact.literals import WINDOW, Literals
@@ -158,7 +158,7 @@ class Scanner:
                 yield from map(_span, assigned)
 
     def _by_foreign_word(self, text: str, windows: list[tuple[int, str]]) -> Iterator[Span]:
-        for word, telling in names.NOT_ASCII.items():
+        for word, telling in vocabulary.NOT_ASCII.items():
             done = 0
             for start, window in windows:
                 at = window.find(word, max(0, done - start)) if telling in window else -1
