@@ -228,6 +228,16 @@ def test_a_secret_in_a_table(tmp_path: Path, kind: str) -> None:
             assert sealed(tmp_path, buffer.getvalue()) == FOUND
 
 
+def test_a_secret_in_a_column_of_arrow(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    for dtype in ("string[pyarrow]", "large_string[pyarrow]"):
+        column = pd.Series(["é", "of no interest", None, VALUE, "b"] * 3, dtype=dtype)
+        for part in (column, column[1:], column[column.notna()]):
+            assert sealed(tmp_path, pickle.dumps(pd.DataFrame({"n": range(len(part)), KEY: part.array}))) == FOUND
+            content = pickle.dumps(pd.DataFrame({"note": part.array, KEY: range(len(part))}))
+            assert isinstance(sealed(tmp_path, content), SealedFile)
+
+
 @pytest.mark.parametrize(
     "value",
     [
