@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from reticent import values
+from reticent.errors import ReticentError
+from reticent.files import inside
 from reticent.models.signature import is_a, is_sparse
 from reticent_redact import Redactor, Report, SealedText
 
@@ -83,6 +86,22 @@ def data(example: Example) -> Any:
         parts = example.data
         return csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=parts["shape"])
     return example.data
+
+
+def stored(directory: Path, info: Mapping[str, Any] | None) -> Example | None:
+    """The example in a published model's directory; None if there is none. ReticentError if it cannot be understood."""
+    if info is None:
+        return None
+    try:
+        content = msgspec.json.decode(inside(directory, str(info["artifact_path"])).read_bytes())
+        if info.get("params"):  # MLflow keeps an example of params with it
+            content = content["inputs"]
+        kind = str(info["type"])
+        if kind == "dataframe":
+            return Example("dataframe", content["data"], content["columns"])
+        return msgspec.convert({"type": kind, "data": content}, Example)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReticentError(f"the model's input example cannot be read ({type(error).__name__})") from error
 
 
 def seal(example: Example | None, redactor: Redactor, report: Report) -> tuple[dict[str, str], dict[str, SealedText]]:
