@@ -107,6 +107,8 @@ def _write(predictions: Any, output: Path | None) -> None:
         typer.echo(text, nl=False)
         return
     try:
+        if not output.absolute().parent.is_dir():
+            raise told(f"{str(output)!r} cannot be written: there is no such directory")
         write_private(output, text.encode())
     except OSError as error:
         raise told(f"{str(output)!r} cannot be written: {error.strerror}") from error
