@@ -128,7 +128,15 @@ def _to_onnx(model: Any, example: Any) -> bytes:
     import skl2onnx
 
     options = {"zipmap": False} if _classifies(model) else None  # else a list of dicts, which no other runtime gives
-    return bytes(skl2onnx.to_onnx(model, example[:1], options=options).SerializeToString())
+    rows = example[:1]
+    try:
+        made = skl2onnx.to_onnx(model, rows, options=options)
+    except Exception:
+        if not hasattr(rows, "columns"):
+            raise
+        # Columns are inputs of their own, which only a model that selects columns takes: any other takes one array.
+        made = skl2onnx.to_onnx(model, rows.to_numpy("float32"), options=options)
+    return bytes(made.SerializeToString())
 
 
 def _classifies(model: Any) -> bool:
