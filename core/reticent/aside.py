@@ -27,6 +27,10 @@ IDLE_S = 60
 _CHILD = "import sys; sys.path[:] = sys.argv[2:]; from reticent.aside import main; main(int(sys.argv[1]))"
 
 
+is_child = False
+"""Whether this process is such a child."""
+
+
 class AsideError(Exception):
     """A function failed in the child, or the child did; says how."""
 
@@ -118,6 +122,8 @@ def child_command(answers: int) -> list[str]:
 
 def main(answers: int) -> None:
     """What the child does: call what its input says, a call a line, and answer each with a line."""
+    global is_child
+    is_child = True
     with suppress(AttributeError, OSError):  # Windows has no priorities of this kind
         os.nice(10)
     while select.select([0], [], [], IDLE_S)[0]:

@@ -33,6 +33,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     expected: Any = None
     """What the model gave for the example, as plain data."""
     metadata: dict[str, Any] = {}
+    imports: list[str] | None = None
+    """What loading it would import or run because its files say so; None if nobody has looked yet."""
     directory: str = FILES
     """The directory with the model; another one since it was finished."""
 

@@ -15,7 +15,8 @@ import msgspec
 from reticent.aside import Aside
 from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory
 from reticent.models import description
-from reticent.models.flavor import Flavor
+from reticent.models.description import Description
+from reticent.models.flavor import Flavor, named
 
 TIMEOUT_S = 900.0
 """Models of gigabytes take minutes."""
@@ -44,9 +45,21 @@ def _finish(function: description.Finish, staging: Path) -> None:
     make_directory(finished)
     flavors = function(saved, finished, described.flavors)
     make_private(finished)
+    done = msgspec.structs.replace(described, flavors=flavors, directory=finished.name)
     # From here on, and not before, the other directory is the model.
-    description.write(staging, msgspec.structs.replace(described, flavors=flavors, directory=finished.name))
+    description.write(staging, msgspec.structs.replace(done, imports=imports(staging, done)))
     shutil.rmtree(saved)
+
+
+def imports(staging: Path, described: Description) -> list[str]:
+    """What loading a staged model would import or run because its files say so."""
+    flavor = named([described.flavor])
+    if described.imports is not None or flavor is None or flavor.imports is None:
+        return described.imports or []
+    try:
+        return flavor.imports(staging / described.directory, described.flavors[flavor.name])
+    except Exception:  # noqa: BLE001 - what reads it is missing in this process; who loads the model looks anyway
+        return []
 
 
 def make_private(directory: Path) -> None:

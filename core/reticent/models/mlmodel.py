@@ -10,7 +10,6 @@ import msgspec
 
 from reticent.errors import ReticentError
 from reticent.models.description import Description
-from reticent.models.flavor import PYTHON_FUNCTION
 
 FILE = "MLmodel"
 
@@ -43,9 +42,12 @@ def mlmodel(
     run_id: str,
     model_uuid: str,
     files: Sequence[ModelFile],
+    imports: Sequence[str],
 ) -> dict[str, Any]:
     """The content of a model's MLmodel file."""
-    own = {"flavor": described.flavor, "files": [msgspec.to_builtins(file) for file in files]}
+    own: dict[str, Any] = {"flavor": described.flavor, "files": [msgspec.to_builtins(file) for file in files]}
+    if imports:
+        own["imports"] = list(imports)  # so that who reads this sees that the model is not safe to open
     content: dict[str, Any] = {
         "artifact_path": path,
         "flavors": described.flavors,
@@ -122,13 +124,3 @@ def yaml_text(content: Any) -> str:
     import yaml
 
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=float("inf")))
-
-
-def runs_code(flavors: Mapping[str, Any]) -> bool:
-    """Whether loading one of these flavours unpickles, which runs whatever code the file brings."""
-    for name, config in flavors.items():
-        if name != PYTHON_FUNCTION and isinstance(config, Mapping):
-            default = "pickle" if "pickled_model" in config else ""
-            if config.get("serialization_format", default) in ("pickle", "cloudpickle"):
-                return True
-    return False

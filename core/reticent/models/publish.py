@@ -23,9 +23,10 @@ from reticent.artifacts import check_token
 from reticent.files import make_directory, safe_relative, write_private
 from reticent.models import description, example
 from reticent.models.description import Description
+from reticent.models.finish import imports
 from reticent.models.mlmodel import FILE as MLMODEL
 from reticent.models.mlmodel import ModelFile, environment_files, mlmodel, published_model, yaml_text
-from reticent.models.requirements import requirements
+from reticent.models.requirements import modules_of, requirements
 from reticent.records import Artifact, Model, SealedRecord, Staged, Withheld
 from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
 from reticent_redact import UNSCANNED, Redactor, Report, SealedText
@@ -86,7 +87,9 @@ class _Attempt:
             return self._withhold(withheld, sealed)
 
         example_info, texts = example.seal(described.example, self.redactor, self.report)
-        for name, content in environment_files(described.python_version, requirements(described.modules)).items():
+        listed = imports(self.staging, described)
+        needed = requirements({**modules_of(listed), **_formats(described), **described.modules})
+        for name, content in environment_files(described.python_version, needed).items():
             texts[name] = self._seal(content)
         for name, text in texts.items():
             if Path(name) not in files:  # else the flavour knows better
@@ -99,6 +102,7 @@ class _Attempt:
             run_id=self.directory.name,
             model_uuid=self.staged.token,
             files=list(files.values()),
+            imports=listed,
         )
         text = self.redactor.seal(config, channel="artifact", report=self.report, render=yaml_text)
         if text == UNSCANNED:
@@ -176,6 +180,12 @@ class _Attempt:
 
 def _files(directory: Path) -> Iterator[Path]:
     return (path for path in sorted(directory.rglob("*")) if path.is_file())
+
+
+def _formats(described: Description) -> dict[str, str]:
+    """The modules that the formats of the files need."""
+    formats = {config.get("serialization_format") for config in described.flavors.values() if isinstance(config, dict)}
+    return {name: "" for name in ("cloudpickle", "skops") if name in formats}
 
 
 def _write(directory: Path, name: str, text: SealedText) -> ModelFile:

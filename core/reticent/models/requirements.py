@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -25,18 +25,23 @@ _LIKELY = {
 }
 
 
-def modules(model: Any, *further: str) -> dict[str, str]:
+def modules(model: Any) -> dict[str, str]:
     """The installed top-level modules that a model needs, with their versions ("" for one that has none).
 
-    They are those of its classes and of its parts' classes, those imported for data, and `further` ones.
+    They are those of its classes and of its parts' classes, and those imported for data.
     """
     found = dict.fromkeys(roots(type(model)))
     if is_a(model, "sklearn.base", "BaseEstimator"):
         for part in model.get_params().values():  # the steps of a pipeline, the estimator inside a search
             found.update(dict.fromkeys(roots(type(part))))
-    found.update(dict.fromkeys(further))
     found.update(dict.fromkeys(name for name in _DATA if name in sys.modules))
     return {name: str(getattr(sys.modules[name], "__version__", "")) for name in sorted(found) if _installed(name)}
+
+
+def modules_of(imports: Iterable[str]) -> dict[str, str]:
+    """The installed top-level modules behind names that a pickle imports."""
+    found = {name.partition(".")[0] for name in imports}
+    return dict.fromkeys(sorted(found & _owners().keys()), "")
 
 
 def requirements(modules: Mapping[str, str]) -> list[str]:

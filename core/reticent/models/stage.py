@@ -78,12 +78,11 @@ def _describe(model: Any, flavor: Flavor, flavors: dict[str, Any], **told: Any) 
         environment = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
         function = {"env": environment, "python_version": python, **flavors[PYTHON_FUNCTION]}
         flavors = {**flavors, PYTHON_FUNCTION: function}
-    pickler = ("cloudpickle",) if flavors[flavor.name].get("serialization_format") == "cloudpickle" else ()
     return Description(
         flavor=flavor.name,
         flavors=flavors,
         utc_time=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f"),
         python_version=python,
-        modules=modules(model, *pickler),
+        modules=modules(model),
         **told,
     )

@@ -1,17 +1,27 @@
-"""How scikit-learn's models are saved and loaded: pickled, by value where a class or function is nowhere to import from."""
+"""How scikit-learn's models are saved and loaded: pickled while training waits, then rewritten in skops' format.
+
+What skops cannot hold, or what is nowhere to import from, stays a pickle: a lambda, a class of a script.
+"""
 
 from __future__ import annotations
 
 import pickle
 import sys
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reticent import aside
+from reticent.files import inside, share
 from reticent.models import Flavor
+from reticent.models.flavor import Config
 from reticent_integrations.sklearn.params import register_secrets
+from reticent_redact import pickle_imports
 
-_FILE = "model.pkl"
+_PICKLE = "model.pkl"
+_SKOPS = "model.skops"
 
 
 def _handles(model: Any) -> bool:
@@ -23,20 +33,99 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
     import sklearn
 
     register_secrets(model)
-    config = {
-        "pickled_model": _FILE,
-        "sklearn_version": sklearn.__version__,
-        "serialization_format": _pickle(model, directory / _FILE),
-        "code": None,
-    }
+    return _flavors(
+        {"sklearn_version": sklearn.__version__, "code": None}, _PICKLE, _pickle(model, directory / _PICKLE), model
+    )
+
+
+def finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, Any]:
+    config = flavors["sklearn"]
+    if config["serialization_format"] == "pickle" and find_spec("skops") is not None:
+        skops_io = _skops_io()
+        model = pickle.loads((saved / _PICKLE).read_bytes())  # noqa: S301 - pickled by this process's parent just now
+        try:
+            skops_io.dump(model, finished / _SKOPS)
+            trusted = skops_io.get_untrusted_types(file=finished / _SKOPS)
+        except Exception:  # noqa: BLE001 - of many kinds, and each says that skops cannot hold this model
+            (finished / _SKOPS).unlink(missing_ok=True)
+        else:
+            return _flavors({**config, "skops_trusted_types": trusted}, _SKOPS, "skops", model)
+    share(saved / _PICKLE, finished / _PICKLE)
+    return flavors
+
+
+def _flavors(config: dict[str, Any], file: str, serialization: str, model: Any) -> dict[str, Any]:
+    own = {"sklearn": {**config, "pickled_model": file, "serialization_format": serialization}}
     if not hasattr(model, "predict"):
-        return {"sklearn": config}
-    function = {"loader_module": "mlflow.sklearn", "model_path": _FILE, "predict_fn": "predict"}
-    return {"sklearn": config, "python_function": function}
+        return own
+    return {**own, "python_function": {"loader_module": "mlflow.sklearn", "model_path": file, "predict_fn": "predict"}}
 
 
-def _load(directory: Path, config: Mapping[str, Any]) -> Any:
-    return pickle.loads((directory / config["pickled_model"]).read_bytes())  # noqa: S301 - asked for by who trusts it
+def _imports(directory: Path, config: Config) -> list[str]:
+    path = inside(directory, config["pickled_model"])
+    if _is_pickle(config):
+        with path.open("rb") as file:
+            return pickle_imports(file)
+    return [name for name in _skops_io().get_untrusted_types(file=path) if not _is_own(name)]
+
+
+def _is_own(name: str) -> bool:
+    """Whether scikit-learn's own code stands behind a name: a class, which is filled with data and not called, or a score.
+
+    skops trusts estimators alone, not what they are made of: trees, splitters, scorers.
+    """
+    module, _, attribute = name.rpartition(".")
+    if not module.startswith("sklearn."):
+        return False
+    found: object = getattr(sys.modules.get(module), attribute, None)  # skops has imported all of scikit-learn
+    return isinstance(found, type) or (callable(found) and module.startswith("sklearn.metrics."))
+
+
+def _load(directory: Path, config: Config) -> Any:
+    path = inside(directory, config["pickled_model"])
+    if _is_pickle(config):
+        with path.open("rb") as file:
+            return pickle.load(file)  # noqa: S301 - asked for by who trusts it
+    skops_io = _skops_io()
+    return skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+
+
+def _skops_io() -> Any:
+    """`skops.io`. It imports all of scikit-learn, and PyTorch with it, which takes seconds: not in a process of ours."""
+    if aside.is_child and "torch" not in sys.modules:
+        sys.meta_path.insert(0, _NoTorch())
+    try:
+        return import_module("skops.io")
+    finally:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _NoTorch)]
+
+
+class _NoTorch:
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "torch":
+            raise ModuleNotFoundError("left out", name=name)
+
+
+def _is_pickle(config: Config) -> bool:
+    return bool(config.get("serialization_format", "pickle") != "skops")
+
+
+def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
+    function = model.predict if hasattr(model, "predict") else model.transform
+    return function(data, **params)
+
+
+def _to_onnx(model: Any, example: Any) -> bytes:
+    import skl2onnx
+
+    options = {"zipmap": False} if _classifies(model) else None  # else a list of dicts, which no other runtime gives
+    return bytes(skl2onnx.to_onnx(model, example[:1], options=options).SerializeToString())
+
+
+def _classifies(model: Any) -> bool:
+    from sklearn.base import is_classifier
+
+    return bool(is_classifier(model))
 
 
 def _pickle(model: Any, path: Path) -> str:
@@ -69,4 +158,13 @@ class _Watched:
         return self.write_to(data)
 
 
-flavor = Flavor("sklearn", handles=_handles, save=_save, load=_load)
+flavor = Flavor(
+    "sklearn",
+    handles=_handles,
+    save=_save,
+    load=_load,
+    predict=_predict,
+    imports=_imports,
+    finish=finish,
+    to_onnx=_to_onnx,
+)
