@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from reticent.cli.models import app as models
 from reticent.cli.redact import app as redact
 
 app = typer.Typer(
@@ -149,6 +150,7 @@ def _demo() -> None:
     train()
 
 
+app.add_typer(models)
 app.add_typer(redact)
 
 

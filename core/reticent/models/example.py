@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from reticent import values
+from reticent.errors import ReticentError
+from reticent.files import inside
 from reticent.models.kinds import Spec
 from reticent.models.schema import enforce
 from reticent.models.tensors import has_values, host, is_a, is_array, is_sparse, is_tensor
@@ -104,6 +107,22 @@ def data(example: Example, specs: list[Spec] | None) -> Any:
         matrix = csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=parts["shape"])
         return enforce(matrix, specs) if specs and specs[0]["type"] == "tensor" else matrix
     return example.data
+
+
+def stored(directory: Path, info: Mapping[str, Any] | None) -> Example | None:
+    """The example in a published model's directory; None if there is none. ReticentError if it cannot be understood."""
+    if info is None:
+        return None
+    try:
+        content = msgspec.json.decode(inside(directory, str(info["artifact_path"])).read_bytes())
+        if info.get("params"):  # MLflow keeps an example of params with it
+            content = content["inputs"]
+        kind = str(info["type"])
+        if kind == "dataframe":
+            return Example("dataframe", content["data"], content["columns"])
+        return msgspec.convert({"type": kind, "data": content}, Example)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReticentError(f"the model's input example cannot be read ({type(error).__name__})") from error
 
 
 def seal(example: Example | None, redactor: Redactor, report: Report) -> tuple[dict[str, str], dict[str, SealedText]]:

@@ -68,14 +68,15 @@ class OpenedModel:
         except ImportError as error:
             raise told(
                 f"the model at {self.uri!r} needs {error.name or error}, which is not installed here; install what its "
-                f"requirements.txt lists: {', '.join(self._requirements()) or 'nothing, it says'}"
+                f"requirements.txt lists: {', '.join(self.requirements()) or 'nothing, it says'}"
             ) from error
         except Exception as error:  # of the framework, or of a file that is not what it should be
             raise told(
                 f"the model at {self.uri!r} cannot be loaded as {self.flavor.name}: {type(error).__name__}: {error}"
             ) from error
 
-    def _requirements(self) -> list[str]:
+    def requirements(self) -> list[str]:
+        """What has to be installed, as the model says."""
         try:
             return (self.directory / "requirements.txt").read_text("utf-8").split("\n")[:-1]
         except (OSError, UnicodeDecodeError):
@@ -86,22 +87,33 @@ class OpenedModel:
 def opened(uri: str | os.PathLike[str]) -> Iterator[OpenedModel]:
     """The model at a URI, checked. ReticentError if there is none, it was changed, or nothing here loads its kind."""
     with located(uri) as directory:
-        try:
-            text = (directory / FILE).read_text("utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            raise told(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise told(f"the file {FILE} at {os.fspath(uri)!r} cannot be read: {error}") from error
-        model = published_model(text)
+        model = described(uri, directory)
         for file in model.files:
             check(directory, file)
-        flavor = named([*([model.flavor] if model.flavor else []), *model.flavors])
-        if flavor is None or not isinstance(model.flavors.get(flavor.name), dict):
+        flavor = flavor_of(model)
+        if flavor is None:
             known = ", ".join(sorted(map(str, model.flavors))) or "none"
             raise told(
                 f"no flavor that is known here loads the model at {os.fspath(uri)!r}; it has the flavors: {known}"
             )
         yield OpenedModel(os.fspath(uri), directory, model, flavor)
+
+
+def described(uri: str | os.PathLike[str], directory: Path) -> PublishedModel:
+    """What the MLmodel file says of the model in a directory. ReticentError if there is none, or none that can be read."""
+    try:
+        text = (directory / FILE).read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise told(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise told(f"the file {FILE} at {os.fspath(uri)!r} cannot be read: {error}") from error
+    return published_model(text)
+
+
+def flavor_of(model: PublishedModel) -> Flavor | None:
+    """The flavour that loads a model, of those that are known here."""
+    flavor = named([*([model.flavor] if model.flavor else []), *model.flavors])
+    return flavor if flavor is not None and isinstance(model.flavors.get(flavor.name), dict) else None
 
 
 def check(directory: Path, file: ModelFile) -> None:

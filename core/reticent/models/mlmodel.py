@@ -31,6 +31,12 @@ class PublishedModel:
     flavors: dict[str, Any]
     files: list[ModelFile]
     signature: Mapping[str, Any] | None = None
+    run_id: str = ""
+    path: str = ""
+    """Where in its run it was logged."""
+    created: str = ""
+    example: Mapping[str, Any] | None = None
+    """What is said of the input example's file."""
 
 
 def mlmodel(
@@ -76,7 +82,18 @@ def published_model(text: str) -> PublishedModel:
         signature = content.get("signature")
         if signature is not None and not isinstance(signature, dict):
             raise TypeError("signature")
-        return PublishedModel(str(content.get("model_uuid", "")), str(own["flavor"]), flavors, files, signature)
+        example = content.get("saved_input_example_info")
+        return PublishedModel(
+            str(content.get("model_uuid", "")),
+            str(own["flavor"]),
+            flavors,
+            files,
+            signature,
+            run_id=str(content.get("run_id") or ""),
+            path=str(content.get("artifact_path") or ""),
+            created=str(content.get("utc_time_created") or ""),
+            example=example if isinstance(example, dict) else None,
+        )
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReticentError(f"the MLmodel file cannot be understood ({type(error).__name__})") from error
 

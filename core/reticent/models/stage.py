@@ -57,7 +57,7 @@ def stage(
     try:
         files = staging / description.FILES
         make_directory(files)
-        described = _describe(
+        described = describe(
             model,
             flavor,
             flavor.save(model, files),
@@ -76,7 +76,8 @@ def stage(
     return Snapshot(token, flavor)
 
 
-def _describe(model: Any, flavor: Flavor, flavors: dict[str, Any], **told: Any) -> Description:
+def describe(model: Any, flavor: Flavor, flavors: dict[str, Any], **told: Any) -> Description:
+    """What is said of a model that a flavour has saved, and what it said of it itself."""
     python = platform.python_version()
     if PYTHON_FUNCTION in flavors:
         environment = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}

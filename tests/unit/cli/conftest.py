@@ -67,7 +67,7 @@ Command = Callable[..., Outcome]
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with finished, failed and nested runs, a secret among their params."""
     place = tmp_path_factory.mktemp("project")
-    environment = {**_clean(), "RETICENT_DIR": str(place / "root")}
+    environment = {**clean_environment(), "RETICENT_DIR": str(place / "root")}
     subprocess.run([sys.executable, "-c", RUNS, SECRET, str(place)], env=environment, check=True, cwd=place, timeout=60)
     return place / "root"
 
@@ -98,7 +98,7 @@ def process(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "reticent.cli", *arguments],
-            env={**_clean(), "RETICENT_DIR": str(root), **environment},
+            env={**clean_environment(), "RETICENT_DIR": str(root), **environment},
             capture_output=True,
             encoding="utf-8",
             timeout=60,
@@ -112,6 +112,6 @@ def _code(code: object) -> int:
     return code if isinstance(code, int) else int(code is not None)
 
 
-def _clean() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("RETICENT_", "COLUMNS", "NO_COLOR"))}
     return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONIOENCODING": "utf-8"}
