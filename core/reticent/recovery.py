@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reticent import artifacts
-from reticent.models import publish as models
 from reticent.process import ProcessIdentity
 from reticent.records import (
     Artifact,
@@ -134,6 +133,8 @@ def publish(session: Session, directory: Path, staged: Staged) -> list[SealedRec
     """Seal one snapshot, file or model, into its place; the records that say so."""
     report = Report()
     if staged.kind == "model":
+        from reticent.models import publish as models
+
         records = models.publish(directory, staged, session.redactor, report)
     else:
         record = artifacts.publish(directory, staged, session.redactor, report)

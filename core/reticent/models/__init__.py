@@ -11,9 +11,36 @@
 What a framework's models need is a `Flavor`, which comes with its integration.
 """
 
-from reticent.models.flavor import Flavor, find, register
-from reticent.models.load import load_model
-from reticent.models.pyfunc import PyFunc, load_pyfunc
-from reticent.models.stage import stage
+from __future__ import annotations
 
-__all__ = ["Flavor", "PyFunc", "find", "load_model", "load_pyfunc", "register", "stage"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from reticent.models.flavor import Flavor as Flavor
+    from reticent.models.flavor import find as find
+    from reticent.models.flavor import register as register
+    from reticent.models.load import load_model as load_model
+    from reticent.models.pyfunc import PyFunc as PyFunc
+    from reticent.models.pyfunc import load_pyfunc as load_pyfunc
+    from reticent.models.stage import stage as stage
+
+_HOME = {
+    "Flavor": "flavor",
+    "PyFunc": "pyfunc",
+    "find": "flavor",
+    "load_model": "load",
+    "load_pyfunc": "pyfunc",
+    "register": "flavor",
+    "stage": "stage",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    """Each name from its module on first use: what reads run logs needs hardly any of them."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'reticent.models' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"reticent.models.{_HOME[name]}"), name)

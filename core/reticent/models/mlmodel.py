@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reticent.errors import ReticentError
-from reticent.models.description import Description
+
+if TYPE_CHECKING:
+    from reticent.models.description import Description
 
 FILE = "MLmodel"
 
