@@ -192,7 +192,7 @@ class Run:
             self._filing.draw(draw, content, path)
 
     def log_model(self, model: Any, name: str = "model", **options: Any) -> None:
-        """Log a model in MLmodel form under `name`; options as of `reticent.models.stage`."""
+        """Log a model in MLmodel form under `name`; options as of `reticent.models.staging`."""
         with self._recorder.guard("log_model"):
             from reticent.models import stage
             from reticent.models.filing import file_model

@@ -1,6 +1,6 @@
 """Models in MLmodel form, which MLflow loads too.
 
-    stage    on the training thread: a snapshot of the model in the run's staging, and what will be said of it
+    staging  on the training thread: a snapshot of the model in the run's staging, and what will be said of it
     filing   what happens then, in the background:
     finish   by another process: formats that are safe to open, of what was saved in a hurry
     publish  in the background or in a later process: MLmodel and environment files around it, all of it sealed
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reticent.models.load import load_model as load_model
     from reticent.models.pyfunc import PyFunc as PyFunc
     from reticent.models.pyfunc import load_pyfunc as load_pyfunc
-    from reticent.models.stage import stage as stage
+    from reticent.models.staging import stage as stage
 
 _HOME = {
     "Flavor": "flavor",
@@ -32,7 +32,7 @@ _HOME = {
     "load_model": "load",
     "load_pyfunc": "pyfunc",
     "register": "flavor",
-    "stage": "stage",
+    "stage": "staging",
 }
 __all__ = sorted(_HOME)
 

@@ -8,7 +8,7 @@ from reticent.filing import Filing
 from reticent.models import description, trial
 from reticent.models.description import Description
 from reticent.models.finish import finish
-from reticent.models.stage import Snapshot
+from reticent.models.staging import Snapshot
 from reticent.records import ModelTried
 from reticent.runlog import ARTIFACTS, STAGING
 from reticent_redact import SealedText
