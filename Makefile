@@ -50,8 +50,8 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/.made
 	@$(BIN)/python -m pip install --quiet -e . --group bench
 	@touch $@ $(VENV)/.demo
 
-$(VENV)/.test: pyproject.toml | $(VENV)/.made
-	@echo "Installing what the tests need into $(VENV) (once)"
+$(VENV)/.test: pyproject.toml $(VENV)/.torch | $(VENV)/.made
+	@echo "Installing what the tests need into $(VENV): all frameworks, 4 GB (once)"
 	@$(BIN)/python -m pip install --quiet -e . --group dev
 	@touch $@ $(VENV)/.demo
 

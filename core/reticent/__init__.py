@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from reticent.api import start_run as start_run
     from reticent.autologging import autolog as autolog
     from reticent.errors import ReticentError as ReticentError
+    from reticent.models import load_model as load_model
+    from reticent.models import load_pyfunc as load_pyfunc
     from reticent.run import Run as Run
     from reticent.store import get_run as get_run
     from reticent.store import search_runs as search_runs
@@ -46,6 +48,7 @@ _HOME = {
     ),
     "reticent.autologging": "autolog",
     "reticent.errors": "ReticentError",
+    "reticent.models": "load_model load_pyfunc",
     "reticent.run": "Run",
     "reticent.store": "get_run search_runs sync",
 }

@@ -157,7 +157,7 @@ class Session:
 
     def work_done(self, deadline: float) -> bool:
         """Wait until nothing is left to do in the background; whether that came in time."""
-        queues = (self.background, self.aside_work, self.trials)
+        queues = [self.background, self.aside_work, *([] if self.ending else [self.trials])]
         # Of what is made aside, each file is sealed in the background, and what was sealed is tried.
         while any(queue.pending() for queue in queues):
             if not all(queue.wait(deadline) for queue in queues):

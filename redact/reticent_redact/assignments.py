@@ -13,8 +13,9 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from reticent_redact import names, plausible
+from reticent_redact import names, plausible, vocabulary
 from reticent_redact.heads import FIELD, IN_TWO, Head, head, key_at
+from reticent_redact.later import later
 
 _AFTER_BARE = ("=", ":", " =", " :", "  ", "\t", " := ", ">", " =>", "]")
 _AFTER_QUOTED = (
@@ -42,66 +43,66 @@ _AFTER_QUOTED = (
     "{q}:{{",
 )
 
-_VALUE_BEFORE = re.compile(
+_VALUE_BEFORE = later(
     r"""(?<!\w)(?i:value|val)\\{0,3}["']?\s{0,4}[:=]\s{0,4}(?P<mark>\\{0,3}["'])(?P<value>[^"'\n]{1,256}?)(?P=mark)"""
     rf"""(?:\s{{0,4}}{FIELD}){{0,3}}"""
     r"""\s{0,4},?\s{0,32}(?:\\{0,3}["'])?(?i:name|key)(?:\\{0,3}["'])?\s{0,4}[:=]\s{0,4}\\{0,3}["']\Z"""
 )
 """`"value": "...", "name": "key"`: the value comes before its key."""
-_NAME_BEFORE = re.compile(r"""(?i:name|key)(?:\\{0,3}["'])?\s{0,4}[:=]\s{0,4}\\{0,3}["']\Z""")
+_NAME_BEFORE = later(r"""(?i:name|key)(?:\\{0,3}["'])?\s{0,4}[:=]\s{0,4}\\{0,3}["']\Z""")
 _VALUE_REACH = 384
 
-_GETS = re.compile(
+_GETS = later(
     "_{0,2}(?:get|load|read|open|fetch|input|prompt|ask|env|lookup|find|resolve|import|require|path|purepath|posixpath"
     "|windowspath|ref|file|sub|join|len|int|float|encode|decode|strip|split|replace|format)",
     re.IGNORECASE,
 )
 """Calls whose argument says where a value comes from, or what is done with it."""
-_OPENING = re.compile(
+_OPENING = later(
     r"""(?:(?=(?P<call>[A-Za-z_][\w.]{0,96}))(?P=call)\((?:(?:[^()\n]{0,96},[ ]?)?default=|[a-z_]{1,16}=)?)?"""
     r"""[bBrRfFuU]{0,2}(?P<mark>"{3}|'{3}|["'`]|\\{1,3}["'])""",
     re.ASCII,
 )
-_HOLDS = re.compile(r"(?i:secret|field|str|bytes|string|password)\w{0,16}\Z", re.ASCII)
+_HOLDS = later(r"(?i:secret|field|str|bytes|string|password)\w{0,16}\Z", re.ASCII)
 """A call that makes nothing of a text but a secret, or the default of a field."""
 _UNESCAPED = r"(?:(?<!\\)|(?<=[^\\]\\\\))"
-_ADJACENT = re.compile(
+_ADJACENT = later(
     r"""(?:["'](?:[ \t]{1,16}|[ \t]{0,16}\r?\n[+-]?[ \t]{0,64})[bBrRfFuU]{0,2}["'][^"'\n]{0,1024}){1,64}(?=["'])"""
 )
 """The strings that Python makes one with the one before them, in parentheses."""
-_CLOSING = {mark: re.compile(rf"{_UNESCAPED}{mark}|\n|\Z") for mark in ('"', "'", "`")} | {
-    mark: re.compile(rf"{_UNESCAPED}{mark}|\Z") for mark in ('"""', "'''")
+_CLOSING = {mark: later(rf"{_UNESCAPED}{mark}|\n|\Z") for mark in ('"', "'", "`")} | {
+    mark: later(rf"{_UNESCAPED}{mark}|\Z") for mark in ('"""', "'''")
 }
-_CLOSING_IN_STRING = re.compile(r"""\\{1,3}["']|["'\n]|\Z""")  # JSON in a JSON string
+_CLOSING_IN_STRING = later(r"""\\{1,3}["']|["'\n]|\Z""")  # JSON in a JSON string
 """A quoted value ends at its mark, or with its line."""
 
 _SCHEME = "(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)"  # of an Authorization header
-_BARE = re.compile(
+_BARE = later(
     rf"(?:{_SCHEME}[ \t]{{1,4}})?(?!{_SCHEME}(?:\s|\Z))"
     rf"""(?P<value>{plausible.REFERENCE}|\\\\|[^\s"'`,;:=)}}\]&|\\])""",
     re.ASCII,
 )
-_BARE_RUN = re.compile(r"""[^\s"'`,;&)}\]<>\\\x1b]*""")
-_BARE_END = re.compile(
+_BARE_RUN = later(r"""[^\s"'`,;&)}\]<>\\\x1b]*""")
+_BARE_END = later(
     # Punctuation ends the value where something else begins, and is part of it otherwise.
     r"""[\s\x1b]|\Z|(?<!\\)\\(?=["'`nrt])|\)(?=:\s)"""
     r"""|["'`,;&)}\]<>](?=\s|\Z|["'`,;&)}\]<>]|[\w.-]{1,64}[ \t]?[=:])""",
     re.ASCII,
 )
-_BLOCK = re.compile(
+_BLOCK = later(
     r"[|>][+-]?[ \t]{0,8}\n(?P<value>(?P<indent>[+-]?[ \t]{1,40})[^\n]{1,4096}(?:\n(?P=indent)[^\n]{0,4096}){0,64})"
 )
 """A YAML block: `key: |` and the lines that are indented under it."""
 
-_YAML_VALUE = re.compile(r"""(?P<value>[^\s"'`\[{},|>][^\s"'`,]{5,512})[ \t]{0,8}(?:#[^\n]{0,256})?\r?(?:\n|\Z)""")
-_QUOTED_FIRST = re.compile(r"""(?:\n|\A)[+-]?[ \t]{0,40}(?:-[ ]{1,4}){0,4}["'`]\Z|\n?[ \t*-]{0,8}`\Z""")
+_YAML_VALUE = later(r"""(?P<value>[^\s"'`\[{},|>][^\s"'`,]{5,512})[ \t]{0,8}(?:#[^\n]{0,256})?\r?(?:\n|\Z)""")
+_QUOTED_FIRST = later(r"""(?:\n|\A)[+-]?[ \t]{0,40}(?:-[ ]{1,4}){0,4}["'`]\Z|\n?[ \t*-]{0,8}`\Z""")
 
-_IN_QUERY = re.compile(r"""[^\s&#"'`<>\\]+""")
-_IN_ESCAPED_QUERY = re.compile(r"""(?:(?!%26|%0[Aa])[^\s&"'`<>\\]){1,512}""")
+_IN_QUERY = later(r"""[^\s&#"'`<>\\]+""")
+_IN_ESCAPED_QUERY = later(r"""(?:(?!%26|%0[Aa])[^\s&"'`<>\\]){1,512}""")
 _PEEK = 256
-_ELEMENT = re.compile(r"[^<\n]{1,8192}")
-_CDATA = re.compile(r"(?:(?!\]\]>)[^\n]){1,8192}")
-_LONG = re.compile(
+_ELEMENT = later(r"[^<\n]{1,8192}")
+_CDATA = later(r"(?:(?!\]\]>)[^\n]){1,8192}")
+_LONG = later(
     r"""(?:(?=(?P<call>[A-Za-z_][\w.]{0,96}))(?P=call)\((?:[a-z_]{1,16}=)?)?[bBrRfFuU]{0,2}(?:\\{0,3}["'`]){0,3}"""
     rf"(?:{_SCHEME}[ \t]{{1,4}})?{plausible.UNBROKEN}{{16}}",
     re.ASCII,
@@ -317,7 +318,7 @@ def _place_in_query(text: str, at: int, verdict: names.Verdict) -> tuple[int, in
 def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
     """What stands where a secret key may; `more` is what a policy's keys contain."""
     found: dict[str, None] = {case: None for word in more for case in _cases(word)}
-    for sequence in names.SECRET:
+    for sequence in vocabulary.SECRET:
         for joined in {"".join(sequence), "_".join(sequence), "-".join(sequence), ".".join(sequence)}:
             found.update(dict.fromkeys(_cases(joined)))
         found["".join((sequence[0], *(word.capitalize() for word in sequence[1:])))] = None
@@ -330,7 +331,7 @@ def key_literals(more: tuple[str, ...] = ()) -> frozenset[str]:
     found.update(dict.fromkeys(("APIkey", "APIKey", "API Key", "PASSword", "passWORD", "pASSWORD")))
     found.update(dict.fromkeys(end for word in ("sword", "asswd", "ecret", "i_key") for end in _odd_cases(word)))
     found.update(dict.fromkeys(f"{begin}word" for begin in _odd_cases("pass")))
-    for word in names.MAYBE:
+    for word in vocabulary.MAYBE:
         for case in _cases(word):
             found.update(dict.fromkeys(case + tail for tail in _AFTER_BARE))
             for quote in ('"', "'", '\\"'):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
-from typing import Any
+from itertools import chain, pairwise
+from typing import Any, TypeVar
 
 from reticent_redact.pickled import Numbers, Object
 
 _MOST = 500
 """Among so many things the array in an index or a column is looked for."""
+_DEEP = 8
+
+_T = TypeVar("_T", str, bytes)
 
 
 def named(made: Object, charge: Callable[[int], None]) -> list[dict[str, Any]]:
@@ -22,11 +25,11 @@ def named(made: Object, charge: Callable[[int], None]) -> list[dict[str, Any]]:
         name = state.get("_name", state.get("name"))
         return [{name: state.get("_mgr", state.get("_data"))}] if type(name) is str else []
     axes, blocks = _taken_apart(state) if type(state) is tuple and len(state) > 1 else ([], [])
-    index = _array(axes[0]) if axes else None
+    index = _array(axes[0], charge) if axes else None
     if index is None:
         return []
     labels = _apart(index[4], charge)
-    arrays = [(_array(values), places) for values, places in blocks]
+    arrays = [(_array(values, charge), places) for values, places in blocks]
     if len(axes) == 1:
         return [_paired(labels, _apart(array[4], charge)) for array, _ in arrays if array]
     return [_columns(_at(places, labels), array, charge) for array, places in arrays if array]
@@ -74,12 +77,43 @@ def _apart(items: list[Any], charge: Callable[[int], None]) -> list[Any]:
     return list(chain.from_iterable([None] * item if type(item) is Numbers else [item] for item in items))
 
 
-def _array(value: Any) -> tuple[Any, ...] | None:
+def _array(value: Any, charge: Callable[[int], None]) -> tuple[Any, ...] | None:
     """The first array of objects in something: version, shape, dtype, whether it lies column by column, items."""
     queue = [value]
     for item in queue:
         if type(item) is tuple and len(item) == 5 and type(item[1]) is tuple and type(item[4]) is list:
             return item
+        if type(item) is tuple and len(item) == 7 and type(item[4]) is list and len(item[4]) >= 2:
+            texts = _of_arrow(item, charge)
+            if texts is not None:
+                return None, (1, len(texts)), None, None, texts
         inside = list(item.values()) if type(item) is dict else item if isinstance(item, (list, tuple)) else []
         queue += inside[: _MOST - len(queue)]
+    return None
+
+
+def _of_arrow(array: tuple[Any, ...], charge: Callable[[int], None]) -> list[str] | None:
+    """The texts of an array of Arrow: type, length, nulls, offset, buffers, children, dictionary. The last two buffers
+    say where each begins, and are all texts in one; of long ones there is the beginning."""
+    kind, start = _first(str, array[0]), array[3]
+    places, content = (_first(bytes, buffer) for buffer in array[4][-2:])
+    width = {"string": 4, "large_string": 8}.get(kind or "")
+    if width is None or places is None or content is None or type(start) is not int:
+        return None
+    last = len(places) - width + 1
+    ends = [int.from_bytes(places[at : at + width], "little") for at in range(start * width, last, width)]
+    if ends != sorted(ends):
+        return None
+    charge(len(places) + len(content))
+    return [content[at:end].decode("utf-8", "replace") for at, end in pairwise(ends)]
+
+
+def _first(kind: type[_T], value: Any) -> _T | None:
+    """The first text, or bytes, in a few things in one another."""
+    for _ in range(_DEEP):
+        if type(value) is kind:
+            return value
+        if not isinstance(value, (list, tuple)) or not value:
+            return None
+        value = value[0]
     return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reticent_redact import names
+from reticent_redact import names, vocabulary
+from reticent_redact.later import later
 
 _KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _KEY_BEFORE = 64
@@ -16,17 +17,17 @@ _OPENS = "\"'\\ \t\n"
 _NAMESPACE = 32
 """Characters between `<` and an element's own name."""
 
-IN_TWO = re.compile(r"(?:key|token|phrase|word|secret|pass(?:word)?|(?:de )?passe)s?", re.IGNORECASE)
+IN_TWO = later(r"(?:key|token|phrase|word|secret|pass(?:word)?|(?:de )?passe)s?", re.IGNORECASE)
 """What a key is in two words with a space between them: `API key: ...`."""
-_KEY = re.compile(rf"""[\w.-]{{1,64}}(?:[ ](?i:{IN_TWO.pattern})(?=["'`]?\*{{0,2}}[ ]?[:=]))?""")
+_KEY = later(rf"""[\w.-]{{1,64}}(?:[ ](?i:{IN_TWO.pattern})(?=["'`]?\*{{0,2}}[ ]?[:=]))?""")
 _COLOUR = r"\x1b\[[0-9;]{0,16}m"
 FIELD = (
     r"""(?:,\s{0,8}\\{0,3}["'][\w.-]{1,48}\\{0,3}["']\s{0,4}:\s{0,4}"""
     r"""(?:\\{0,3}["'][^"'\\\n]{0,96}\\{0,3}["']|[\w.+-]{1,24}))"""
 )
 """Another field of the object whose fields are a name and its value."""
-_TO_COLOUR = re.compile(rf"[\s\S]*{_COLOUR}")
-_BEHIND = re.compile(
+_TO_COLOUR = later(rf"[\s\S]*{_COLOUR}")
+_BEHIND = later(
     r"""(?P<quote>\\{0,3}["'`])?(?(quote)[\])]?)"""
     # As Markdown and terminals set a key apart: `**key**: `.
     rf"""(?:(?(quote)|(?:\*{{1,2}}(?=[ \t]{{0,4}}:)|{_COLOUR}){{0,3}})"""
@@ -48,39 +49,39 @@ _BEHIND = re.compile(
 """From a key's end to its value: `key=`, `"key": `, `["key"] = `, `--key `, `<key>`, `"name": "key", "value": `,
 `<key>key</key><string>`."""
 
-_SETS = re.compile(
+_SETS = later(
     r"(?:env|environ|config|conf|get|set|put|add|option|property|param|header|define|default|field|secret)\w{0,12}"
     r"\(\s{0,8}\\{0,3}[\"']\Z",
     re.ASCII | re.IGNORECASE,
 )
 """A call whose second argument is the value of the key that is its first: `getenv("key", `, `.option("key", `."""
 
-_PAIR = re.compile(r"(?:\A|[^\w)\]])[\[(]\s{0,8}\\{0,3}[\"']\Z")
-_SECOND = re.compile(r"\\{0,3}[\"'][^\"'\n]{6,512}[\"']\s{0,8}[)\]]")
-_NEXT_ARGUMENT = re.compile(r"\\{0,3}[\"'][^\"'\s-][^\"'\s]{5,512}[\"']\s{0,8}[,\])]")
+_PAIR = later(r"(?:\A|[^\w)\]])[\[(]\s{0,8}\\{0,3}[\"']\Z")
+_SECOND = later(r"\\{0,3}[\"'][^\"'\n]{6,512}[\"']\s{0,8}[)\]]")
+_NEXT_ARGUMENT = later(r"\\{0,3}[\"'][^\"'\s-][^\"'\s]{5,512}[\"']\s{0,8}[,\])]")
 """`("key", "value")`, one of the pairs that a mapping is often written as; `"--key", "value"` of a command in a list."""
-_NAMES = re.compile(r"<[A-Za-z][^<>\n]{0,96}[ \t](?i:name|key)[ \t]?=[ \t]?[\"']\Z", re.ASCII)
+_NAMES = later(r"<[A-Za-z][^<>\n]{0,96}[ \t](?i:name|key)[ \t]?=[ \t]?[\"']\Z", re.ASCII)
 
-_NEXT_LINE = re.compile(r"\r?\n[ \t]{0,8}(?=[^\s\"'#:={}\[\](),]{8,128}[ \t]{0,8}\r?(?:\n|\Z))")
+_NEXT_LINE = later(r"\r?\n[ \t]{0,8}(?=[^\s\"'#:={}\[\](),]{8,128}[ \t]{0,8}\r?(?:\n|\Z))")
 """A key alone on its line, as a prompt is: the value stands alone on the next one."""
 
-_OFFERS = re.compile(r"(?i:argument|option)\([^()]{0,64}\Z")
-_VARIABLE = re.compile(r"\bvariable[ \t]{1,4}\"\Z")
-_DEFAULT = re.compile(r"(?:(?!(?:argument|option)\()[^{}]){0,300}?\bdefault[ \t]{0,16}=[ \t]{0,8}")
-_SETTER = re.compile(r"(?:set|with|use|put)_?(?![a-z])|set_", re.ASCII)
+_OFFERS = later(r"(?i:argument|option)\([^()]{0,64}\Z")
+_VARIABLE = later(r"\bvariable[ \t]{1,4}\"\Z")
+_DEFAULT = later(r"(?:(?!(?:argument|option)\()[^{}]){0,300}?\bdefault[ \t]{0,16}=[ \t]{0,8}")
+_SETTER = later(r"(?:set|with|use|put)_?(?![a-z])|set_", re.ASCII)
 _SCHEME = "(?i:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)"
-_ONE_WORD = re.compile(
+_ONE_WORD = later(
     r"""[^\s"'`(){}<>,;=]{6,256}[ \t]{0,8}\r?(?:\n|\Z|[ \t]machine[ \t])"""
     rf"""|(?P<mark>["'])(?:{_SCHEME}[ \t])?[^\s"']{{6,512}}(?P=mark)[ \t]{{0,8}};?[ \t]{{0,8}}\r?(?:\n|\Z)"""
 )
 """What ends a line: `ENV KEY value`, `#define KEY "value"`, `password value`."""
-_IN_PARENTHESES = re.compile(r"\((?:\s{0,64}|[ \t]{0,8}\r?\n[+-]?[ \t]{0,64})(?=[bBrRfFuU]{0,2}[\"'])")
-_ANNOTATION = re.compile(
+_IN_PARENTHESES = later(r"\((?:\s{0,64}|[ \t]{0,8}\r?\n[+-]?[ \t]{0,64})(?=[bBrRfFuU]{0,2}[\"'])")
+_ANNOTATION = later(
     r"[A-Za-z][\w.]{0,40}(?:\[[\w.,| \[\]]{0,64}\])?(?:[ ]?\|[ ]?[\w.]{1,40}){0,3}[ \t]{0,4}=[ \t]{0,4}"
     r"(?=[bBrRfFuU]{0,2}[\"']|[A-Za-z_.]{1,40}\()",
     re.ASCII,
 )
-_TAGS = re.compile(r"(?:[&!][\w!./:-]{0,64}[ \t]{1,4}){1,2}(?=[^\s])", re.ASCII)
+_TAGS = later(r"(?:[&!][\w!./:-]{0,64}[ \t]{1,4}){1,2}(?=[^\s])", re.ASCII)
 
 
 class Head(NamedTuple):
@@ -149,7 +150,7 @@ def head(text: str, start: int, end: int) -> Head:
         at, doubtful = found.end(), True
     elif kind == "call":
         called = key.rpartition(".")[2]
-        if _SETTER.match(called) or ("." in key and tuple(names.words(called)) in names.SECRET):
+        if _SETTER.match(called) or ("." in key and tuple(names.words(called)) in vocabulary.SECRET):
             at, doubtful = found.end(), True
     elif (kind == "block" and _VARIABLE.search(before)) or (
         kind == "argument" and key[0] == "-" and _OFFERS.search(before)

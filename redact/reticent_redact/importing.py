@@ -12,10 +12,9 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from typing import Any, BinaryIO
 
 from reticent_redact.pickled import Dtype, Global, plain
+from reticent_redact.stack import LONG
 from reticent_redact.unpickling import Machine
 
-_LONGEST = 4096
-"""Bytes of a text that may be a name."""
 _WRAPPER = "joblib.numpy_pickle NumpyArrayWrapper"
 """What stands in joblib's files for an array, whose bytes follow the operation that gives it its state."""
 _WRAPPER_STATE = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"})
@@ -84,7 +83,7 @@ class Importing(Machine):
     # What is no name is not kept: a pickle may be of any size.
 
     def _text(self, size: int) -> None:
-        if size > _LONGEST:
+        if size > LONG:  # no name
             self._from.skip(size)
             self._push(None)
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -27,6 +27,16 @@ MUCH = 64 * 1024 * 1024
 
 _FOLD = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
 
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n"
+_FOLD_BASE64 = bytes(folded if byte in _BASE64 else 0 for byte, folded in enumerate(_FOLD))
+"""The same for Base64; every character that has no place there becomes a zero."""
+_LIKE_BASE64 = re.compile(r"[A-Za-z0-9+/=\r\n]{1024}")
+_MUCH_BASE64 = 16
+"""Windows of Base64, after which a pass of its own for it, of 20 ms, is worth it."""
+_IN_WORD = frozenset(_BASE64) - frozenset(b"+/=\r\n")
+_LONGEST_ESCAPE = 6
+"""Characters before a literal that tell whether it begins a word: `\\u0041` may be no part of the word behind it."""
+
 
 def fold(text: str) -> bytes:
     """The text as the literals are looked for in it; one byte for each character."""
@@ -34,20 +44,32 @@ def fold(text: str) -> bytes:
 
 
 class Literals:
-    """Finds `literals` each by its number. `make_pass` makes what finds them in bytes."""
+    """Finds `literals` each by its number. `make_pass` makes what finds them in bytes.
 
-    def __init__(self, literals: Iterable[str], make_pass: Callable[[Sequence[bytes]], Pass] | None = None) -> None:
+    Those whose numbers are `of_words` count where a word begins: in long Base64 they are passed over elsewhere.
+    """
+
+    def __init__(
+        self,
+        literals: Iterable[str],
+        make_pass: Callable[[Sequence[bytes]], Pass] | None = None,
+        of_words: Set[int] = frozenset(),
+    ) -> None:
         self._texts = tuple(literals)
+        self._of_words = of_words
         self._literals = [fold(text) for text in self._texts]
         self._overlap = max(map(len, self._literals), default=1) - 1
         self._make_pass = make_pass
         self._find = (make_pass or _quickly_made)(self._literals)
+        self._find_in_base64: Callable[[bytes], list[Hit]] | None = None
+        self._until_base64 = _MUCH_BASE64
         self._is_small = make_pass is None
+        self._is_fastest = False
         self._until_much = MUCH
 
     def with_more(self, texts: Iterable[str]) -> Literals:
         """These literals, and after them others; for long texts."""
-        return Literals([*self._texts, *texts], self._make_pass or fastest)
+        return Literals([*self._texts, *texts], self._make_pass or fastest, self._of_words)
 
     def find(self, text: str) -> Iterator[Hit]:
         """Every place where a literal stands, in order of the places; also where they overlap.
@@ -62,16 +84,41 @@ class Literals:
             self._until_much -= len(text)
             if self._until_much <= 0:
                 with suppress(Exception):  # not installed, or not for this processor: the pass that there is will do
-                    self._find = hyperscan(self._literals)
+                    self._find, self._is_fastest = hyperscan(self._literals), True
         return self._in_windows(text)
 
     def _in_windows(self, text: str) -> Iterator[Hit]:
         for start in range(-1, len(text), WINDOW):
             end = start + WINDOW + self._overlap
             window = text[start:end] if start >= 0 else f"\n{text[:end]}"
-            for at, number in sorted(self._find(fold(window))):
+            hits = None if self._is_fastest else self._in_base64(window)
+            for at, number in sorted(self._find(fold(window)) if hits is None else hits):
                 if at < WINDOW:
                     yield start + at, number
+
+    def _in_base64(self, window: str) -> list[Hit] | None:
+        """What is found in a window if it is Base64 and nothing else: there, few literals can stand and no escapes."""
+        if not _LIKE_BASE64.match(window):
+            return None
+        self._until_base64 -= 1
+        if self._until_base64 > 0:
+            return None
+        folded = window.encode("latin-1", "replace").translate(_FOLD_BASE64)
+        if b"\0" in folded:
+            return None
+        if self._find_in_base64 is None:
+            self._find_in_base64 = self._only_in_base64()
+        return self._find_in_base64(folded)
+
+    def _only_in_base64(self) -> Callable[[bytes], list[Hit]]:
+        numbers = [number for number, literal in enumerate(self._literals) if set(literal).issubset(_BASE64)]
+        begins = [number in self._of_words for number in numbers]
+        find = (self._make_pass or fastest)([self._literals[number] for number in numbers])
+        return lambda text: [
+            (at, numbers[number])
+            for at, number in find(text)
+            if not begins[number] or at < _LONGEST_ESCAPE or text[at - 1] not in _IN_WORD
+        ]
 
 
 def fastest(literals: Sequence[bytes]) -> Pass:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 import re
 
-_ROOT = re.compile(r"~?/|\.{1,2}/|[A-Za-z]:[\\/]", re.ASCII)
-_BETWEEN = re.compile(r"[\\/]")
+from reticent_redact.later import later
+
+_ROOT = later(r"~?/|\.{1,2}/|[A-Za-z]:[\\/]", re.ASCII)
+_BETWEEN = later(r"[\\/]")
 _CALLED = r"(?:[a-z]{1,20}|[A-Z]{1,20}|[A-Z]?[a-z]{2,20}(?:[A-Z][a-z]{1,20}){1,4}|[A-Z][a-z]{1,20})?\d{0,14}[a-z]?"
-_SEGMENT = re.compile(rf"~?\.?{_CALLED}(?:[-_. ]{{1,2}}{_CALLED}){{0,12}}", re.ASCII)
+_SEGMENT = later(rf"~?\.?{_CALLED}(?:[-_. ]{{1,2}}{_CALLED}){{0,12}}", re.ASCII)
 """What a directory or file is called: words, numbers, versions, dates."""
 _SHORTEST_WORD = 3
 _LONGEST_PATH = 4096
 
-_DTYPE = re.compile(
+_DTYPE = later(
     r"(?:torch\.|tf\.|np\.|numpy\.|jnp\.)?(?:u?int(?:8|16|32|64)|b?float(?:16|32|64|128)|complex(?:64|128)|bool_?|string)"
     r"|(?:datetime|timedelta)64(?:\[[a-zA-Z, /]{1,40}\])?|object|category|period\[[A-Za-z-]{1,8}\]|[<>|=][a-zA-Z][0-9]{1,4}",
     re.ASCII | re.IGNORECASE,
 )
-_LICENCE = re.compile(
+_LICENCE = later(
     r"mit|isc|unlicense|wtfpl|apache-?2\.0|(?:[al]?gpl|mpl|epl|eupl|cddl)-?[23]?\.?[0-9]?(?:-only|-or-later)?"
     r"|bsd-[0-4]-clause|0bsd|bsl-1\.[01]|cc0-1\.0|cc-by(?:-nc)?(?:-sa|-nd)?(?:-[1-4]\.[0-9])?|(?:creativeml-)?openrail(?:\+\+|-m)?",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(
+_ADDRESS = later(
     r"(?:jdbc:)?(?:rediss?|postgres(?:ql)?|mysql|mariadb|mongodb|amqps?|mssql|sqlserver|oracle|clickhouse|kafka|nats"
     r"|memcached|cassandra)(?:\+[a-z0-9_]{1,16})?://"
     r"[a-z0-9_.-]{1,255}(?::\d{1,5})?(?:,[a-z0-9_.-]{1,255}(?::\d{1,5})?){0,8}(?:/{1,2}[a-z0-9_.-]{0,64})?",

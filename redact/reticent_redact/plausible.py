@@ -10,6 +10,7 @@ import re
 from itertools import pairwise
 
 from reticent_redact import ordinary
+from reticent_redact.later import later
 
 _EMPTY = {"", "none", "null", "nil", "true", "false", "undefined", "n/a"}
 
@@ -24,7 +25,7 @@ REFERENCE = (
 )
 """What may be a placeholder and has an end of its own: where an unquoted value begins so, that is where it goes on."""
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = later(
     r"(?:(?:Bearer|Basic|Token) )?(?:"
     r"\$\{\{[^{}\n]{1,100}\}\}|\{\{[^{}\n]{1,100}\}\}|\$\((?:[^()\n]|\([^()\n]{0,100}\)){1,100}\)"
     r"|\$\([a-z][\w./-]{0,32}[ \t].{0,100}"  # a command that the quotes in it have cut short
@@ -35,19 +36,19 @@ _PLACEHOLDER = re.compile(
     r"|(?i:change[-_]?me|redacted|your[-_ ][a-z]{1,20}(?:[-_ ][a-z]{1,20}){0,4}))",
     re.ASCII,
 )
-_DEFAULT = re.compile(r"\$\{[\w.:]{1,64}(?::?[-=]|,)(?P<default>[^{}\n]{6,100})\}", re.ASCII)
+_DEFAULT = later(r"\$\{[\w.:]{1,64}(?::?[-=]|,)(?P<default>[^{}\n]{6,100})\}", re.ASCII)
 """A reference with what stands for it where there is none: `${PASSWORD:-...}`."""
 
-_NO_SERVER = re.compile(r"(?:sqlite|duckdb)(?:\+\w{1,16})?:/{2,4}[^@\s]{0,256}|:memory:", re.ASCII)
+_NO_SERVER = later(r"(?:sqlite|duckdb)(?:\+\w{1,16})?:/{2,4}[^@\s]{0,256}|:memory:", re.ASCII)
 """The address of a database that is a file."""
 
-_WORD = re.compile(r"[a-z]+(?:[-_.][a-z]+)*", re.ASCII)
+_WORD = later(r"[a-z]+(?:[-_.][a-z]+)*", re.ASCII)
 
 _FIXED = ("x" * 8, "X" * 8, "0" * 12, "*" * 6, "." * 6, "#" * 6)
 # Fixed texts and no repetitions: the engine then skips to a character that begins one of them.
-_FILLER = re.compile(rf"{'|'.join(map(re.escape, _FIXED))}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
-_FILLERS = re.compile(r"x{8,256}|X{8,256}|0{12,256}|[*]{6,256}|[.]{6,256}|#{6,256}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
-_EXAMPLE = re.compile(r"[A-Za-z0-9/+=_-]{12,240}EXAMPLE(?:KEY)?", re.ASCII)
+_FILLER = later(rf"{'|'.join(map(re.escape, _FIXED))}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
+_FILLERS = later(r"x{8,256}|X{8,256}|0{12,256}|[*]{6,256}|[.]{6,256}|#{6,256}|EXAMPLE(?:KEY)?(?![A-Z])", re.ASCII)
+_EXAMPLE = later(r"[A-Za-z0-9/+=_-]{12,240}EXAMPLE(?:KEY)?", re.ASCII)
 
 _NAME = r"[A-Za-z_]\w{0,63}(?:(?:\.|->|::)[A-Za-z_]\w{0,63}){0,8}"
 _PART = r"_{0,2}[A-Za-z]{1,40}(?:_{1,2}[A-Za-z]{1,40}){0,8}[0-9]?"
@@ -59,15 +60,15 @@ _CALL = (
     rf"{_NAME}\((?:[^()\n]|\((?:[^()\n]|\([^()\n]{{0,80}}\)){{0,80}}\)){{0,120}}\)"
     rf"|{_NAME}\((?:[^()\n]{{1,100}},)?[ \t]{{0,8}}(?:\n|\Z)|\$?{_NAME}(?:\[[^\[\]\n]{{1,64}}\]){{1,4}}(?!\w)"
 )
-_CODE_HERE = re.compile(rf"(?:await |not |new )?(?:{_CALL})", re.ASCII)
-_CODE = re.compile(
+_CODE_HERE = later(rf"(?:await |not |new )?(?:{_CALL})", re.ASCII)
+_CODE = later(
     rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|os\.environ|getpass|input|prompt"
     r"|(?:[A-Za-z]{1,16}\.)?[A-Z][A-Za-z]{0,48}(?:Key|Keys|Type|Types|Str|Bytes|Callable|Token|Credentials?|Password|Secret|Auth)"
     rf"|[@&*]?_{{0,2}}(?:[A-Za-z]{{1,32}}_){{0,4}}(?i:{_SECRET_WORD})s?"
     rf"|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}(?:[eE][+-]?\d{{1,3}}|%)?|\d{{1,3}}%",
     re.ASCII,
 )
-_NO_TEXT = re.compile(rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}", re.ASCII)
+_NO_TEXT = later(rf"{_HOLDERS}(?:\.{_PART}){{1,6}}|[\W_]{{1,2}}|\d{{1,5}}|[+-]?\d{{1,9}}\.\d{{1,18}}", re.ASCII)
 
 _TYPES = frozenset(  # of Python, JSON schemas, databases and data frames
     (  # noqa: SIM905 - a list of them takes ten times the lines
@@ -75,8 +76,8 @@ _TYPES = frozenset(  # of Python, JSON schemas, databases and data frames
         "int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 datetime64 datetime64[ns]"
     ).split()
 )
-_SIZED = re.compile(r"(?i:n?(?:var)?char|varbinary|decimal)\(\d{1,5}(?:,[ ]?\d{1,3})?\)", re.ASCII)
-_EXPRESSION = re.compile(
+_SIZED = later(r"(?i:n?(?:var)?char|varbinary|decimal)\(\d{1,5}(?:,[ ]?\d{1,3})?\)", re.ASCII)
+_EXPRESSION = later(
     r"[A-Za-z_]{1,40}[0-9]?(?:\.[A-Za-z_]{1,40}){0,4}[ \t]{1,2}(?:[*@/%&|+^]|\*\*|//|<<|>>)[ \t]{1,2}[A-Za-z_0-9(]",
     re.ASCII,
 )
@@ -138,13 +139,13 @@ def is_expression_at(text: str, at: int) -> bool:
 
 
 UNBROKEN = r"[A-Za-z0-9_\-.+/=~:%|!$@]"
-_CREDENTIAL = re.compile(UNBROKEN + "{16,8192}", re.ASCII)
-_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
-_LONG_RUN = re.compile(r"[A-Za-z0-9]{12}", re.ASCII)
-_DATE = re.compile(r"20\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_T.]?\d\d[-_:.]?\d\d(?:[-_:.]?\d\d)?)?", re.ASCII)
-_NUMBERED = re.compile(r"[A-Za-z]*\d*[A-Za-z]?|\d+[A-Za-z]{0,2}", re.ASCII)
-_SPELLED = re.compile(r"[A-Z][a-z]{2,}|[a-z]{3,}", re.ASCII)
-_HEX = re.compile(r"[0-9a-fA-F-]+", re.ASCII)
+_CREDENTIAL = later(UNBROKEN + "{16,8192}", re.ASCII)
+_DIGIT, _LETTER = later(r"\d"), re.compile(r"[^\W\d_]")
+_LONG_RUN = later(r"[A-Za-z0-9]{12}", re.ASCII)
+_DATE = later(r"20\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_T.]?\d\d[-_:.]?\d\d(?:[-_:.]?\d\d)?)?", re.ASCII)
+_NUMBERED = later(r"[A-Za-z]*\d*[A-Za-z]?|\d+[A-Za-z]{0,2}", re.ASCII)
+_SPELLED = later(r"[A-Z][a-z]{2,}|[a-z]{3,}", re.ASCII)
+_HEX = later(r"[0-9a-fA-F-]+", re.ASCII)
 
 
 def looks_like_credential(value: str) -> bool:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from reticent_redact import names
+from reticent_redact import names, vocabulary
 from reticent_redact.assignments import Assigned, Assignments, key_literals
 from reticent_redact.known import Known, Shape
 from reticent_redact.literals import WINDOW, Literals
 from reticent_redact.markers import MARKER
 from reticent_redact.patterns import Patterns
 from reticent_redact.rules import RULES
+from reticent_redact.rules.forms import begins_word
 from reticent_redact.rules.rule import Confidence, Rule
 
 UNSCANNED_RULE = "unscanned"
@@ -157,7 +158,7 @@ class Scanner:
                 yield from map(_span, assigned)
 
     def _by_foreign_word(self, text: str, windows: list[tuple[int, str]]) -> Iterator[Span]:
-        for word, telling in names.NOT_ASCII.items():
+        for word, telling in vocabulary.NOT_ASCII.items():
             done = 0
             for start, window in windows:
                 at = window.find(word, max(0, done - start)) if telling in window else -1
@@ -191,7 +192,11 @@ def _table(rules: tuple[Rule, ...], of_keys: frozenset[str]) -> tuple[Literals, 
         for literal in rule.literals:
             tried.setdefault(literal, []).append((number, rule))
     literals = sorted(of_keys.union(tried))
-    return Literals(literals), [(tuple(tried.get(literal, ())), literal in of_keys) for literal in literals]
+    table = [(tuple(tried.get(literal, ())), literal in of_keys) for literal in literals]
+    of_words = {
+        number for number, (of, is_key) in enumerate(table) if not is_key and all(begins_word(rule) for _, rule in of)
+    }
+    return Literals(literals, of_words=of_words), table
 
 
 def replace(text: str, spans: Iterable[tuple[Span, str]], start: int, end: int) -> str:

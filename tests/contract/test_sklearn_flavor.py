@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -30,6 +30,8 @@ class OwnClassifier(LogisticRegression):
 
 MODELS: dict[str, Any] = {
     "linear": LogisticRegression,
+    "gradient descent": lambda: SGDClassifier(loss="modified_huber", random_state=0),
+    "categories": lambda: HistGradientBoostingClassifier(max_iter=3, categorical_features=[0]),
     "forest": lambda: RandomForestClassifier(3, random_state=0),
     "boosting": lambda: HistGradientBoostingClassifier(max_iter=3),
     "neighbors": KNeighborsRegressor,
@@ -41,6 +43,9 @@ MODELS: dict[str, Any] = {
     "own class": OwnClassifier,
 }
 
+UNSAFE = {"lambda", "own class", "neighbors", "categories"}
+"""What holds functions, or compiled classes that believe what they are filled with."""
+
 
 class TestSklearnFlavor(FlavorMatrix):
     flavor = flavor
@@ -48,11 +53,12 @@ class TestSklearnFlavor(FlavorMatrix):
     kinds = tuple(MODELS)
 
     def case(self, kind: str) -> ModelCase:
-        model = MODELS[kind]().fit(FRAME, CLASSES)
-        return ModelCase(model, FRAME.head(), safe=kind not in ("lambda", "own class"))
+        frame = FRAME.assign(a=FRAME["a"].round().abs()) if kind == "categories" else FRAME
+        model = MODELS[kind]().fit(frame, CLASSES)
+        return ModelCase(model, frame.head(), safe=kind not in UNSAFE)
 
     def change(self, model: Any) -> bool:
-        model.fit(FRAME, 1 - CLASSES)
+        model.fit(FRAME.abs().round(), 1 - CLASSES)  # other categories, other labels
         if isinstance(model, KMeans):
             model.cluster_centers_[:] = model.cluster_centers_[::-1].copy()
         return True

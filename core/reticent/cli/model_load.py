@@ -13,15 +13,14 @@ from reticent.cli import render
 from reticent.errors import ReticentError
 from reticent.files import write_private
 from reticent.models import example
+from reticent.models.kinds import Spec
 from reticent.models.load import opened
 from reticent.models.locate import told
 from reticent.models.pyfunc import PyFunc
 from reticent.models.schema import Signature
-from reticent.models.signature import Spec
 
 
 def load(uri: str, trust: bool, source: Path | None, output: Path | None) -> None:
-    from reticent.models.verify import example_data
 
     with opened(uri) as model:
         loaded = model.load(trust)
@@ -37,7 +36,7 @@ def load(uri: str, trust: bool, source: Path | None, output: Path | None) -> Non
         loads = Text.assemble(render.check("good"), f" loads as {model.flavor.name}: ", render.literal(kind))
         render.console().print(loads.append(f"  it {lacks}", render.DIM))
         return
-    data = _read(source, specs) if source is not None else example_data(given, specs) if given is not None else None
+    data = _read(source, specs) if source is not None else example.data(given, specs) if given is not None else None
     try:
         predictions = PyFunc(loaded, model.flavor, signature).predict(data)
     except ReticentError:

@@ -155,9 +155,11 @@ def inputs_and_models(out: Console, run: StoredRun) -> None:
         render.section(out, "Datasets", table, str(len(datasets)))
     models = run.models()
     if models:
-        table = render.table("path", "flavor", "size", right=(2,))
+        tried = {one.path: one.outcome for one in run.tried_models()}
+        table = render.table("path", "flavor", "size", "loaded again", right=(2,))
         for model in models:
-            table.add_row(render.literal(model.path), render.literal(model.flavor), render.size(model.size))
+            outcome = render.literal(tried.get(model.path, "not tried"), render.DIM)
+            table.add_row(render.literal(model.path), render.literal(model.flavor), render.size(model.size), outcome)
         render.section(out, "Models", table, str(len(models)))
 
 

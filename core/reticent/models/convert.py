@@ -18,7 +18,6 @@ from reticent.models.mlmodel import FILE, ModelFile, environment_files, mlmodel,
 from reticent.models.requirements import requirements
 from reticent.models.schema import Signature
 from reticent.models.stage import describe
-from reticent.models.verify import example_data
 from reticent.session import current
 from reticent_redact import Report, Withheld
 
@@ -62,7 +61,7 @@ def _proto(model: OpenedModel, loaded: Any) -> Any:
     try:
         import onnx
 
-        data = example_data(given, signature.inputs if signature else None)
+        data = example.data(given, signature.inputs if signature else None)
         return onnx.load_from_string(model.flavor.to_onnx(loaded, data))
     except ReticentError:
         raise

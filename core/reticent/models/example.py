@@ -11,7 +11,9 @@ import msgspec
 from reticent import values
 from reticent.errors import ReticentError
 from reticent.files import inside
-from reticent.models.signature import is_a, is_sparse
+from reticent.models.kinds import Spec
+from reticent.models.schema import enforce
+from reticent.models.tensors import has_values, host, is_a, is_array, is_sparse, is_tensor
 from reticent_redact import Redactor, Report, SealedText
 
 ROWS = 5
@@ -31,22 +33,31 @@ class Example(msgspec.Struct, frozen=True):
 
 
 def take(data: Any) -> Example | None:
-    """The first rows of a model's input; None if it is of no kind that we know, or too wide."""
+    """The first rows of a model's input; None if it is of no kind that we know, or too wide. Of a tensor on a device these
+    rows are copied, which waits for it."""
     if is_a(data, "pandas", "DataFrame"):
         return _of_frame(data)
     if is_a(data, "pandas", "Series"):
         return _of_frame(data.iloc[:ROWS].to_frame())
-    if is_a(data, "numpy", "ndarray"):
-        rows = _rows(data.shape)
-        return Example("ndarray", values.plain(data[:rows].tolist())) if rows else None
+    if is_a(data, "pyarrow", "Table"):
+        rows = data.slice(0, _rows(data.shape)).to_pylist()
+        cells = [[_cell(cell) for cell in row.values()] for row in rows]
+        return Example("dataframe", cells, list(data.column_names)) if rows else None
     if is_sparse(data):
         return _of_sparse(data)
+    if is_array(data):
+        listed = _of_arrays({"": data})
+        return Example("ndarray", listed[""]) if listed else None
+    if isinstance(data, (list, tuple)) and data and all(map(is_array, data)):
+        if len(data) == 1:
+            return take(data[0])
+        data = {f"input_{index}": part for index, part in enumerate(data)}
     if isinstance(data, Mapping) and data:
-        if not all(is_a(value, "numpy", "ndarray") for value in data.values()):
+        arrays = {str(name): value for name, value in data.items() if value is not None}
+        if not any(map(is_array, arrays.values())):
             return Example("json_object", values.plain(data))
-        rows = min(_rows(value.shape) for value in data.values())
-        named = {str(name): values.plain(value[:rows].tolist()) for name, value in data.items()}
-        return Example("ndarray", named) if rows else None
+        named = _of_arrays(arrays) if all(map(is_array, arrays.values())) else None
+        return Example("ndarray", named) if named else None
     if isinstance(data, list) and data:
         return Example("json_object", values.plain(data[:ROWS]))
     return None
@@ -60,23 +71,32 @@ def predictions(outputs: Any) -> Any:
         outputs = outputs.to_numpy()
     if isinstance(outputs, Mapping):
         return {str(name): predictions(value) for name, value in outputs.items()}
-    if isinstance(outputs, list):
-        return values.plain(outputs[:ROWS])
-    shape = getattr(outputs, "shape", None)
-    if not isinstance(shape, tuple) or not hasattr(outputs, "tolist") or not _rows(shape):
+    if isinstance(outputs, (list, tuple)):
+        if any(map(is_array, outputs)):
+            return [predictions(value) for value in outputs[:ROWS]]
+        return values.plain(list(outputs[:ROWS]))
+    shape = tuple(getattr(outputs, "shape", ()))
+    if not shape or None in shape or not _rows(shape):
         return None
-    return values.plain(outputs[: _rows(shape)].tolist())
+    if is_tensor(outputs) and not has_values(outputs):
+        return None
+    head = _head(outputs, _rows(shape))
+    return values.plain(head.tolist()) if hasattr(head, "tolist") else None
 
 
-def data(example: Example) -> Any:
-    """An example as the model takes it."""
-    import numpy as np
-
+def data(example: Example, specs: list[Spec] | None) -> Any:
+    """An example as a model of this signature takes it."""
     if example.columns is not None:
+        if specs and specs[0].get("name") is not None:
+            return enforce([dict(zip(example.columns, row, strict=True)) for row in example.data], specs)
         import pandas as pd
 
         return pd.DataFrame(example.data, columns=example.columns)
     if example.type == "ndarray":
+        if specs and specs[0]["type"] == "tensor":
+            return enforce(example.data, specs)
+        import numpy as np
+
         if isinstance(example.data, Mapping):
             return {name: np.asarray(value) for name, value in example.data.items()}
         return np.asarray(example.data)
@@ -84,7 +104,8 @@ def data(example: Example) -> Any:
         from scipy.sparse import csr_matrix
 
         parts = example.data
-        return csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=parts["shape"])
+        matrix = csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=parts["shape"])
+        return enforce(matrix, specs) if specs and specs[0]["type"] == "tensor" else matrix
     return example.data
 
 
@@ -160,6 +181,22 @@ def _of_sparse(matrix: Any) -> Example | None:
         return None
     parts = {name: getattr(head, name).tolist() for name in ("data", "indices", "indptr")}
     return Example("sparse_matrix_csr", {**parts, "shape": list(head.shape)})
+
+
+def _of_arrays(arrays: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The first rows of each, as many of one as of another."""
+    if not all(has_values(array) for array in arrays.values()) or any(map(is_sparse, arrays.values())):
+        return None
+    rows = min((_rows(tuple(array.shape)) for array in arrays.values()), default=0)
+    heads = {name: _head(array, rows) for name, array in arrays.items()} if rows else {}
+    # A structured array has rows of other kinds, and JSON has no complex numbers.
+    if any(head.dtype.kind in "Vc" for head in heads.values()):
+        return None
+    return {name: values.plain(head.tolist()) for name, head in heads.items()} or None
+
+
+def _head(array: Any, rows: int) -> Any:
+    return host(array[:rows]) if is_tensor(array) else array[:rows]
 
 
 def _rows(shape: tuple[int, ...]) -> int:

@@ -70,13 +70,14 @@ def _imports(directory: Path, config: Config) -> list[str]:
 
 
 def _load(directory: Path, config: Config) -> Any:
+    code = inside(directory, config["code"]) if config.get("code") else None
     if _is_ours(config):
         import cloudpickle
 
         with inside(directory, config["data"]).open("rb") as file:
             return cloudpickle.load(file)
-    if config.get("code"):
-        sys.path.insert(0, str(inside(directory, config["code"])))
+    if code is not None:
+        sys.path.insert(0, str(code))
     loader = import_module(config["loader_module"])
     return loader._load_pyfunc(str(inside(directory, config["data"]) if config.get("data") else directory))
 

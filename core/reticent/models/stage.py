@@ -38,12 +38,14 @@ def stage(
     signature_inputs: Any = None,
     signature_outputs: Any = None,
     input_example: Any = None,
+    params: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Snapshot:
     """Snapshot a model into the staging of the run in `directory`.
 
     `signature_inputs` (else `input_example`) and `signature_outputs` are data as the model takes and gives it; of
-    `input_example` the first rows are kept. TypeError if no flavour handles the model, OSError if the disk is full.
+    `input_example` the first rows are kept. `params` are the defaults of params of inference. TypeError if no flavour
+    handles the model or a param is of a type that MLmodel does not have, OSError if the disk is full.
     """
     flavor = flavor or find(model)
     if flavor is None:
@@ -59,7 +61,9 @@ def stage(
             model,
             flavor,
             flavor.save(model, files),
-            signature=signature(input_example if signature_inputs is None else signature_inputs, signature_outputs),
+            signature=signature(
+                input_example if signature_inputs is None else signature_inputs, signature_outputs, params
+            ),
             example=example.take(input_example),
             expected=example.predictions(signature_outputs),
             metadata=values.plain(metadata or {}),

@@ -40,7 +40,9 @@ def _attempt(directory: str, data: str) -> str:
         if given is None or not predicts:
             model.load(trust=True)
             return msgspec.json.encode(Trial("loaded")).decode()
-    predictions = example.predictions(load_pyfunc(directory, trust=True).predict(example.data(given)))
+    function = load_pyfunc(directory, trust=True)
+    inputs = function.signature.inputs if function.signature is not None else None
+    predictions = example.predictions(function.predict(example.data(given, inputs)))
     if expected is None or predictions is None:
         return msgspec.json.encode(Trial("loaded", "it predicts; there is nothing to compare with")).decode()
     same = equal(predictions, expected)

@@ -13,12 +13,13 @@ from reticent.aside import Aside, AsideError
 from reticent.errors import ReticentError
 from reticent.files import inside, sha256_of
 from reticent.models import example
+from reticent.models.kinds import Spec
 from reticent.models.load import OpenedModel, described, flavor_of, opened
 from reticent.models.locate import located, told
 from reticent.models.mlmodel import FILE, PublishedModel
 from reticent.models.pyfunc import PyFunc
 from reticent.models.schema import Signature
-from reticent.models.signature import Spec, schema
+from reticent.models.signature import schema
 
 TIMEOUT_S = 900.0
 """Models of gigabytes take minutes."""
@@ -130,7 +131,7 @@ def _tried(directory: str) -> Iterator[Step]:
 def _predicted(model: PyFunc, given: example.Example) -> Iterator[Step]:
     specs = model.signature.inputs if model.signature else None
     try:
-        predictions = model.predict(example_data(given, specs))
+        predictions = model.predict(example.data(given, specs))
     except Exception as error:  # noqa: BLE001 - of the framework, whatever it is
         yield Step("bad", f"it does not predict its input example: {type(error).__name__}: {error}"[:1000])
         return
@@ -143,14 +144,6 @@ def _predicted(model: PyFunc, given: example.Example) -> Iterator[Step]:
         yield Step("good", "the predictions are of the form that its signature says")
     else:
         yield Step("fair", f"the predictions are {_forms(found)}, where its signature says {_forms(expected)}")
-
-
-def example_data(given: example.Example, specs: list[Spec] | None) -> Any:
-    """An example as the model takes it, with columns of the types that JSON has not."""
-    from reticent.models.serve.protocol import typed
-
-    data = example.data(given)
-    return typed(data, specs or []) if given.columns is not None else data
 
 
 def _forms(specs: list[Spec]) -> list[Any]:

@@ -17,6 +17,7 @@ from reticent import aside
 from reticent.files import inside, share
 from reticent.models import Flavor
 from reticent.models.flavor import Config
+from reticent_integrations.sklearn import trees
 from reticent_integrations.sklearn.params import register_secrets
 from reticent_redact import pickle_imports
 
@@ -70,14 +71,20 @@ def _imports(directory: Path, config: Config) -> list[str]:
 
 
 def _is_own(name: str) -> bool:
-    """Whether scikit-learn's own code stands behind a name: a class, which is filled with data and not called, or a score.
+    """Whether scikit-learn's own code stands behind a name, and nothing in a file can make it do harm: a class written in
+    Python, which is filled with data and not called, or a score. skops trusts estimators alone, not what they are made of.
 
-    skops trusts estimators alone, not what they are made of: trees, splitters, scorers.
+    Compiled classes believe what they are filled with. Losses are filled with nothing, trees are checked.
     """
+    if name == "sklearn.tree._tree.Tree" or name.startswith(("sklearn._loss.", "sklearn.linear_model._sgd_fast.")):
+        return True
     module, _, attribute = name.rpartition(".")
     if not module.startswith("sklearn."):
         return False
-    found: object = getattr(sys.modules.get(module), attribute, None)  # skops has imported all of scikit-learn
+    known = sys.modules.get(module)  # skops has imported all of scikit-learn
+    if not str(getattr(known, "__file__", None)).endswith(".py"):
+        return False
+    found: object = getattr(known, attribute, None)
     return isinstance(found, type) or (callable(found) and module.startswith("sklearn.metrics."))
 
 
@@ -87,7 +94,9 @@ def _load(directory: Path, config: Config) -> Any:
         with path.open("rb") as file:
             return pickle.load(file)  # noqa: S301 - asked for by who trusts it
     skops_io = _skops_io()
-    return skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+    model = skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+    trees.check(model)
+    return model
 
 
 def _skops_io() -> Any:

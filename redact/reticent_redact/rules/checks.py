@@ -6,19 +6,18 @@ import base64
 import binascii
 import re
 
+from reticent_redact.later import later
 from reticent_redact.plausible import is_filler, says_nothing
 
-_STAND_IN = re.compile(r"x{6}|[*]{3}|\.{3}|your[_-]|example|placeholder|redacted|changeme", re.IGNORECASE)
+_STAND_IN = later(r"x{6}|[*]{3}|\.{3}|your[_-]|example|placeholder|redacted|changeme", re.IGNORECASE)
 _SHOWN = 256
 """Characters of a secret that tell whether it is a stand-in."""
-_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
-_STANDS_FOR = re.compile(
-    r"\[[A-Z_ -]{3,64}\]|[*#]{3,128}|%\(?[A-Za-z_]{0,32}\)?s?%?|\[REDACTED:[\w-]{1,64}\]", re.ASCII
-)
-_ENCRYPTED = re.compile(r"ENC\[[^\]\n]{0,4096}\]")  # as SOPS leaves it in a manifest
+_DIGIT, _LETTER = later(r"\d"), re.compile(r"[^\W\d_]")
+_STANDS_FOR = later(r"\[[A-Z_ -]{3,64}\]|[*#]{3,128}|%\(?[A-Za-z_]{0,32}\)?s?%?|\[REDACTED:[\w-]{1,64}\]", re.ASCII)
+_ENCRYPTED = later(r"ENC\[[^\]\n]{0,4096}\]")  # as SOPS leaves it in a manifest
 _WORDS = frozenset("none null nil true false undefined password passwd passphrase pass pwd secret token key".split())  # noqa: SIM905
 _ISSUERS = tuple(
-    (re.compile(prefixes), frozenset(lengths))
+    (later(prefixes), frozenset(lengths))
     for prefixes, lengths in (
         (r"4", (13, 16, 19)),
         (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720|220[0-4]|60|65|64[4-9]|62|35(?:2[89]|[3-8])|508|81|82", (16,)),

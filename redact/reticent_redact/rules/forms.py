@@ -32,6 +32,11 @@ LED = rf"(?:\A|[{re.escape(LEADING)}]|\\[nrt])"
 """What stands before a token whose own beginning is too common a literal. A newline stands before every text."""
 
 
+def begins_word(rule: Rule) -> bool:
+    """Whether a rule finds nothing behind a letter or digit, unless these are part of an escape."""
+    return not rule.before and rule.pattern.startswith((ALONE, ALONE_URLSAFE, "(?<![A-Za-z0-9])"))
+
+
 def led(literal: str) -> tuple[str, ...]:
     """The literal after each of the characters that it may stand behind, and after a newline's escape."""
     return (*(before + literal for before in LEADING), "\\n" + literal)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from datetime import datetime
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.linear_model import LogisticRegression
 
 from reticent.models import example
 from reticent.models.signature import FIRST_ROWS, schema, signature
@@ -192,3 +195,221 @@ def test_values_under_a_secret_s_name_are_hidden_in_every_row():
         assert "hunter2" not in str(content), name
         assert "swordfish" not in str(content), name
         assert "ann" in str(content), name
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pd.DataFrame({"a": [1, 2], "b": [1.5, np.nan], "c": ["x", None], "d": pd.to_datetime(["2020-01-01", None])}),
+        pd.DataFrame({"lists": [[1.5], []], "objects": [{"a": 1}, {"a": None, "b": [True]}], "none": [None, None]}),
+        pd.DataFrame({"texts": pd.Categorical(["a", "b"]), "n": pd.array([1, None], dtype="Int32")}),
+        pd.Series([1.5, 2.5], name="y"),
+        pd.Series(["a", None], name="y"),
+        np.ones((2, 3, 4), "float32"),
+        np.array(["a", "bc"]),
+        scipy.sparse.csr_matrix(np.eye(2)),
+        {"x": np.ones((2, 3)), "y": np.ones(2, "int32")},
+        ["a", "b"],
+        [[1, 2], [3]],
+        [{"a": 1, "b": "x"}, {"a": 2}],
+        [{"o": {"k": 1}}, {"o": {"k": 2, "more": [1.5]}}, {"o": {"k": None}}],
+        [{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": None}]}],
+        {"q": "a", "n": [1, 2], "none": None, "gaps": ["a", None], "deep": [[1.5], []], "empty": []},
+        {"q": np.float32(1), "i": np.int32(1), "flag": np.bool_(True), "bytes": b"a", "when": datetime(2020, 1, 1)},
+    ],
+)
+def test_what_mlflow_infers_is_inferred(data):
+    import mlflow
+    from mlflow.models import ModelSignature
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = mlflow.models.infer_signature(data)
+    assert ModelSignature.from_dict(signature(data, None)) == expected
+
+
+def test_types_that_are_mixed_are_any():
+    assert schema([{"a": {"k": 1}}, {"a": {"k": "x"}}, {"a": {}}, {"a": {"k": 1}}])[0]["properties"] == {
+        "k": {"type": "any", "required": True}
+    }
+    optional = schema([{"a": {"k": 1}}, {"a": {"k": "x"}}, {"a": {"l": 1}}, {"a": {"k": 1}}])[0]["properties"]
+    assert optional["k"] == {"type": "any", "required": False}
+    assert types([1, 2.5]) == ["double"]
+    assert types([np.int32(1), 2]) == ["long"]
+    assert types([1, "a"]) == ["any"]
+
+
+def tensors(data):
+    return [(spec.get("name"), spec["tensor-spec"]["dtype"], spec["tensor-spec"]["shape"]) for spec in schema(data)]
+
+
+def loads(data):
+    """Whether MLflow understands the signature."""
+    from mlflow.models import ModelSignature
+
+    written = signature(data, data)
+    return len(ModelSignature.from_dict(written).inputs.inputs) == len(json.loads(written["inputs"]))
+
+
+def test_tensors_of_torch():
+    torch = pytest.importorskip("torch")
+    x, ids = torch.ones((4, 3)), torch.ones((4, 7), dtype=torch.int64)
+    assert tensors(x) == [(None, "float32", [-1, 3])]
+    assert tensors(torch.nn.Parameter(x)) == tensors((x,)) == tensors(x)
+    assert tensors(torch.ones(2, dtype=torch.bfloat16)) == [(None, "float32", [-1])]
+    assert tensors(torch.ones(2, dtype=torch.bool)) == [(None, "bool", [-1])]
+    assert tensors(torch.tensor(1.0)) == [(None, "float32", [])]
+    both = [("input_0", "float32", [-1, 3]), ("input_1", "int64", [-1, 7])]
+    assert tensors((x, ids)) == tensors([x, ids]) == tensors((x.numpy(), ids)) == both
+    named = {"x": x, "ids": ids, "past": None}
+    assert tensors(named) == [("x", "float32", [-1, 3]), ("ids", "int64", [-1, 7])]
+    assert all(map(loads, (x, (x, ids), named, torch.tensor(1.0), torch.ones(2, dtype=torch.bfloat16))))
+    assert schema({"x": x, "text": "a"})[0] == {
+        "type": "array",
+        "items": {"type": "array", "items": {"type": "float"}},
+        "name": "x",
+        "required": True,
+    }
+
+
+def test_a_tensor_without_values_has_a_signature_and_no_example():
+    torch = pytest.importorskip("torch")
+    keras = pytest.importorskip("keras")
+    meta = torch.ones((4, 3), device="meta")  # which raises if its values are asked for
+    assert tensors(meta) == [(None, "float32", [-1, 3])]
+    symbol = keras.KerasTensor((None, 3), "float32")
+    assert tensors([symbol, symbol]) == [("input_0", "float32", [-1, 3]), ("input_1", "float32", [-1, 3])]
+    for data in (meta, symbol, {"x": symbol}):
+        assert example.take(data) is None
+
+
+def test_tensors_of_tensorflow_and_jax():
+    tf = pytest.importorskip("tensorflow")
+    jnp = pytest.importorskip("jax.numpy")
+    assert tensors(tf.ones((2, 3))) == tensors(tf.Variable(tf.ones((2, 3)))) == [(None, "float32", [-1, 3])]
+    assert tensors(tf.TensorSpec((None, None, 3), tf.int32)) == [(None, "int32", [-1, -1, 3])]
+    assert tensors(tf.constant(["a"])) == [(None, "object", [-1])]
+    assert schema(tf.TensorSpec(None, tf.int32)) is None
+    assert tensors({"x": jnp.ones((2, 3)), "y": jnp.ones(2, "bfloat16")}) == [
+        ("x", "float32", [-1, 3]),
+        ("y", "float32", [-1]),
+    ]
+    assert all(map(loads, (tf.ones((2, 3)), tf.constant(["a"]), jnp.ones(2, "bfloat16"))))
+
+
+def test_tables_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table(
+        {"i": pa.array([1, None], "int32"), "t": ["a", "b"], "l": [[1.5], []], "d": pa.array([1, 2], pa.date32())}
+    )
+    assert [(spec["name"], spec["type"], spec["required"]) for spec in schema(table)] == [
+        ("i", "integer", False),
+        ("t", "string", True),
+        ("l", "array", True),
+        ("d", "datetime", True),
+    ]
+    assert schema(table)[2]["items"] == {"type": "double"}
+    assert example.take(table).data == [[1, "a", [1.5], "1970-01-02"], [None, "b", [], "1970-01-03"]]
+
+
+PARAMS = {
+    "n": 3,
+    "t": 0.5,
+    "text": "a",
+    "flag": True,
+    "stop": ["a", "b"],
+    "sizes": np.array([1, 2]),
+    "narrow": np.float32(0.5),
+    "since": datetime(2020, 1, 1),
+    "options": {"k": 1, "deep": {"l": ["a"]}},
+}
+
+
+def test_params_as_mlflow_has_them():
+    import mlflow
+    from mlflow.models import ModelSignature
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = mlflow.models.infer_signature(["a"], params={**PARAMS, "sizes": [1, 2]})
+    assert ModelSignature.from_dict(signature(["a"], None, PARAMS)) == expected
+    assert json.loads(signature(["a"], None, {"stop": []})["params"])[0]["type"] == "double"
+    alone = signature(None, None, {"n": 1})
+    assert alone == {
+        "inputs": None,
+        "outputs": None,
+        "params": '[{"name":"n","default":1,"shape":null,"type":"long"}]',
+    }
+    assert ModelSignature.from_dict(alone).params.params[0].default == 1
+
+
+@pytest.mark.parametrize("default", [None, object(), [[1]], [1, "a"], b"bytes", {}])
+def test_a_param_that_mlmodel_cannot_hold(default):
+    with pytest.raises(TypeError, match="the param 'odd'"):
+        signature(["a"], None, {"odd": default})
+
+
+def again(data):
+    """What a model is given of an example of this data, after it was written and read."""
+    taken = msgspec.json.decode(msgspec.json.encode(example.take(data), enc_hook=str), type=example.Example)
+    return example.data(taken, schema(data))
+
+
+def test_an_example_comes_back_as_it_was():
+    torch = pytest.importorskip("torch")
+    frame = pd.DataFrame(
+        {
+            "i4": np.array([1, 2], "int32"),
+            "f4": np.array([0.1, 2], "float32"),
+            "when": pd.Series(["2020-01-01", "2020-01-02"], dtype="datetime64[us]"),
+            "text": ["a", "b"],
+            "bytes": [b"\xff", b"b"],
+            "lists": [[1.5], []],
+        }
+    )
+    pd.testing.assert_frame_equal(again(frame), frame)
+    for array in (
+        np.array([[0.1, 2]], "float32"),
+        np.array([1, 2], "uint8"),
+        np.array([True]),
+        np.array(["a", "bc"]),
+        np.array(["2020-01-01"], "datetime64[s]"),
+    ):
+        back = again(array)
+        assert back.dtype == array.dtype
+        assert (back == array).all()
+    x, ids = torch.rand((9, 2)), torch.ones((7, 3), dtype=torch.int32)
+    assert (again(x) == x[:5].numpy()).all()
+    assert again(x).dtype == "float32"
+    one, two = again((x, ids))
+    assert (one.shape, one.dtype, two.shape, two.dtype) == ((5, 2), "float32", (5, 3), "int32")
+    assert again({"x": x, "ids": ids})["ids"].dtype == "int32"
+    assert (again(scipy.sparse.csr_matrix(np.eye(3, dtype="float32"))).dtype) == "float32"
+    assert again(torch.ones(2, dtype=torch.bfloat16)).tolist() == [1, 1]
+    assert again(["a", "b"]) == ["a", "b"]
+
+
+def test_mlflow_reads_the_example_of_tensors(run):
+    import mlflow
+
+    torch = pytest.importorskip("torch")
+    for path, data in (("one", torch.rand((7, 2))), ("two", (torch.rand((7, 2)), torch.ones(7, dtype=torch.int32)))):
+        run.log(LogisticRegression(), path, input_example=data, params={"n": 1})
+        described = mlflow.models.Model.load(str(run.path / "artifacts" / path))
+        read = described.load_input_example(str(run.path / "artifacts" / path))
+        if path == "one":
+            assert read.dtype == "float32"
+            assert (read == data[:5].numpy()).all()
+        else:
+            assert read["input_1"].dtype == "int32"
+            assert (read["input_0"] == data[0][:5].numpy()).all()
+        assert described.signature.params.params[0].name == "n"
+
+
+def test_predictions_of_any_framework():
+    torch = pytest.importorskip("torch")
+    assert example.predictions(torch.ones((2, 1), dtype=torch.bfloat16)) == [[1.0], [1.0]]
+    assert example.predictions((torch.ones(2), np.ones(1))) == [[1.0, 1.0], [1.0]]
+    assert example.predictions({"logits": torch.ones(1), "loss": None}) == {"logits": [1.0], "loss": None}
+    assert example.predictions(torch.ones((2, 1), device="meta")) is None
+    assert example.predictions(torch.tensor(1.0)) is None

@@ -73,3 +73,24 @@ def test_much_text_is_given_to_hyperscan(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_digits_stand_for_each_other_and_places_are_those_of_characters() -> None:
     assert list(Literals(["00-0"]).find("✓é 12-3 \u0663\u0664-\u0665")) == [(3, 0)]
+
+
+@pytest.mark.parametrize("make", [None, *PASSES])
+def test_in_much_base64_the_literals_of_words_are_found_where_a_word_begins(
+    make: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(literals_module, "_MUCH_BASE64", 2)
+    literals = ["AK00", "token=", "key: ", "B/"]
+    line = "x" * 75 + "\n"
+    in_base64 = line * (2 * WINDOW // len(line))
+    at = len(in_base64)
+    text = f"{in_base64}xAK11{'x' * 60}token=AK22/AK33+B/8\n" + in_base64
+    of_words = [(at + 1, 0), (at + 71, 0), (at + 76, 0)]
+    others = [(at + 65, 1), (at + 81, 3)]
+    for rest in ("", "key: AK44 xAK55"):  # what follows Base64 is looked at as ever
+        behind = [(place, number) for place, number in naive(literals, rest) if place >= 0]
+        behind = [(len(text) + place, number) for place, number in behind]
+        found = list(Literals(literals, make).find(text + rest))  # type: ignore[arg-type]  # parametrized
+        assert found == sorted((*of_words, *others, *behind))
+        found = list(Literals(literals, make, {0}).find(text + rest))  # type: ignore[arg-type]  # parametrized
+        assert found == sorted((*of_words[1:], *others, *behind))

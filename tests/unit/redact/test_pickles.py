@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from reticent_redact import Redactor, SealedFile, Withheld, binary, pickled, unpickling
+from reticent_redact import Redactor, SealedFile, Withheld, binary, pickled, stack
 
 KEY = "pass" + "word"
 VALUE = "tr0ub4dor" + "-and-3"
@@ -165,7 +165,7 @@ def test_a_pickle_that_is_cut_off_or_damaged_is_withheld(tmp_path: Path) -> None
 
 
 def test_a_pickle_of_more_than_is_held_in_memory_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpickling, "MOST_ITEMS", 1000)
+    monkeypatch.setattr(stack, "MOST_ITEMS", 1000)
     assert isinstance(sealed(tmp_path, pickle.dumps([str(number) for number in range(900)])), SealedFile)
     assert isinstance(sealed(tmp_path, pickle.dumps(list(range(5000)))), SealedFile), "numbers are not held"
     assert sealed(tmp_path, pickle.dumps([str(number) for number in range(2000)])) == Withheld("unscanned")
@@ -226,6 +226,16 @@ def test_a_secret_in_a_table(tmp_path: Path, kind: str) -> None:
             buffer = io.BytesIO()
             save(buffer, value)
             assert sealed(tmp_path, buffer.getvalue()) == FOUND
+
+
+def test_a_secret_in_a_column_of_arrow(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    for dtype in ("string[pyarrow]", "large_string[pyarrow]"):
+        column = pd.Series(["é", "of no interest", None, VALUE, "b"] * 3, dtype=dtype)
+        for part in (column, column[1:], column[column.notna()]):
+            assert sealed(tmp_path, pickle.dumps(pd.DataFrame({"n": range(len(part)), KEY: part.array}))) == FOUND
+            content = pickle.dumps(pd.DataFrame({"note": part.array, KEY: range(len(part))}))
+            assert isinstance(sealed(tmp_path, content), SealedFile)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 
 from reticent_redact.rules import RULES
 from reticent_redact.rules.checks import is_basic, is_card, is_iban, is_password, luhn
+from reticent_redact.rules.forms import begins_word
 from reticent_redact.rules.rule import Rule
 
 if hasattr(re, "_parser"):
@@ -52,6 +53,11 @@ def spans(rule: Rule, text: str) -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize("around", ["{}", "see {}, y", "k={}\n", '"{}"'])
 def test_a_hit_wherever_it_stands(rule: Rule, example: str, around: str) -> None:
     assert list(spans(rule, around.format(example) if around != "k={}\n" else f"k={example}\n"))
+
+
+@pytest.mark.parametrize(("rule", "example"), [hit for hit in HITS if begins_word(hit.values[0])])
+def test_a_rule_that_begins_a_word_finds_nothing_in_one(rule: Rule, example: str) -> None:
+    assert all(rule.find(f"letters{example[max(at, 0) :]}", len("letters")) is None for at in places(rule, example))
 
 
 @pytest.mark.parametrize(("rule", "example"), MISSES)

@@ -1,0 +1,86 @@
+"""Models of CatBoost, in its own binary format."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reticent.files import inside
+from reticent.models import Flavor
+from reticent.models.flavor import Config
+
+_KINDS = ("CatBoost", "CatBoostClassifier", "CatBoostRanker", "CatBoostRegressor")
+_FILE = "model.cb"
+_BUILD = "catboost_version_info"
+"""How CatBoost was built. In it is somebody's e-mail address, with which no model would be published."""
+
+_FORMATS = ("cbm", "json")
+"""What CatBoost saves that it also loads, and predicts from alike."""
+
+
+def _save(model: Any, directory: Path) -> dict[str, Any]:
+    import catboost
+
+    # A subclass of the user's is loaded as the class that it was made from: loading runs no code but CatBoost's.
+    kind = next(base for base in type(model).__mro__ if _is_catboosts(base))
+    written = _copy(model, kind)
+    about = written.get_metadata()
+    if _BUILD in about.keys():  # noqa: SIM118 - it is no dict
+        del about[_BUILD]
+    written.save_model(str(directory / _FILE))
+    return {
+        "catboost": {
+            "data": _FILE,
+            "model_type": kind.__name__,
+            "save_format": "cbm",
+            "catboost_version": catboost.__version__,
+            "code": None,
+        },
+        "python_function": {"data": _FILE, "loader_module": "mlflow.catboost"},
+    }
+
+
+def _copy(model: Any, kind: type[Any]) -> Any:
+    """What `model.copy()` gives, also of a class of the user's: a third of what saving takes."""
+    copy = kind()
+    copy.__setstate__(model.__getstate__())
+    return copy
+
+
+def _load(directory: Path, config: Config) -> Any:
+    import catboost
+
+    kind, stored_as = config.get("model_type", "CatBoost"), config.get("save_format", "cbm")
+    if kind not in _KINDS:
+        raise ValueError(f"not a class of CatBoost's models: {str(kind)[:100]!r}")
+    if stored_as not in _FORMATS:
+        raise ValueError(f"CatBoost loads models from {' and '.join(_FORMATS)}, not from {str(stored_as)[:100]!r}")
+    model = getattr(catboost, kind)()
+    return model.load_model(str(inside(directory, config.get("data", _FILE))), stored_as)
+
+
+def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
+    return model.predict(data, **params)
+
+
+def _to_onnx(model: Any, example: Any) -> bytes:  # noqa: ARG001 - CatBoost knows its model's features
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "model.onnx"
+        model.save_model(str(path), format="onnx")
+        return path.read_bytes()
+
+
+def _is_catboost(model: object) -> bool:
+    return any(map(_is_catboosts, type(model).__mro__))
+
+
+def _is_catboosts(kind: type) -> bool:
+    return kind.__module__ == "catboost.core" and kind.__name__ in _KINDS
+
+
+# CatBoost's estimators are scikit-learn's too: theirs is the general flavour.
+flavor = Flavor(
+    "catboost", handles=_is_catboost, save=_save, load=_load, predict=_predict, to_onnx=_to_onnx, priority=10
+)

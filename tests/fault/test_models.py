@@ -1,0 +1,229 @@
+"""Whatever happens to a model on its way, the training is FINISHED, its metrics are there, and nothing half is published."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from tests.fault.conftest import Start
+
+import reticent
+from reticent import aside, guard
+from reticent.records import RunStatus
+from reticent.session import current
+from reticent.testing import find
+
+SECRET = "ghp_" + "R7mK2pQ9" * 4 + "xW4t"
+child_command = aside.child_command
+
+FLAVOR = """
+from reticent.models import Flavor
+
+def save(model, directory):
+    (directory / "model.txt").write_text("as saved")
+    return {"slow": {"data": "model.txt"}}
+
+def finish(saved, finished, flavors):
+    (finished / "model.txt").write_text("half")
+    open(REACHED, "w").write(str(__import__("os").getpid()))
+    __import__("time").sleep(600)
+
+flavor = Flavor("slow", lambda model: False, save, lambda directory, config: None, finish=finish)
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A module `slow` with a flavour that says in this file when it is finishing a model, and never comes to an end."""
+    reached = tmp_path / "reached"
+    (tmp_path / "slow.py").write_text(f"REACHED = {str(reached)!r}\n{FLAVOR}")
+    return reached
+
+
+def wait_for(file: Path) -> int:
+    """The number in a file, once it is there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if file.exists() and file.read_text():
+            return int(file.read_text())
+        time.sleep(0.02)
+    raise AssertionError(f"{file.name} never came")
+
+
+LOGGED = """
+    import os, time
+    import reticent, slow
+    run = reticent.start_run("r", run_id="r")
+    reticent.log_metric("m", 1.0)
+    run.log_model(object(), flavor=slow.flavor)
+    ready()
+"""
+
+
+def test_killed_while_a_model_is_finished_it_is_published_as_it_was_saved(root: Path, start: Start, slow: Path) -> None:
+    process = start(f"{LOGGED}\n    time.sleep(600)")
+    child = wait_for(slow)
+    process.kill()
+    process.wait()
+    os.kill(child, signal.SIGKILL)
+    run = reticent.get_run("r")
+    assert run.status is RunStatus.CRASHED
+    assert run.artifact_path("model/model.txt").read_text() == "as saved"
+    assert not list((root / "runs/r/staging").iterdir())
+
+
+def test_without_the_process_that_finishes_it_is_published_as_it_was_saved(
+    root: Path, start: Start, slow: Path
+) -> None:
+    process = start(f"{LOGGED}\n    assert reticent.flush(60)")
+    os.kill(wait_for(slow), signal.SIGKILL)
+    process.communicate(timeout=60)
+    run = reticent.get_run("r")
+    assert run.status is RunStatus.FINISHED
+    assert run.artifact_path("model/model.txt").read_text() == "as saved"
+    assert ["finishing a model" in warning.message for warning in run.warnings()] == [True]
+
+
+def test_what_is_not_finished_at_the_end_is_published_by_the_next_process(root: Path, start: Start, slow: Path) -> None:
+    process = start(LOGGED, RETICENT_EXIT_TIMEOUT_S="0.5")
+    process.communicate(timeout=60)
+    run = reticent.get_run("r")
+    assert run.status is RunStatus.FINISHED
+    assert run.artifact_path("model/model.txt").read_text() == "as saved"
+
+
+class Unpicklable(LogisticRegression):
+    def __reduce__(self) -> Any:
+        raise TypeError("no pickle of this one")
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+@pytest.mark.parametrize("kind", ["unpicklable", "too deep", "no flavor", "empty name", "out of the run"])
+def test_a_model_that_cannot_be_logged_costs_the_run_its_health_alone(
+    kind: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "strict", False)
+    model: Any = {"unpicklable": Unpicklable(), "no flavor": object()}.get(kind, LogisticRegression())
+    if kind == "too deep":
+        model.note_ = nested(100_000)
+    name = {"empty name": "", "out of the run": "../model"}.get(kind, "model")
+    with reticent.start_run() as run:
+        reticent.log_metric("m", 1.0)
+        run.log_model(model, name)
+    assert reticent.flush(60)
+    stored = reticent.get_run(run.run_id)
+    assert (stored.status, stored.metrics, stored.models()) == (RunStatus.FINISHED, {"m": 1.0}, [])
+    assert ["log_model" in warning.message for warning in stored.warnings()] == [True]
+    assert not list((root / "runs" / run.run_id / "staging").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["моделі/日本 模型", "a b/c.d", "x" * 120])
+def test_names_of_any_kind(name: str, root: Path) -> None:
+    with reticent.start_run() as run:
+        run.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), name)
+    assert reticent.flush(60)
+    (model,) = reticent.get_run(run.run_id).models()
+    assert model.path == name
+    assert reticent.load_model(f"runs:/{run.run_id}/{name}").predict([[1.0]]) == [1]
+
+
+def test_a_model_that_refers_to_itself(root: Path) -> None:
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    model.self_ = [model]
+    with reticent.start_run() as run:
+        run.log_model(model)
+    assert reticent.flush(60)
+    loaded = reticent.load_model(f"runs:/{run.run_id}/model", trust=True)
+    assert loaded.self_[0] is loaded
+
+
+def test_a_secret_in_a_model_is_nowhere_but_in_quarantine(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "child_command", child_command)
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    model.origin_ = {"token": [SECRET]}
+    with reticent.start_run() as run:
+        run.log_model(model, input_example=np.array([[0.0]]), signature_outputs=np.array([0]))
+    assert reticent.flush(60)
+    assert {record.path for record in reticent.get_run(run.run_id).withheld()} == {"model/model.skops"}
+    elsewhere = [place for place in find(SECRET, root) if "/quarantine/" not in place]
+    assert elsewhere == []
+
+
+def test_a_model_is_tried_by_another_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "child_command", child_command)
+    rows = np.array([[0.0], [1.0], [2.0]])
+    model = LogisticRegression().fit(rows, [0, 1, 1])
+    with reticent.start_run() as run:
+        run.log_model(model, "equal", input_example=rows, signature_outputs=model.predict(rows))
+        run.log_model(model, "different", input_example=rows, signature_outputs=1 - model.predict(rows))
+        run.log_model(model, "loaded")
+    assert reticent.flush(120)
+    tried = {one.path: one.outcome for one in reticent.get_run(run.run_id).tried_models()}
+    assert tried == {"equal": "equal", "different": "different", "loaded": "loaded"}
+    child = current().trial_aside._child
+    assert child is not None
+    current().stop_trials()
+    assert child._process.poll() is not None
+
+
+def test_the_end_of_the_process_waits_for_no_trial(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import reticent, sys, time
+        from reticent.models import trial
+        def attempt(*_):
+            time.sleep(600)
+        trial.attempt = attempt
+        from sklearn.linear_model import LogisticRegression
+        run = reticent.start_run("r", run_id="r")
+        run.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
+        run.end()
+        while not reticent.get_run("r").models():
+            time.sleep(0.05)
+        ready()
+        """,
+        RETICENT_EXIT_TIMEOUT_S="500",
+    )
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert reticent.get_run("r").warnings() == []
+
+
+def test_a_large_model_is_not_read_into_memory(root: Path, start: Start) -> None:
+    """A quarter of a gigabyte, of which the process holds a few megabytes at a time."""
+    process = start(
+        """
+        import resource
+        import reticent
+        from reticent.models import Flavor
+        def save(model, directory):
+            with (directory / "model.bin").open("wb") as file:
+                for _ in range(256):
+                    file.write(bytes(range(256)) * 4096)
+            return {"large": {"data": "model.bin"}}
+        flavor = Flavor("large", lambda model: False, save, lambda directory, config: None)
+        with reticent.start_run("r", run_id="r") as run:
+            run.log_model(object(), "small", flavor=flavor)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        ready()
+        assert reticent.flush(240)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert grown < 100_000, grown
+        """,
+    )
+    _, errors = process.communicate(timeout=280)
+    assert process.returncode == 0, errors
+    (model,) = reticent.get_run("r").models()
+    assert model.size > 1 << 28
