@@ -380,6 +380,38 @@ def test_a_model_that_fails_is_told_of_without_its_words(server: Server, order: 
     assert expected[order.split()[0]] in log
 
 
+N = 40_000
+
+
+def many(text: str, count: int = N) -> str:
+    return ",".join(text.replace("N", str(number)) for number in range(count))
+
+
+HUGE = {
+    "records of a name each": '{"dataframe_records": [' + many('{"cN":1}') + "]}",
+    "split of a name each": '{"dataframe_split": {"data": [' + many('{"cN":1}') + "]}}",
+    "columns of a row each": '{"dataframe_split": {"data": {' + many('"cN":{"iN":1}') + "}}}",
+    "a long row": '{"dataframe_split": {"data": [[' + many("1") + "]," + many("[]") + "]}}",
+    "names alone": '{"dataframe_split": {"data": [], "columns": [' + many("N") + '], "index": [' + many("N") + "]}}",
+    "a long text": '{"inputs": ["' + "x" * 400_000 + '",' + many('"x"') + "]}",
+    "a long text, named": '{"inputs": {"do": ["' + "x" * 400_000 + '",' + many('"x"') + "]}}",
+    "csv, a wide head": many("cN") + "\n" + "1\n" * N,
+    "csv, a head of two lines": '"c\n",' + many("cN") + "\n" + "1\n" * N,
+    "csv, many columns": many("N", 140_000) + "\n",
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_small_body_makes_no_huge_table(server: Server, name: str) -> None:
+    before = psutil.Process(server.process.pid).memory_info().rss
+    body = HUGE[name].encode()
+    assert len(body) < 1_000_000
+    status, _, text = server.ask(body=body, kind=CSV if name.startswith("csv") else JSON)
+    assert (status, json.loads(text)["error_code"]) == (400, "BAD_REQUEST")
+    assert "could not predict" not in text
+    assert psutil.Process(server.process.pid).memory_info().rss - before < 150_000_000
+
+
 def test_secrets_in_requests_are_not_in_the_log(server: Server) -> None:
     word = "tulip-7-fox"  # a secret that no rule knows
     for secret in (word, SECRET):

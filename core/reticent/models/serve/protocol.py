@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import io
 import json
 from collections.abc import Mapping
@@ -19,6 +20,13 @@ from reticent.models.kinds import Spec
 from reticent.models.tensors import is_a, is_sparse
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+MOST_COLUMNS = 100_000
+SPARE_CELLS = 1_000_000
+"""A table may have so many cells, and ten times those that were sent: a small body must not make a huge table, of rows
+with a name each or of one long row among short ones."""
+TEXT_BYTES = 256 << 20
+"""An array of texts takes the longest one's memory for each."""
 
 _WHOLE = {"integer": "int32", "long": "int64"}
 _REAL = {"float": "float32", "double": "float64"}
@@ -121,6 +129,12 @@ def answer(predictions: Any) -> str:
 
 
 def _csv(text: str, specs: list[Spec]) -> Any:
+    try:
+        head: list[str] = next(filter(None, csv.reader(io.StringIO(text))), [])
+    except csv.Error:
+        raise InputError("the data is no CSV with a line of names") from None
+    rows = text.count("\n") + text.count("\r") + 1
+    _bound(rows, len(head), rows + text.count(","))
     return frame_from_csv(io.StringIO(text), specs)
 
 
@@ -129,7 +143,15 @@ def _split(value: Any, specs: list[Spec]) -> Any:
         raise InputError(f"dataframe_split must be an object, not {_kind(value)}")
     if "data" not in value or value.keys() - {"columns", "data", "index"}:
         raise InputError("dataframe_split must have data, may have columns and index, and nothing else")
-    return _frame(value["data"], specs, "dataframe_split", columns=value.get("columns"), index=value.get("index"))
+    rows, columns, index = (value.get(key) for key in ("data", "columns", "index"))
+    if not isinstance(rows, list) or not all(part is None or isinstance(part, list) for part in (columns, index)):
+        raise InputError("data, columns and index of dataframe_split must be lists")
+    widths = {len(row) for row in rows if isinstance(row, list)}
+    if columns is not None and rows:
+        widths.add(len(columns))
+    if len(widths) > 1 or (index is not None and len(index) != len(rows)):
+        raise InputError("dataframe_split is no table: its rows, columns and index are of different lengths")
+    return _frame(rows, specs, "dataframe_split", columns=columns, index=index)
 
 
 def _records(value: Any) -> list[dict[str, Any]]:
@@ -141,11 +163,24 @@ def _records(value: Any) -> list[dict[str, Any]]:
 def _frame(rows: Any, specs: list[Spec], what: str, **options: Any) -> Any:
     import pandas as pd
 
+    if isinstance(rows, list):
+        named = [row for row in rows if isinstance(row, dict)]
+        _bound(len(rows), len(set().union(*named)), sum(map(len, named)))
+    elif any(isinstance(column, dict) for column in rows.values()):
+        raise InputError(f"{what} is no table: a column of it is an object")
     try:
         frame = pd.DataFrame(rows, **options)
     except (ValueError, TypeError, AssertionError, AttributeError):  # as pandas says it, with values
         raise InputError(f"{what} is no table: rows of different lengths, or not as many names as columns") from None
     return typed(frame, specs)
+
+
+def _bound(rows: int, columns: int, cells: int) -> None:
+    """InputError for a table of this size, in which so many cells have a value, if it is too large."""
+    if columns > MOST_COLUMNS:
+        raise InputError(f"the table has more than {MOST_COLUMNS:,} columns")
+    if rows * columns > SPARE_CELLS + 10 * cells:
+        raise InputError("hardly any of the table's cells has a value")
 
 
 def _by_column(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -180,7 +215,10 @@ def _array(value: Any, spec: Spec | None, name: str) -> Any:
     import numpy as np
 
     dtype = (spec or {}).get("tensor-spec", {}).get("dtype")
+    longest, count = _texts(value)
     try:
+        if longest * count * 4 > TEXT_BYTES:
+            raise ValueError
         array = np.array(value)
         if dtype is None or dtype == "object":
             return array
@@ -208,6 +246,18 @@ def _column(column: Any, kind: str) -> Any:
             raise ValueError
         return column.astype(_WHOLE[kind])
     return column
+
+
+def _texts(value: Any) -> tuple[int, int]:
+    """The length of the longest text in nested lists, and how many values there are."""
+    longest, count, left = 0, 0, [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, list):
+            left += [item for item in part if isinstance(item, list)]
+            longest = max(longest, max((len(item) for item in part if isinstance(item, str)), default=0))
+            count += len(part)
+    return longest, count
 
 
 def _are_whole(numbers: Any) -> bool:
