@@ -48,7 +48,12 @@ def describe(model: Any, tensors: TensorWriter) -> Described:
 
 def build(described: Described, tensors: dict[str, Any]) -> Any:
     """The module again. ValueError or ImportError if a class of it is missing here."""
-    return _Builder(tensors).value(described)
+    import torch
+
+    model = _Builder(tensors).value(described)
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError("the description is not one of a module")
+    return model
 
 
 def classes(described: Any) -> Iterator[str]:
