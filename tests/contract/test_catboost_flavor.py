@@ -107,3 +107,6 @@ def test_who_built_catboost_is_left_out_of_what_is_saved_alone(tmp_path: Path) -
     assert model._serialize_model() == before
     assert b"Git info" in before
     assert b"Git info" not in (tmp_path / "model.cb").read_bytes()
+    about = catboost.CatBoost().load_model(str(tmp_path / "model.cb")).get_metadata()
+    assert about["catboost_version_info"].strip() == ""
+    assert set(about.keys()) == set(model.get_metadata().keys())

@@ -9,6 +9,7 @@ from typing import Any
 import lightgbm
 import mlflow
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import yaml
@@ -170,3 +171,23 @@ def test_a_strange_description_is_refused(tmp_path: Path, changed: dict[str, Any
     (directory / "estimator.json").write_text(json.dumps({**described, **changed}))
     with pytest.raises(ReticentError, match=f"cannot be loaded as lightgbm.*{error}"):
         load_model(directory)
+
+
+@pytest.mark.parametrize("kind", ["booster", "stopped booster", "classifier", "labels", "regressor", "ranker"])
+def test_it_is_converted_to_onnx(kind: str) -> None:
+    case = TestLightGBMFlavor().case(kind)
+    assert flavor.to_onnx is not None
+    session = onnxruntime.InferenceSession(flavor.to_onnx(case.model, case.example))
+    outputs = session.run(None, {"input": ROWS.astype(np.float32)})
+    if isinstance(case.model, lightgbm.LGBMClassifier):
+        assert list(outputs[0]) == list(case.model.predict(FRAME))
+        assert np.allclose(outputs[1], case.model.predict_proba(FRAME), atol=1e-4)
+    else:
+        assert np.allclose(outputs[0].ravel(), case.model.predict(FRAME), atol=1e-4)
+
+
+def test_what_cannot_be_converted_says_with_which_versions() -> None:
+    case = TestLightGBMFlavor().case("own objective")
+    assert flavor.to_onnx is not None
+    with pytest.raises(RuntimeError, match=r"cannot convert this LGBMRegressor .* onnxmltools \d.*, lightgbm \d"):
+        flavor.to_onnx(case.model, case.example)

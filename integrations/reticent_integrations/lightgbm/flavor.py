@@ -11,6 +11,7 @@ from reticent.files import inside, share
 from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent_integrations.lightgbm import estimator
+from reticent_integrations.onnx.convert import check, converted
 from reticent_redact import pickle_imports
 
 _BOOSTER = "lightgbm.basic.Booster"
@@ -126,6 +127,20 @@ def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
     return model.predict(data, **params)
 
 
+def _to_onnx(model: Any, example: Any) -> bytes:
+    import lightgbm
+    from onnxmltools import convert_lightgbm
+
+    def convert(model: Any, inputs: Any) -> Any:
+        return convert_lightgbm(model, initial_types=inputs, zipmap=False)
+
+    booster = model if isinstance(model, lightgbm.Booster) else model.booster_
+    content = converted(convert, model, booster.num_feature(), "lightgbm")
+    classifies = isinstance(model, lightgbm.LGBMClassifier)
+    check(content, example, model.predict_proba(example) if classifies else model.predict(example))
+    return content
+
+
 def _is_lightgbm(model: object) -> bool:
     bases = ((base.__module__, base.__name__) for base in type(model).__mro__)
     return any(base in {("lightgbm.basic", "Booster"), (estimator.MODULE, "LGBMModel")} for base in bases)
@@ -140,5 +155,6 @@ flavor = Flavor(
     predict=_predict,
     imports=_imports,
     finish=_finish,
+    to_onnx=_to_onnx,
     priority=10,
 )
