@@ -34,6 +34,8 @@ def modules(model: Any) -> dict[str, str]:
     if is_a(model, "sklearn.base", "BaseEstimator"):
         for part in model.get_params().values():  # the steps of a pipeline, the estimator inside a search
             found.update(dict.fromkeys(roots(type(part))))
+    if "keras" in found:  # its classes do not always come from the backend that they need
+        found[sys.modules["keras"].backend.backend()] = None
     found.update(dict.fromkeys(name for name in _DATA if name in sys.modules))
     return {name: str(getattr(sys.modules[name], "__version__", "")) for name in sorted(found) if _installed(name)}
 

@@ -1,0 +1,1 @@
+"""TensorFlow: modules and graphs that are saved as SavedModel."""
