@@ -62,8 +62,10 @@ def register(flavor: Flavor) -> None:
 
 def find(model: object) -> Flavor | None:
     """The flavour for a model, from those registered and those of the frameworks that its class comes from."""
-    for root in roots(model if isinstance(model, type) else type(model)):
-        _load(root)
+    # A dict may be a model too: of what belongs to it, by name.
+    for part in [model, *model.values()] if isinstance(model, Mapping) else [model]:
+        for root in roots(part if isinstance(part, type) else type(part)):
+            _load(root)
     fitting = [flavor for flavor in list(_flavors.values()) if flavor.handles(model)]
     if not fitting:
         _load(PYTHON_FUNCTION)

@@ -31,9 +31,8 @@ def modules(model: Any) -> dict[str, str]:
     They are those of its classes and of its parts' classes, and those imported for data.
     """
     found = dict.fromkeys(roots(type(model)))
-    if is_a(model, "sklearn.base", "BaseEstimator"):
-        for part in model.get_params().values():  # the steps of a pipeline, the estimator inside a search
-            found.update(dict.fromkeys(roots(type(part))))
+    for part in _parts(model):
+        found.update(dict.fromkeys(roots(type(part))))
     if "keras" in found:  # its classes do not always come from the backend that they need
         found[sys.modules["keras"].backend.backend()] = None
     found.update(dict.fromkeys(name for name in _DATA if name in sys.modules))
@@ -44,6 +43,14 @@ def modules_of(imports: Iterable[str]) -> dict[str, str]:
     """The installed top-level modules behind names that a pickle imports."""
     found = {name.partition(".")[0] for name in imports}
     return dict.fromkeys(sorted(found & _owners().keys()), "")
+
+
+def _parts(model: Any) -> Iterable[Any]:
+    if is_a(model, "sklearn.base", "BaseEstimator"):
+        return list(model.get_params().values())  # the steps of a pipeline, the estimator inside a search
+    if isinstance(model, Mapping):
+        return list(model.values())
+    return [model.model] if is_a(model, "transformers.pipelines.base", "Pipeline") else []
 
 
 def requirements(modules: Mapping[str, str]) -> list[str]:
