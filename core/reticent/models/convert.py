@@ -98,7 +98,8 @@ def _write(proto: Any, flavor: Flavor, source: OpenedModel, output: Path) -> Non
     ]
     content = mlmodel(
         described,
-        source.published.signature,
+        # Converters give what they like, probabilities beside labels: what the source gave is no promise of this model.
+        None if source.published.signature is None else {**source.published.signature, "outputs": None},
         info,
         path=source.published.path,
         run_id=source.published.run_id,

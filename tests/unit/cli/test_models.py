@@ -263,6 +263,7 @@ def test_a_model_becomes_an_onnx_model_that_is_complete(command: Command, tmp_pa
         file["path"] for file in shown["files"]
     }
     assert [spec["name"] for spec in shown["signature"]["inputs"]] == ["a", "b"]
+    assert shown["signature"]["outputs"] is None
     assert any(line.startswith("onnx==") for line in shown["requirements"])
     again = command("models", "convert", "runs:/aaaa/linear", str(output), "--to", "onnx")
     assert again.code == 1
