@@ -249,6 +249,13 @@ def test_no_way_leads_from_the_layers_to_anything_else(name: Any, tmp_path: Path
         flavor.load(tmp_path / "m", config)
 
 
+def test_what_a_module_of_torch_has_imported_is_not_a_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.modules.linear, "Imported", torch.fx.GraphModule, raising=False)
+    config = described(tmp_path, module("torch.nn.modules.linear.Imported"))
+    with pytest.raises(ValueError, match="not the name of a class"):
+        flavor.load(tmp_path / "m", config)
+
+
 HOSTILE = {
     "a function of others": module(forward={"functional": "handle_torch_function"}),
     "a function of torch": module(forward={"function": "load"}),
