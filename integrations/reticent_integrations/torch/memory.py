@@ -21,6 +21,8 @@ def is_missing(tensor: Any) -> bool:
 def span(tensor: Any) -> tuple[int, int]:
     """The addresses of a tensor's first byte and after its last one."""
     start = tensor.data_ptr()
+    if tensor.is_contiguous():
+        return start, start + tensor.nbytes
     if not tensor.numel():
         return start, start
     last = sum((extent - 1) * stride for extent, stride in zip(tensor.shape, tensor.stride(), strict=True))
@@ -29,26 +31,27 @@ def span(tensor: Any) -> tuple[int, int]:
 
 def is_whole(tensor: Any) -> bool:
     """Whether its span has no room for anything else: it is written as it lies, in whatever order."""
+    if tensor.is_contiguous():
+        return True
     start, end = span(tensor)
-    return bool(end - start <= tensor.numel() * tensor.element_size())
+    return bool(end - start <= tensor.nbytes)
 
 
 def overlapping(tensors: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The tensors in groups that share memory, most of them alone."""
     group: dict[str, Any] = {}
     group_end = 0
-    device = None
-    for name, tensor in sorted(tensors.items(), key=lambda item: (str(item[1].device), span(item[1])[0])):
-        start, end = span(tensor)
+    device = ""
+    for its_device, start, end, name in sorted((str(one.device), *span(one), name) for name, one in tensors.items()):
         if start == end:
-            yield {name: tensor}
+            yield {name: tensors[name]}
             continue
-        if group and (str(tensor.device) != device or start >= group_end):
+        if group and (its_device != device or start >= group_end):
             yield group
             group, group_end = {}, 0
         group_end = max(end, group_end)
-        group[name] = tensor
-        device = str(tensor.device)
+        group[name] = tensors[name]
+        device = its_device
     if group:
         yield group
 

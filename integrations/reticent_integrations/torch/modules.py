@@ -25,11 +25,13 @@ _FREE = ("torch.nn.modules.", "torch.ao.nn.")
 _DICTS = ("lightning.fabric.utilities.data.AttributeDict", "lightning_fabric.utilities.data.AttributeDict")
 """Lightning's hyperparameters."""
 
-_ACTIVATIONS = (
+_FUNCTIONS = (
     *("celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "log_softmax"),
     *("mish", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "tanh", "tanhshrink"),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss"),
+    *("mse_loss", "nll_loss", "smooth_l1_loss"),
 )
-"""Functions of torch.nn.functional that layers of torch keep in an attribute."""
+"""Functions of torch.nn.functional, and of torch, that modules keep in an attribute: activations and losses."""
 
 
 class UndescribableError(Exception):
@@ -73,6 +75,7 @@ class _Describer:
     tensors: TensorWriter
     modules: dict[int, str] = field(default_factory=dict)
     kept: list[Any] = field(default_factory=list)
+    defaults: dict[str, Any] = field(default_factory=lambda: _defaults())
 
     def module(self, module: Any, path: str) -> Described:
         """{"module": {"class", "path", "state"}}, or {"same": path} of one that was met before."""
@@ -89,10 +92,10 @@ class _Describer:
         if not isinstance(state, dict):
             raise UndescribableError(f"{path or 'the model'} has a state of its own kind")
         self.kept.append(state)
-        defaults = _defaults()
         described = {}
         for key, value in state.items():
-            if key in defaults and type(value) is type(defaults[key]) and value == defaults[key]:
+            default = self.defaults.get(key, ...)
+            if type(value) is type(default) and value == default:
                 continue  # no hooks, mostly
             if key in ("_parameters", "_buffers", "_modules"):
                 described[key] = {name: self.value(part, _joined(path, name)) for name, part in value.items()}
@@ -134,9 +137,11 @@ class _Describer:
         name = f"{kind.__module__}.{kind.__qualname__}"
         if name in _DICTS:
             return {"class": name, "items": self.value(dict(value), path)}
-        for name in _ACTIVATIONS:
-            if value is getattr(torch.nn.functional, name):
-                return {"activation": name}
+        for function in _FUNCTIONS:
+            if value is getattr(torch.nn.functional, function):
+                return {"functional": function}
+            if value is getattr(torch, function, None):
+                return {"function": function}
         raise UndescribableError(f"{path} is a {kind.__qualname__}")
 
 
@@ -187,12 +192,22 @@ class _Builder:
         return module
 
 
-def _activation(name: str) -> Any:
+def _function(name: str) -> Any:
     import torch
 
-    if name not in _ACTIVATIONS:
-        raise ValueError(f"{name!r} is no activation of torch")
-    return getattr(torch.nn.functional, name)
+    return getattr(torch, _known_function(name))
+
+
+def _functional(name: str) -> Any:
+    import torch
+
+    return getattr(torch.nn.functional, _known_function(name))
+
+
+def _known_function(name: str) -> str:
+    if name not in _FUNCTIONS:
+        raise ValueError(f"{name!r} is no function that modules of torch keep")
+    return name
 
 
 def _size(extents: list[int]) -> Any:
@@ -218,7 +233,8 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
     "Size": _size,
     "dtype": dtype_named,
     "device": _device,
-    "activation": _activation,
+    "function": _function,
+    "functional": _functional,
 }
 
 

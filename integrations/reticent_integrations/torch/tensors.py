@@ -168,7 +168,7 @@ class TensorWriter:
         parts = {}
         for group in memory.overlapping(self._strided):
             first, tensor = next(iter(group.items()))
-            if len({(memory.span(one), one.dtype, one.shape, one.stride()) for one in group.values()}) == 1:
+            if all(_alike(one, tensor) for one in group.values()):
                 parts[first], form = _part(tensor)
                 for name in group:
                     self.table[name] |= form if name == first else {**form, "memory": first}
@@ -181,9 +181,21 @@ class TensorWriter:
         return parts
 
 
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same view of the same memory."""
+    return one is other or all(
+        (
+            one.data_ptr() == other.data_ptr(),
+            one.dtype == other.dtype,
+            one.shape == other.shape,
+            one.stride() == other.stride(),
+        )
+    )
+
+
 def _part(tensor: Tensor) -> tuple[_Part, dict[str, Any]]:
     """A tensor that shares no memory, and what has to be said of it if that is not written as it is."""
-    nbytes = tensor.numel() * tensor.element_size()
+    nbytes = tensor.nbytes
     whole = memory.is_whole(tensor)
 
     def write(descriptor: int) -> None:

@@ -74,7 +74,7 @@ def test_recurrent_layers_run_on_the_weights_they_were_given(tmp_path: Path) -> 
 def test_plain_attributes_come_back_as_they_were(tmp_path: Path) -> None:
     model = Net()
     model.nested = [1, (2, [3.5, float("-inf")]), {"a": {None: True}}, frozenset({"x"}), OrderedDict(b=1), 1 + 2j]
-    model.of_torch = (torch.float16, torch.device("cpu"), torch.Size([1, 2]), torch.nn.functional.gelu)
+    model.of_torch = (torch.float16, torch.device("cpu"), torch.Size([1, 2]), torch.nn.functional.gelu, torch.tanh)
     model.first.weight.requires_grad_(False)
     loaded = again(model, tmp_path / "m")
     for name in ("nested", "of_torch", "width", "sizes", "options"):
@@ -249,8 +249,16 @@ def test_no_way_leads_from_the_layers_to_anything_else(name: Any, tmp_path: Path
         flavor.load(tmp_path / "m", config)
 
 
+def test_what_a_module_of_torch_has_imported_is_not_a_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.modules.linear, "Imported", torch.fx.GraphModule, raising=False)
+    config = described(tmp_path, module("torch.nn.modules.linear.Imported"))
+    with pytest.raises(ValueError, match="not the name of a class"):
+        flavor.load(tmp_path / "m", config)
+
+
 HOSTILE = {
-    "an activation that is none": module(forward={"activation": "handle_torch_function"}),
+    "a function of others": module(forward={"functional": "handle_torch_function"}),
+    "a function of torch": module(forward={"function": "load"}),
     "a dtype that is none": module(x={"dtype": "load"}),
     "a device that is none": module(x={"device": "here"}),
     "a value of no kind": module(x={"eval": "1"}),
