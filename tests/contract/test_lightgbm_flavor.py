@@ -17,6 +17,7 @@ from tests.contract.flavors import FlavorMatrix
 
 from reticent.errors import ReticentError
 from reticent.models import load_model
+from reticent.records import Withheld
 from reticent.testing import ModelCase
 from reticent_integrations.lightgbm.flavor import flavor
 
@@ -191,3 +192,14 @@ def test_what_cannot_be_converted_says_with_which_versions() -> None:
     assert flavor.to_onnx is not None
     with pytest.raises(RuntimeError, match=r"cannot convert this LGBMRegressor .* onnxmltools \d.*, lightgbm \d"):
         flavor.to_onnx(case.model, case.example)
+
+
+def test_the_numbers_of_many_trees_are_no_secrets(tmp_path: Path) -> None:
+    """Rows of counts, as 2590 2410 1463 1230, have the form of a card's number, and one in ten its checksum."""
+    rows = np.random.default_rng(0).normal(size=(5000, 20))
+    target = (rows[:, 0] + np.random.default_rng(1).normal(size=5000) > 0).astype(int)
+    model = lightgbm.LGBMRegressor(n_estimators=200, **QUIET).fit(rows, target)
+    contract = TestLightGBMFlavor()
+    published = contract.publish(tmp_path / "runs" / "a", model)
+    assert not [record for record in published.records if isinstance(record, Withheld)]
+    assert np.array_equal(load_model(published.directory).predict(rows), model.predict(rows))

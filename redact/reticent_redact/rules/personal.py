@@ -24,6 +24,13 @@ _NO_ID = r"(?<![,;\t\n][\"'])(?<![iI][dD][\"']:[\"'])(?<![iI][dD][\"']: [\"'])(?
 _THING = r"(?<![A-Za-z])(?i:part|sku|item|article|product|model|serial|catalog|order|lot|layers?|arch)(?![A-Za-z])"
 """A word for something that has a number and is no person."""
 
+_OF_TREES = "_count=|weight=|_sizes="
+_NO_ROW = f"(?<!{_OF_TREES})" + "".join(
+    f"(?<![0-9] [0-9]{{{digits}}} )" + "".join(f"(?<!{name}[0-9]{{{digits}}} )" for name in _OF_TREES.split("|"))
+    for digits in range(1, 10)
+)
+"""Where no row of numbers has begun: what stands at every leaf of a tree, as LightGBM writes it."""
+
 _CARDS: tuple[Rule, ...] = (
     Rule(
         "card-number",
@@ -60,7 +67,8 @@ _CARDS: tuple[Rule, ...] = (
     Rule(
         "card-number-grouped",
         ("0000 0000 0000 0", "0000-0000-0000-0", "0000 000000 0000", "0000-000000-0000"),
-        r"(?<![0-9A-Za-z_.-])(?:[2-68][0-9]{3}(?P<gap>[ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)(?:[0-9]{4}|[0-9](?![0-9]))"
+        rf"{_NO_ROW}(?<![0-9A-Za-z_.-])"
+        r"(?:[2-68][0-9]{3}(?P<gap>[ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)(?:[0-9]{4}|[0-9](?![0-9]))"
         r"|3[0-9]{3}(?P<wide>[ -])[0-9]{6}(?P=wide)[0-9]{4,5})(?![0-9A-Za-z_]|-[0-9])",
         is_card,
         hits=(
@@ -68,8 +76,14 @@ _CARDS: tuple[Rule, ...] = (
             "5555-" + "5555-5555-4444",
             "3782 " + "822463 10005",
             "4111 " + "1111 1111 1111 12/29",
+            "no. 7 4111 " + "1111 1111 1111",
         ),
         misses=(
+            "internal_count=4111 " + "1111 1111 1111 97",
+            "tree_sizes=4111 " + "1111 1111 1111 97",
+            "internal_weight=50 4111 " + "1111 1111 1111 97",
+            "leaf_count=5000 4111 " + "1111 1111 1111 97",
+            "20 164 4111 " + "1111 1111 1111 97",
             "4111 " + "1111 1111 1112",
             "1024 2048 4096 8192",
             "4111-" + "1111 1111 1111",
@@ -79,10 +93,10 @@ _CARDS: tuple[Rule, ...] = (
     Rule(
         "card-number-of-nineteen",
         ("0000 0000 0000 0000 000", "0000-0000-0000-0000-000"),
-        r"(?<![0-9A-Za-z_.-])[3-6][0-9]{3}(?P<gap>[ -])(?:[0-9]{4}(?P=gap)){3}[0-9]{3}(?![0-9A-Za-z_-])",
+        _NO_ROW + r"(?<![0-9A-Za-z_.-])[3-6][0-9]{3}(?P<gap>[ -])(?:[0-9]{4}(?P=gap)){3}[0-9]{3}(?![0-9A-Za-z_-])",
         is_card,
         hits=("6205 " + "5000 0000 0000 004",),
-        misses=("6205 " + "5000 0000 0000 005", "6205 " + "5000 0000 0000 00"),
+        misses=("164 20 6205 " + "5000 0000 0000 004", "6205 " + "5000 0000 0000 005", "6205 " + "5000 0000 0000 00"),
     ),
 )
 
