@@ -8,12 +8,6 @@ import keras
 
 
 @keras.saving.register_keras_serializable("users")
-class Doubled(keras.layers.Layer):
-    def call(self, given: Any) -> Any:
-        return given * 2
-
-
-@keras.saving.register_keras_serializable("users")
 class Regressor(keras.Model):
     def __init__(self, units: int, **config: Any) -> None:
         super().__init__(**config)
