@@ -10,6 +10,7 @@ from typing import Any
 from reticent.errors import ReticentError
 from reticent.files import inside
 from reticent_integrations.transformers import quietly
+from reticent_integrations.transformers.checks import weights_files
 
 DIRECTORY = "peft"
 """As in MLflow's flavour."""
@@ -90,15 +91,17 @@ def _same_weights(base: Any, snapshot: Path) -> bool:
     import torch
     from safetensors import safe_open
 
-    if not (snapshot / "model.safetensors").exists():
+    weights, files = base_weights(base), weights_files(snapshot)
+    names = sorted(name for name in files if name in weights and weights[name].ndim)
+    names = names[:: -(-len(names) // _COMPARED) or 1]
+    if not names or not all(files[name].exists() for name in names):
         return False
-    weights = base_weights(base)
-    with safe_open(snapshot / "model.safetensors", "pt") as file:
-        names = sorted(name for name in file.keys() if name in weights and weights[name].ndim)  # noqa: SIM118 - it is no dict
-        names = names[:: -(-len(names) // _COMPARED) or 1]
-        given = [weights[name][:1].float().ravel() for name in names]
-        stored = [file.get_slice(name)[:1].to(weights[name].dtype).float().ravel() for name in names]
-    return bool(names) and torch.equal(torch.cat(given).cpu(), torch.cat(stored))
+    given, stored = [], []
+    for name in names:
+        given.append(weights[name][:1].float().ravel())
+        with safe_open(files[name], "pt") as file:
+            stored.append(file.get_slice(name)[:1].to(weights[name].dtype).float().ravel())
+    return bool(torch.equal(torch.cat(given).cpu(), torch.cat(stored)))
 
 
 def base_weights(base: Any) -> dict[str, Any]:

@@ -38,12 +38,18 @@ def predicted(model: Any) -> Any:
     return flavor.predict(model, {"input_ids": tiny.IDS}, {})
 
 
-@pytest.fixture
-def of_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A base model as it was fetched from the hub, and nothing can be fetched now."""
+@pytest.fixture(params=["one file", "several files"])
+def of_hub(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A base model as it was fetched from the hub, where its files are links, and nothing can be fetched now."""
     cache = tmp_path / "cache"
     snapshot = cache / "models--somebody--tiny" / "snapshots" / COMMIT
-    tiny.bert("text-classification").save_pretrained(snapshot)
+    size = "5GB" if request.param == "one file" else "5KB"
+    tiny.bert("text-classification").save_pretrained(snapshot, max_shard_size=size)
+    blobs = snapshot.parent.parent / "blobs"
+    blobs.mkdir()
+    for number, file in enumerate(list(snapshot.iterdir())):
+        file.rename(blobs / str(number))
+        file.symlink_to(Path("..", "..", "blobs", str(number)))
     (cache / "models--somebody--tiny" / "refs").mkdir()
     (cache / "models--somebody--tiny" / "refs" / "main").write_text(COMMIT)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
