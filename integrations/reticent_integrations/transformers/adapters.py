@@ -29,6 +29,23 @@ def save(model: Any, directory: Path) -> dict[str, Any]:
     return {"peft_adaptor": places[active], "adapter_name": active, "adapters": places}
 
 
+def has_added(model: Any) -> bool:
+    """Whether a model of Transformers has an adapter in it, by its own `add_adapter`."""
+    return bool(getattr(model, "_hf_peft_config_loaded", False))
+
+
+def save_added(model: Any, directory: Path, place: str) -> dict[str, Any]:
+    """Write a model and the adapter added to it apart, to be loaded as one of PEFT's; what the config says of it."""
+    quietly.save(model, directory / DIRECTORY)
+    model._hf_peft_config_loaded = False  # with it, only the adapter would be saved
+    try:
+        quietly.save(model, directory / place, state_dict=base_weights(model))
+    finally:
+        model._hf_peft_config_loaded = True
+    active = model.active_adapters()[0]
+    return {"peft_adaptor": DIRECTORY, "adapter_name": active, "adapters": {active: DIRECTORY}}
+
+
 def load(base: Any, directory: Path, config: Mapping[str, Any]) -> Any:
     from peft import PeftModel
 

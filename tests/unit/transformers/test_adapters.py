@@ -137,6 +137,17 @@ def test_a_merged_adapter_is_refused(tmp_path: Path) -> None:
         saved(model, tmp_path / "saved")
 
 
+def test_a_model_with_an_added_adapter_is_as_before(tmp_path: Path) -> None:
+    model = tiny.bert("text-classification")
+    model.add_adapter(LoraConfig(r=2, target_modules=["query"], init_lora_weights=False), "own")
+    before = predicted(model)
+    config = saved(model, tmp_path / "saved")
+    assert np.array_equal(predicted(model), before)
+    assert model.active_adapters() == ["own"]
+    assert model.config.__dict__ == tiny.bert("text-classification").config.__dict__
+    assert isinstance(flavor.load(tmp_path / "saved", config), PeftModel)
+
+
 def test_adapters_are_opened_from_safetensors_only(tmp_path: Path) -> None:
     model = adapted(tiny.bert("text-classification"))
     config = saved(model, tmp_path / "saved")
