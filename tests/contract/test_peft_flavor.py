@@ -9,7 +9,7 @@ import mlflow
 import pytest
 import torch
 import transformers
-from peft import LoraConfig, PromptTuningConfig, TaskType, get_peft_model
+from peft import LoraConfig, PeftModel, PromptTuningConfig, TaskType, get_peft_model
 from tests.contract import tiny_transformers as tiny
 from tests.contract.flavors import FlavorMatrix
 
@@ -20,7 +20,7 @@ from reticent_integrations.transformers.flavor import flavor
 class TestPeftFlavor(FlavorMatrix):
     flavor = flavor
     module = "peft"
-    kinds = ("lora", "prompt tuning", "two adapters", "lora in a pipeline", "lora of gpt2")
+    kinds = ("lora", "prompt tuning", "two adapters", "added adapter", "lora in a pipeline", "lora of gpt2")
 
     def case(self, kind: str) -> ModelCase:
         torch.manual_seed(1)
@@ -29,6 +29,9 @@ class TestPeftFlavor(FlavorMatrix):
             parts = {"model": _moved(model), "tokenizer": tiny.tokenizer()}
             return ModelCase(parts, tiny.TEXTS)
         base = tiny.bert("text-classification")
+        if kind == "added adapter":
+            base.add_adapter(_lora(None, ["query", "value"]), "own")
+            return ModelCase(_moved(base), {"input_ids": tiny.IDS})
         if kind == "prompt tuning":
             config: Any = PromptTuningConfig(task_type=TaskType.SEQ_CLS, num_virtual_tokens=2)
         else:
@@ -44,7 +47,8 @@ class TestPeftFlavor(FlavorMatrix):
         return ModelCase(model, {"input_ids": tiny.IDS})
 
     def plant(self, model: Any, secret: str) -> bool:
-        _model_of(model).get_base_model().config.note = secret
+        made = _model_of(model)
+        (made.get_base_model() if isinstance(made, PeftModel) else made).config.note = secret
         return True
 
     def change(self, model: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from reticent.errors import ReticentError
 from reticent.files import inside
 from reticent_integrations.transformers import quietly
+from reticent_integrations.transformers.checks import weights_files
 
 DIRECTORY = "peft"
 """As in MLflow's flavour."""
@@ -26,6 +27,23 @@ def save(model: Any, directory: Path) -> dict[str, Any]:
     active = model.active_adapters[0]
     places = {name: DIRECTORY if name == "default" else f"{DIRECTORY}/{name}" for name in model.peft_config}
     return {"peft_adaptor": places[active], "adapter_name": active, "adapters": places}
+
+
+def has_added(model: Any) -> bool:
+    """Whether a model of Transformers has an adapter in it, by its own `add_adapter`."""
+    return bool(getattr(model, "_hf_peft_config_loaded", False))
+
+
+def save_added(model: Any, directory: Path, place: str) -> dict[str, Any]:
+    """Write a model and the adapter added to it apart, to be loaded as one of PEFT's; what the config says of it."""
+    quietly.save(model, directory / DIRECTORY)
+    model._hf_peft_config_loaded = False  # with it, only the adapter would be saved
+    try:
+        quietly.save(model, directory / place, state_dict=base_weights(model))
+    finally:
+        model._hf_peft_config_loaded = True
+    active = model.active_adapters()[0]
+    return {"peft_adaptor": DIRECTORY, "adapter_name": active, "adapters": {active: DIRECTORY}}
 
 
 def load(base: Any, directory: Path, config: Mapping[str, Any]) -> Any:
@@ -90,15 +108,17 @@ def _same_weights(base: Any, snapshot: Path) -> bool:
     import torch
     from safetensors import safe_open
 
-    if not (snapshot / "model.safetensors").exists():
+    weights, files = base_weights(base), weights_files(snapshot)
+    names = sorted(name for name in files if name in weights and weights[name].ndim)
+    names = names[:: -(-len(names) // _COMPARED) or 1]
+    if not names or not all(files[name].exists() for name in names):
         return False
-    weights = base_weights(base)
-    with safe_open(snapshot / "model.safetensors", "pt") as file:
-        names = sorted(name for name in file.keys() if name in weights and weights[name].ndim)  # noqa: SIM118 - it is no dict
-        names = names[:: -(-len(names) // _COMPARED) or 1]
-        given = [weights[name][:1].float().ravel() for name in names]
-        stored = [file.get_slice(name)[:1].to(weights[name].dtype).float().ravel() for name in names]
-    return bool(names) and torch.equal(torch.cat(given).cpu(), torch.cat(stored))
+    given, stored = [], []
+    for name in names:
+        given.append(weights[name][:1].float().ravel())
+        with safe_open(files[name], "pt") as file:
+            stored.append(file.get_slice(name)[:1].to(weights[name].dtype).float().ravel())
+    return bool(torch.equal(torch.cat(given).cpu(), torch.cat(stored)))
 
 
 def base_weights(base: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from reticent.errors import ReticentError
-from reticent.files import inside
 
 _ROOTS = ("transformers", "peft")
 """Packages whose own classes a config may name."""
@@ -92,6 +91,19 @@ def checked_weights(directory: Path) -> None:
             "safe_serialization=True"
         )
     for name in set(json.loads((directory / _INDEX).read_text("utf-8"))["weight_map"].values()):
-        inside(directory, name)
-        if Path(name).suffix != ".safetensors":
-            raise ReticentError(f"{_INDEX} names {name!r}, which is no file of safetensors")
+        # In the cache of the hub files are links to other places, so it is the name that counts.
+        if Path(name).name != name or Path(name).suffix != ".safetensors":
+            raise ReticentError(f"{_INDEX} names {name!r}, which is no file of safetensors beside it")
+
+
+def weights_files(directory: Path) -> dict[str, Path]:
+    """The files of safetensors in a directory that hold the weights, by the names of the weights."""
+    from safetensors import safe_open
+
+    if (directory / _INDEX).is_file():
+        names = json.loads((directory / _INDEX).read_text("utf-8"))["weight_map"]
+        return {weight: directory / name for weight, name in names.items()}
+    if not (directory / _WEIGHTS).is_file():
+        return {}
+    with safe_open(directory / _WEIGHTS, "pt") as file:
+        return dict.fromkeys(file.keys(), directory / _WEIGHTS)

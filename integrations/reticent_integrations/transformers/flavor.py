@@ -79,10 +79,8 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
 
 def _save_model(whole: Parts, directory: Path) -> dict[str, Any]:
     if not is_adapted(whole.model):
-        if getattr(whole.model, "_hf_peft_config_loaded", False):
-            raise ReticentError(
-                "a model with adapters that were added by add_adapter() is not saved whole; use peft.get_peft_model()"
-            )
+        if adapters.has_added(whole.model):
+            return {**adapters.save_added(whole.model, directory, _MODEL), "model_binary": _MODEL}
         quietly.save(whole.model, directory / _MODEL)
         return {"model_binary": _MODEL}
     config = adapters.save(whole.model, directory)

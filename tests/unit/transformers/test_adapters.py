@@ -38,12 +38,18 @@ def predicted(model: Any) -> Any:
     return flavor.predict(model, {"input_ids": tiny.IDS}, {})
 
 
-@pytest.fixture
-def of_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A base model as it was fetched from the hub, and nothing can be fetched now."""
+@pytest.fixture(params=["one file", "several files"])
+def of_hub(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A base model as it was fetched from the hub, where its files are links, and nothing can be fetched now."""
     cache = tmp_path / "cache"
     snapshot = cache / "models--somebody--tiny" / "snapshots" / COMMIT
-    tiny.bert("text-classification").save_pretrained(snapshot)
+    size = "5GB" if request.param == "one file" else "5KB"
+    tiny.bert("text-classification").save_pretrained(snapshot, max_shard_size=size)
+    blobs = snapshot.parent.parent / "blobs"
+    blobs.mkdir()
+    for number, file in enumerate(list(snapshot.iterdir())):
+        file.rename(blobs / str(number))
+        file.symlink_to(Path("..", "..", "blobs", str(number)))
     (cache / "models--somebody--tiny" / "refs").mkdir()
     (cache / "models--somebody--tiny" / "refs" / "main").write_text(COMMIT)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
@@ -129,6 +135,17 @@ def test_a_merged_adapter_is_refused(tmp_path: Path) -> None:
     model.merge_adapter()
     with pytest.raises(ReticentError, match=r"adapter is merged into the layer .*query.*unmerge_adapter"):
         saved(model, tmp_path / "saved")
+
+
+def test_a_model_with_an_added_adapter_is_as_before(tmp_path: Path) -> None:
+    model = tiny.bert("text-classification")
+    model.add_adapter(LoraConfig(r=2, target_modules=["query"], init_lora_weights=False), "own")
+    before = predicted(model)
+    config = saved(model, tmp_path / "saved")
+    assert np.array_equal(predicted(model), before)
+    assert model.active_adapters() == ["own"]
+    assert model.config.__dict__ == tiny.bert("text-classification").config.__dict__
+    assert isinstance(flavor.load(tmp_path / "saved", config), PeftModel)
 
 
 def test_adapters_are_opened_from_safetensors_only(tmp_path: Path) -> None:
