@@ -18,7 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,6 +42,15 @@ from reticent_redact import Redactor, Report
 
 SECRET = "correct-" + "horse-battery-staple"
 _child = child_command  # as it is outside of isolated tests
+_unpickled: list[str] | None = None
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "pickle.find_class" and _unpickled is not None:
+        _unpickled.append(".".join(map(str, arguments)))
+
+
+sys.addaudithook(_watch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,9 @@ class FlavorContract:
         case = self.case(kind)
         published = self.publish(place, case.model)
         if case.safe:
-            load_model(published.directory)
+            with _unpickling() as names:
+                load_model(published.directory)
+            assert names == [], "it says that nothing is unpickled"
         else:
             with pytest.raises(ReticentError, match=r"would import .*\..*trust=True"):
                 load_model(published.directory)
@@ -223,6 +234,18 @@ assert {self.module!r} not in sys.modules, "imported"
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603 - the code above
         assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def _unpickling() -> Iterator[list[str]]:
+    """What pickles import in this process meanwhile."""
+    global _unpickled
+    names: list[str] = []
+    _unpickled = names
+    try:
+        yield names
+    finally:
+        _unpickled = None
 
 
 def _plain(outputs: Any) -> Any:
