@@ -45,12 +45,17 @@ def modules_of(imports: Iterable[str]) -> dict[str, str]:
     return dict.fromkeys(sorted(found & _owners().keys()), "")
 
 
-def _parts(model: Any) -> Iterable[Any]:
+def _parts(model: Any) -> list[Any]:
     if is_a(model, "sklearn.base", "BaseEstimator"):
         return list(model.get_params().values())  # the steps of a pipeline, the estimator inside a search
+    if is_a(model, "transformers.pipelines.base", "Pipeline"):
+        return [model.model, *_parts(model.model)]
+    if is_a(model, "transformers.modeling_utils", "PreTrainedModel"):
+        return list(getattr(model, "peft_config", {}).values())  # adapters, which are PEFT's
     if isinstance(model, Mapping):
-        return list(model.values())
-    return [model.model] if is_a(model, "transformers.pipelines.base", "Pipeline") else []
+        values = list(model.values())
+        return values + [part for value in values if not isinstance(value, Mapping) for part in _parts(value)]
+    return []
 
 
 def requirements(modules: Mapping[str, str]) -> list[str]:

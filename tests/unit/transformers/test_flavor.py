@@ -129,7 +129,13 @@ def test_what_a_pipeline_was_told_is_kept(tmp_path: Path) -> None:
     assert flavors["python_function"]["config"]["aggregation_strategy"] == "simple"
 
 
-def test_a_pipeline_needs_torch_too() -> None:
+def test_a_pipeline_needs_torch_too_and_an_adapter_peft() -> None:
+    from peft import LoraConfig
+
+    model = tiny.bert("model")
+    assert "peft" not in modules({"model": model})
+    model.add_adapter(LoraConfig(target_modules=["query"]))
+    assert "peft" in modules({"model": model})
     assert {"torch", "transformers"} <= set(modules(tiny.pipeline("fill-mask")))
     assert {"torch", "transformers"} <= set(modules({"model": tiny.bert("model"), "tokenizer": tiny.tokenizer()}))
 
