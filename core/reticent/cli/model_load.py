@@ -13,11 +13,11 @@ from reticent.cli import render
 from reticent.errors import ReticentError
 from reticent.files import write_private
 from reticent.models import example
-from reticent.models.kinds import Spec
 from reticent.models.load import opened
 from reticent.models.locate import told
 from reticent.models.pyfunc import PyFunc
-from reticent.models.schema import Signature
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.schema import Signature
 
 
 def load(uri: str, trust: bool, source: Path | None, output: Path | None) -> None:

@@ -14,11 +14,11 @@ from reticent.cli import render
 from reticent.cli.model_list import Logged, models_of, outcome, tried_json
 from reticent.errors import ReticentError
 from reticent.models.flavor import Flavor
-from reticent.models.kinds import Spec
 from reticent.models.load import OpenedModel, described, flavor_of
 from reticent.models.locate import located
 from reticent.models.mlmodel import PublishedModel
-from reticent.models.schema import Signature
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.schema import Signature
 from reticent.models.verify import FileState, file_states
 
 SAFE = "nothing: safe to open"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from reticent.models.tensors import is_a
+from reticent.models.signature.tensors import is_a
 
 
 def first_batch(data: Any) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from reticent.models.load import OpenedModel, opened
 from reticent.models.locate import told
 from reticent.models.mlmodel import FILE, ModelFile, environment_files, mlmodel, yaml_text
 from reticent.models.requirements import requirements
-from reticent.models.schema import Signature
+from reticent.models.signature.schema import Signature
 from reticent.models.staging import describe
 from reticent.session import current
 from reticent_redact import Report, Withheld

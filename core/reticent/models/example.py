@@ -11,9 +11,9 @@ import msgspec
 from reticent import values
 from reticent.errors import ReticentError
 from reticent.files import inside
-from reticent.models.kinds import Spec
-from reticent.models.schema import enforce
-from reticent.models.tensors import has_values, host, is_a, is_array, is_sparse, is_tensor
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.schema import enforce
+from reticent.models.signature.tensors import has_values, host, is_a, is_array, is_sparse, is_tensor
 from reticent_redact import Redactor, Report, SealedText
 
 ROWS = 5

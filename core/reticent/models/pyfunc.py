@@ -10,7 +10,7 @@ from typing import Any
 from reticent.errors import ReticentError
 from reticent.models.flavor import Flavor
 from reticent.models.load import opened
-from reticent.models.schema import Signature, enforce, enforce_params
+from reticent.models.signature.schema import Signature, enforce, enforce_params
 
 
 @dataclass(frozen=True, slots=True)

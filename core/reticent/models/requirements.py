@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from reticent.models.flavor import roots
-from reticent.models.tensors import is_a
+from reticent.models.signature.tensors import is_a
 
 _DATA = ("numpy", "pandas", "scipy")
 """What data comes in: pinned if imported, as their versions matter to a model that was trained on them."""

@@ -20,7 +20,7 @@ from reticent.models.description import Description
 from reticent.models.finish import make_private
 from reticent.models.flavor import PYTHON_FUNCTION, Flavor, find
 from reticent.models.requirements import modules
-from reticent.models.signature import signature
+from reticent.models.signature.infer import signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from reticent.aside import Aside, AsideError
 from reticent.errors import ReticentError
 from reticent.files import inside, sha256_of
 from reticent.models import example
-from reticent.models.kinds import Spec
 from reticent.models.load import OpenedModel, described, flavor_of, opened
 from reticent.models.locate import located, told
 from reticent.models.mlmodel import FILE, PublishedModel
 from reticent.models.pyfunc import PyFunc
-from reticent.models.schema import Signature
-from reticent.models.signature import schema
+from reticent.models.signature.infer import schema
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.schema import Signature
 
 TIMEOUT_S = 900.0
 """Models of gigabytes take minutes."""

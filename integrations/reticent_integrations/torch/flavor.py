@@ -15,7 +15,7 @@ from typing import Any
 from reticent.files import inside, share
 from reticent.models import Flavor
 from reticent.models.flavor import Config
-from reticent.models.tensors import is_a
+from reticent.models.signature.tensors import is_a
 from reticent_integrations.torch import modules, pickles, programs
 from reticent_integrations.torch.inference import is_program, predict, to_onnx
 from reticent_integrations.torch.reading import read

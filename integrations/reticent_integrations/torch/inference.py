@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from reticent.models.tensors import is_a
+from reticent.models.signature.tensors import is_a
 
 
 def predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:

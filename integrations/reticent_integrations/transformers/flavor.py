@@ -13,7 +13,7 @@ from reticent.errors import ReticentError
 from reticent.files import inside
 from reticent.models import Flavor
 from reticent.models.flavor import Config
-from reticent.models.tensors import is_a
+from reticent.models.signature.tensors import is_a
 from reticent_integrations.transformers import adapters, checks, quietly
 from reticent_integrations.transformers.parts import (
     COMPONENTS,

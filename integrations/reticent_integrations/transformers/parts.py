@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from reticent.models.tensors import is_a
+from reticent.models.signature.tensors import is_a
 
 COMPONENTS = {
     "tokenizer": ("transformers.tokenization_utils_base", "PreTrainedTokenizerBase"),

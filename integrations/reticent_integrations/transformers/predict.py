@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from reticent.errors import ReticentError
-from reticent.models.tensors import is_a
+from reticent.models.signature.tensors import is_a
 from reticent_integrations.transformers.parts import PIPELINE, parts, pipeline
 
 _CODE = {"custom_generate", "trust_remote_code"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reticent.models.batches import first_batch
-from reticent.models.signature import schema
+from reticent.models.signature.infer import schema
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset  # noqa: E402 - after the skip

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reticent.errors import ReticentError
-from reticent.models.schema import SchemaError, Signature, enforce, enforce_params
-from reticent.models.signature import schema
+from reticent.models.signature.infer import schema
+from reticent.models.signature.schema import SchemaError, Signature, enforce, enforce_params
 
 
 def column(kind, name="x", **more):

@@ -16,7 +16,7 @@ import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
 from reticent.models import example
-from reticent.models.signature import FIRST_ROWS, schema, signature
+from reticent.models.signature.infer import FIRST_ROWS, schema, signature
 from reticent_redact import Redactor, Report
 
 
@@ -136,7 +136,7 @@ def test_only_first_rows_are_looked_at():
 
 def test_no_framework_is_imported():
     program = (
-        "import sys\nfrom reticent.models.signature import signature\nfrom reticent.models.example import take\n"
+        "import sys\nfrom reticent.models.signature.infer import signature\nfrom reticent.models.example import take\n"
         "signature([{'a': 1}], [1.0]); take({'a': 1})\n"
         "print(sorted({'numpy', 'pandas', 'scipy', 'sklearn', 'yaml'} & sys.modules.keys()))"
     )

@@ -25,9 +25,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reticent import __version__
 from reticent.models.pyfunc import PyFunc
-from reticent.models.schema import SchemaError
 from reticent.models.serve.pool import BusyError, Pool
 from reticent.models.serve.protocol import InputError, MediaTypeError, answer, kind_of, parse
+from reticent.models.signature.schema import SchemaError
 
 LOG = logging.getLogger("reticent.serve")
 

@@ -16,8 +16,8 @@ from datetime import date, time
 from typing import Any, Literal
 
 from reticent.errors import ReticentError
-from reticent.models.kinds import Spec
-from reticent.models.tensors import is_a, is_sparse
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.tensors import is_a, is_sparse
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 

@@ -18,11 +18,11 @@ from typing import Any
 import msgspec
 
 from reticent.errors import ReticentError
-from reticent.models.arrays import enforce_tensors
-from reticent.models.columns import enforce_columns
-from reticent.models.conform import SchemaError
-from reticent.models.kinds import Spec
-from reticent.models.params import enforce_params
+from reticent.models.signature.arrays import enforce_tensors
+from reticent.models.signature.columns import enforce_columns
+from reticent.models.signature.conform import SchemaError
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.params import enforce_params
 
 __all__ = ["SchemaError", "Signature", "enforce", "enforce_params"]
 

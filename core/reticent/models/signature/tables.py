@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reticent.models.conform import SchemaError
-from reticent.models.kinds import Spec
-from reticent.models.tensors import host, is_a, is_array, is_sparse, is_tensor
+from reticent.models.signature.conform import SchemaError
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.tensors import host, is_a, is_array, is_sparse, is_tensor
 
 _NESTED = ("array", "object", "map", "sparkml_vector", "any")
 

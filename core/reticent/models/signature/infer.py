@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from reticent.models.kinds import ANY, FIRST_ROWS, Spec, common, is_missing, kind_of, of_dtype
-from reticent.models.params import params_schema
-from reticent.models.tensors import form, is_a, is_array
+from reticent.models.signature.kinds import ANY, FIRST_ROWS, Spec, common, is_missing, kind_of, of_dtype
+from reticent.models.signature.params import params_schema
+from reticent.models.signature.tensors import form, is_a, is_array
 
 MOST_TENSORS = 64
 """A longer list of arrays is one of rows, rather than of a model's inputs."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from reticent.models.conform import SchemaError, conform, told, unsuited
-from reticent.models.kinds import Spec, common, kind_of
+from reticent.models.signature.conform import SchemaError, conform, told, unsuited
+from reticent.models.signature.kinds import Spec, common, kind_of
 
 _TYPES = ("boolean", "integer", "long", "float", "double", "string", "datetime")
 

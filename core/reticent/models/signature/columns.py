@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reticent.models.conform import LIMITS, SchemaError, conform, decoded, scalar, told, unsuited
-from reticent.models.kinds import Spec, of_dtype
-from reticent.models.lossless import REASONS, LossyError, lossless
-from reticent.models.tables import table
+from reticent.models.signature.conform import LIMITS, SchemaError, conform, decoded, scalar, told, unsuited
+from reticent.models.signature.kinds import Spec, of_dtype
+from reticent.models.signature.lossless import REASONS, LossyError, lossless
+from reticent.models.signature.tables import table
 
 NUMPY = {"integer": "int32", "long": "int64", "float": "float32", "double": "float64"}
 _EMPTY = {

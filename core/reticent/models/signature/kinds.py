@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from reticent.models.tensors import form, is_array, is_sparse
+from reticent.models.signature.tensors import form, is_array, is_sparse
 
 Spec: TypeAlias = dict[str, Any]
 

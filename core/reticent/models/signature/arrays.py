@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from reticent.models.conform import SchemaError, unsuited
-from reticent.models.kinds import Spec
-from reticent.models.lossless import REASONS, LossyError, lossless
-from reticent.models.tensors import form, host, is_a, is_array, is_sparse, is_tensor
+from reticent.models.signature.conform import SchemaError, unsuited
+from reticent.models.signature.kinds import Spec
+from reticent.models.signature.lossless import REASONS, LossyError, lossless
+from reticent.models.signature.tensors import form, host, is_a, is_array, is_sparse, is_tensor
 
 
 def enforce_tensors(data: Any, specs: list[Spec]) -> Any:

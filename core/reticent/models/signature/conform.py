@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from reticent.errors import ReticentError
-from reticent.models.kinds import Spec, is_missing, kind_of
+from reticent.models.signature.kinds import Spec, is_missing, kind_of
 
 LIMITS = {"integer": 2**31, "long": 2**63}
 """Whole numbers of a type are at least minus this, and less than it."""
