@@ -27,7 +27,7 @@ from reticent.models.finish import imports
 from reticent.models.mlmodel import FILE as MLMODEL
 from reticent.models.mlmodel import ModelFile, environment_files, mlmodel, published_model, yaml_text
 from reticent.models.requirements import modules_of, requirements
-from reticent.records import Artifact, Model, SealedRecord, Staged, Withheld
+from reticent.records import Artifact, Model, SealedRecord, Staged, Warned, Withheld
 from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
 from reticent_redact import UNSCANNED, Redactor, Report, SealedText
 from reticent_redact import Withheld as WithheldFile
@@ -75,14 +75,20 @@ class _Attempt:
         sealed = self.staging / f"sealed-{uuid.uuid4().hex}"
         files: dict[Path, ModelFile] = {}
         withheld: dict[str, str] = {}
+        masked: list[str] = []
         for source in _files(self.staging / described.directory):
             relative = source.relative_to(self.staging / described.directory)
-            result = self.redactor.seal_file(source, sealed / relative, name=source.name, report=self.report)
+            found = Report()
+            result = self.redactor.seal_file(source, sealed / relative, name=source.name, report=found)
+            for hidden, count in found.counts().items():
+                self.report.add(*hidden, count)
             if isinstance(result, WithheldFile):
                 withheld[relative.as_posix()] = result.rule
             else:
                 path = self._seal(relative.as_posix())  # names of files may hold secrets too
                 files[relative] = ModelFile(path=path, size=result.size, sha256=result.sha256)
+                if found:
+                    masked.append(path)
         if withheld:
             return self._withhold(withheld, sealed)
 
@@ -113,7 +119,7 @@ class _Attempt:
             self._move(sealed / relative, file.path)
         self._move(sealed / MLMODEL, MLMODEL)
         self._discard()
-        return self._records(described.flavor, list(files.values()), text)
+        return [*self._warnings(masked), *self._records(described.flavor, list(files.values()), text)]
 
     def earlier(self) -> list[SealedRecord]:
         """The records of an attempt that came to its end, but not into the log."""
@@ -138,6 +144,15 @@ class _Attempt:
         model = Model(time=time.time(), path=self.staged.path, flavor=flavor, mlmodel=text, size=size)
         # The record with the token is the last: while it is missing, all of this is done again.
         return [*(self._artifact(file) for file in files), model, self._artifact(last, self.staged.token)]
+
+    def _warnings(self, masked: list[str]) -> list[SealedRecord]:
+        if not masked:
+            return []
+        message = (
+            f"something was hidden in the files of the model {self.staged.path!r}: {', '.join(masked)}; it may not load as "
+            "it was, or predict something else"
+        )
+        return [Warned(time=time.time(), kind=self._seal("model masked"), message=self._seal(message))]
 
     def _artifact(self, file: ModelFile, token: str | None = None) -> Artifact:
         path = self._seal(f"{self.staged.path}/{file.path}")

@@ -18,6 +18,9 @@ from reticent.models.signature.tensors import is_a
 _DATA = ("numpy", "pandas", "scipy")
 """What data comes in: pinned if imported, as their versions matter to a model that was trained on them."""
 
+_BESIDE = {"onnx": "onnxruntime"}
+"""What runs the models of a module that only describes them."""
+
 _LIKELY = {
     "sklearn": ("scikit-learn",),
     "xgboost": ("xgboost", "xgboost-cpu"),
@@ -36,7 +39,8 @@ def modules(model: Any) -> dict[str, str]:
     if "keras" in found:  # its classes do not always come from the backend that they need
         found[sys.modules["keras"].backend.backend()] = None
     found.update(dict.fromkeys(name for name in _DATA if name in sys.modules))
-    return {name: str(getattr(sys.modules[name], "__version__", "")) for name in sorted(found) if _installed(name)}
+    versions = {name: str(getattr(sys.modules[name], "__version__", "")) for name in sorted(found) if _installed(name)}
+    return {**versions, **{beside: "" for name, beside in _BESIDE.items() if name in versions}}
 
 
 def modules_of(imports: Iterable[str]) -> dict[str, str]:

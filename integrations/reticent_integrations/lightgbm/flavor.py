@@ -10,6 +10,7 @@ from typing import Any
 from reticent.files import inside, share
 from reticent.models import Flavor
 from reticent.models.flavor import Config
+from reticent_integrations import skops_files
 from reticent_integrations.lightgbm import estimator
 from reticent_integrations.onnx.convert import check, converted
 from reticent_redact import pickle_imports
@@ -71,12 +72,9 @@ def _finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, A
     for file in saved.iterdir():
         share(file, finished / file.name)
     config = flavors["lightgbm"]
-    if "estimator" not in config:
+    if "estimator" not in config or not skops_files.are_known():
         return flavors
-    import skops.io
-
-    skops.io.dump(_load(finished, config), finished / _SKOPS)
-    trusted = skops.io.get_untrusted_types(file=finished / _SKOPS)
+    trusted = skops_files.write(_load(finished, config), finished / _SKOPS)
     for_mlflow = {"serialization_format": "skops", "skops_trusted_types": trusted, "mlflow_only": [_SKOPS]}
     return _flavors(_SKOPS, {**config, **for_mlflow, "data": _SKOPS})
 
@@ -92,9 +90,7 @@ def _load(directory: Path, config: Config) -> Any:
     if stored_as == "text":
         return lightgbm.Booster(model_file=data)
     if stored_as == "skops":
-        import skops.io
-
-        return skops.io.load(data, trusted=skops.io.get_untrusted_types(file=data))
+        return skops_files.load(data)
     return pickle.loads(data.read_bytes())  # noqa: S301 - asked for by who trusts it
 
 
@@ -104,9 +100,7 @@ def _imports(directory: Path, config: Config) -> list[str]:
         return []
     data = inside(directory, config["data"])
     if stored_as == "skops":
-        import skops.io
-
-        return sorted(set(skops.io.get_untrusted_types(file=data)) - _TRUSTED)
+        return sorted(set(skops_files.untrusted(data)) - _TRUSTED)
     with data.open("rb") as file:
         return pickle_imports(file)
 

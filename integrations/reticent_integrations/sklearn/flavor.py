@@ -8,15 +8,13 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from reticent import aside
 from reticent.files import inside, share
 from reticent.models import Flavor
 from reticent.models.flavor import Config
+from reticent_integrations import skops_files
 from reticent_integrations.sklearn import trees
 from reticent_integrations.sklearn.params import register_secrets
 from reticent_redact import pickle_imports
@@ -41,12 +39,10 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
 
 def finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, Any]:
     config = flavors["sklearn"]
-    if config["serialization_format"] == "pickle" and find_spec("skops") is not None:
-        skops_io = _skops_io()
+    if config["serialization_format"] == "pickle" and skops_files.are_known():
         model = pickle.loads((saved / _PICKLE).read_bytes())  # noqa: S301 - pickled by this process's parent just now
         try:
-            skops_io.dump(model, finished / _SKOPS)
-            trusted = skops_io.get_untrusted_types(file=finished / _SKOPS)
+            trusted = skops_files.write(model, finished / _SKOPS)
         except Exception:  # noqa: BLE001 - of many kinds, and each says that skops cannot hold this model
             (finished / _SKOPS).unlink(missing_ok=True)
         else:
@@ -67,7 +63,7 @@ def _imports(directory: Path, config: Config) -> list[str]:
     if _is_pickle(config):
         with path.open("rb") as file:
             return pickle_imports(file)
-    return [name for name in _skops_io().get_untrusted_types(file=path) if not _is_own(name)]
+    return [name for name in skops_files.untrusted(path) if not _is_own(name)]
 
 
 def _is_own(name: str) -> bool:
@@ -93,26 +89,9 @@ def _load(directory: Path, config: Config) -> Any:
     if _is_pickle(config):
         with path.open("rb") as file:
             return pickle.load(file)  # noqa: S301 - asked for by who trusts it
-    skops_io = _skops_io()
-    model = skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+    model = skops_files.load(path)
     trees.check(model)
     return model
-
-
-def _skops_io() -> Any:
-    """`skops.io`. It imports all of scikit-learn, and PyTorch with it, which takes seconds: not in a process of ours."""
-    if aside.is_child and "torch" not in sys.modules:
-        sys.meta_path.insert(0, _NoTorch())
-    try:
-        return import_module("skops.io")
-    finally:
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _NoTorch)]
-
-
-class _NoTorch:
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "torch":
-            raise ModuleNotFoundError("left out", name=name)
 
 
 def _is_pickle(config: Config) -> bool:

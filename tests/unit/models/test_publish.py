@@ -15,7 +15,7 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 
 from reticent.models import Flavor, stage
-from reticent.records import Artifact, Model, Withheld
+from reticent.records import Artifact, Model, Warned, Withheld
 
 from .conftest import SECRET, RunDirectory
 
@@ -224,3 +224,14 @@ def test_a_later_model_of_the_same_name_takes_its_place_and_spares_other_artifac
     content = yaml.safe_load((run.path / "artifacts/model/MLmodel").read_text())
     for file in content["metadata"]["reticent"]["files"]:
         assert hashlib.sha256((run.path / "artifacts/model" / file["path"]).read_bytes()).hexdigest() == file["sha256"]
+
+
+def test_a_model_with_something_hidden_in_its_files_says_so(run):
+    def save(model: Any, directory: Path) -> dict[str, Any]:
+        (directory / "model.txt").write_text(f"weights\napi_key={model}\n")
+        return {"text": {"data": "model.txt"}}
+
+    flavor = Flavor("text", lambda model: True, save, lambda path, config: None)
+    assert [record for record in run.log("none", flavor=flavor) if isinstance(record, Warned)] == []
+    (warning,) = [record for record in run.log(SECRET, flavor=flavor) if isinstance(record, Warned)]
+    assert "'model': model.txt" in warning.message
