@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 import yaml
 
-from reticent.aside import Aside, child_command
+from reticent.aside import Aside, AsideError, child_command
 from reticent.errors import ReticentError
 from reticent.models import Flavor, find, load_model, load_pyfunc, stage, trial
 from reticent.models import description as descriptions
@@ -203,6 +203,20 @@ class FlavorContract:
                 load_model(directory, trust=True)
             file.write_bytes(content)
 
+    def test_a_cut_off_file_is_told(self, kind: str, place: Path, aside: Aside) -> None:
+        """Also where no checksum gives it away; and it takes no process with it."""
+        directory = self.publish(place, self.case(kind).model).directory
+        content = yaml.safe_load((directory / FILE).read_text())
+        (directory / FILE).write_text(yaml.safe_dump({**content, "metadata": {}}))
+        for file in [path for path in directory.rglob("*") if path.is_file() and path.name != FILE]:
+            whole = file.read_bytes()
+            file.write_bytes(whole[: len(whole) // 2])
+            try:
+                aside.call(_loaded, str(directory), timeout_s=120)
+            except AsideError as error:
+                assert str(error).startswith("ReticentError"), error  # noqa: PT017 - it need not be raised
+            file.write_bytes(whole)
+
     def test_a_config_leads_out_of_no_directory(self, kind: str, place: Path) -> None:
         """Paths in MLmodel files of unknown origin are not followed."""
         directory = self.publish(place, self.case(kind).model).directory
@@ -234,6 +248,10 @@ assert {self.module!r} not in sys.modules, "imported"
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603 - the code above
         assert done.returncode == 0, done.stderr
+
+
+def _loaded(directory: str) -> str:
+    return type(load_model(directory, trust=True)).__name__
 
 
 @contextmanager

@@ -21,6 +21,8 @@ _ESTIMATOR = "estimator.json"
 _SKOPS = "model.skops"
 _PICKLE = "model.pkl"
 
+_TREES_END, _PARAMETERS, _PARAMETERS_END = b"end of trees\n", b"parameters:\n", b"end of parameters\n"
+
 # What skops makes of an estimator. A booster in it is a text for LightGBM.
 _TRUSTED = {
     _BOOSTER,
@@ -79,16 +81,25 @@ def _finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, A
     return _flavors(_SKOPS, {**config, **for_mlflow, "data": _SKOPS})
 
 
-def _load(directory: Path, config: Config) -> Any:
+def _booster(path: Path) -> Any:
     import lightgbm
 
+    with path.open("rb") as file:
+        lines = {line for line in file if len(line) < 20} & {_TREES_END, _PARAMETERS, _PARAMETERS_END}
+    # LightGBM reads on behind the end of a text that was cut off.
+    if _TREES_END not in lines or (_PARAMETERS in lines and _PARAMETERS_END not in lines):
+        raise ValueError("the text of the model was cut off")
+    return lightgbm.Booster(model_file=path)
+
+
+def _load(directory: Path, config: Config) -> Any:
     data = inside(directory, config["data"])
     if "estimator" in config:
-        booster = lightgbm.Booster(model_file=inside(directory, config["booster"]))
+        booster = _booster(inside(directory, config["booster"]))
         return estimator.rebuilt(inside(directory, config["estimator"]), booster)
     stored_as = _stored_as(config)
     if stored_as == "text":
-        return lightgbm.Booster(model_file=data)
+        return _booster(data)
     if stored_as == "skops":
         return skops_files.load(data)
     return pickle.loads(data.read_bytes())  # noqa: S301 - asked for by who trusts it
