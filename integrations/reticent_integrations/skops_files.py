@@ -35,16 +35,14 @@ def load(path: Path) -> Any:
 
 
 def _skops_io() -> Any:
-    """`skops.io`. It imports all of scikit-learn, and PyTorch with it, which takes seconds: not in a process of ours."""
-    if aside.is_child and "torch" not in sys.modules:
-        sys.meta_path.insert(0, _NoTorch())
+    """`skops.io`. It imports all of scikit-learn, and PyTorch with it, for a list of estimators, which takes seconds. A
+    process of ours does without: it looks at every name itself."""
+    if not aside.is_child or "skops.io" in sys.modules:
+        return import_module("skops.io")
+    utils: Any = import_module("sklearn.utils")
+    listing = utils.all_estimators
+    utils.all_estimators = list
     try:
         return import_module("skops.io")
     finally:
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _NoTorch)]
-
-
-class _NoTorch:
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "torch":
-            raise ModuleNotFoundError("left out", name=name)
+        utils.all_estimators = listing
