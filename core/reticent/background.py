@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -23,7 +24,7 @@ class Background:
         self._tick_s = tick_s
         self._jobs: queue.SimpleQueue[tuple[str, Job, Report]] = queue.SimpleQueue()
         self._idle = threading.Condition()
-        self._unfinished = 0
+        self._unfinished: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -35,17 +36,19 @@ class Background:
     def submit(self, kind: str, job: Job, report: Report) -> None:
         """Have `job` done soon; `report(kind, error)` is called if it fails."""
         with self._idle:
-            self._unfinished += 1
+            self._unfinished[kind] += 1
         self._jobs.put((kind, job, report))
         self.start()
 
-    def pending(self) -> int:
-        return self._unfinished
+    def pending(self, kind: str | None = None) -> int:
+        """How many jobs, of one kind or of all, are not done."""
+        with self._idle:
+            return self._unfinished.total() if kind is None else self._unfinished[kind]
 
     def wait(self, deadline: float) -> bool:
         """Wait until all jobs are done or `time.monotonic()` has reached `deadline`; whether they are."""
         with self._idle:
-            return self._idle.wait_for(lambda: self._unfinished == 0, max(0.0, deadline - time.monotonic()))
+            return self._idle.wait_for(lambda: not self.pending(), max(0.0, deadline - time.monotonic()))
 
     def drop(self) -> list[tuple[str, Report]]:
         """Forget the jobs that have not begun; of which kinds they were, and who reports that."""
@@ -54,12 +57,12 @@ class Background:
             while True:
                 kind, _, report = self._jobs.get_nowait()
                 dropped.append((kind, report))
-        self._done(len(dropped))
+                self._done(kind)
         return dropped
 
-    def _done(self, count: int) -> None:
+    def _done(self, kind: str) -> None:
         with self._idle:
-            self._unfinished -= count
+            self._unfinished[kind] -= 1
             self._idle.notify_all()
 
     def _run(self) -> None:
@@ -79,4 +82,4 @@ class Background:
                 with swallowed(kind, report):
                     job()
             finally:
-                self._done(1)
+                self._done(kind)

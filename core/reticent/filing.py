@@ -83,7 +83,7 @@ class Filing:
     def draw(self, draw: Draw, content: SealedText, path: SealedText) -> None:
         """Have a picture drawn of sealed JSON, and file it; not if many wait, after a lot of short trainings in a row."""
         session = self.recorder.session
-        if session.aside_work.pending() >= MOST_PICTURES:
+        if session.aside_work.pending(DRAWING) >= MOST_PICTURES:
             return
         token, directory = artifacts.stage_directory(self.directory)
         file = directory / safe_relative(path).name
