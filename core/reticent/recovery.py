@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,8 @@ def recover(session: Session, run_id: str) -> None:
         for item in staged.values():
             unsure = _unsure(session, item)
             with _shown(session, directory, item):
+                if not unsure:
+                    _finish(session, directory, item)
                 records = [artifacts.withhold(directory, item, unsure)] if unsure else publish(session, directory, item)
             for record in records:
                 writer.append(record)
@@ -81,6 +83,21 @@ def _unsure(session: Session, staged: Staged) -> str:
     if not staged.policy or staged.policy != session.policy:
         return artifacts.OTHER_POLICY_RULE
     return ""
+
+
+def _finish(session: Session, directory: Path, staged: Staged) -> None:
+    """Finish a model of a process that had no time to, if it is sure that a process of this root has staged it."""
+    staging = directory / STAGING / artifacts.check_token(staged.token)
+    if staged.kind != "model" or not (staging / "reticent-proof").exists():
+        return
+    from reticent.models import description, finish
+    from reticent.models.flavor import named
+
+    if finish.is_proven(staging, session.root_key()):
+        flavor = named([description.read(staging).flavor])
+        with suppress(Exception):  # it is published as it was saved
+            if flavor is not None:
+                finish.finish(session.aside, staging, flavor)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """What is left to do with a model that was saved in a hurry: rewriting it in a format that is safe to open.
 
-Done aside, from the files of a snapshot, by the process that took it: only of that one is it known what is in them.
-Where it fails, or the process ends before, the model is published as it was saved.
+Done aside, from the files of a snapshot, by the process that took it, or by a later one on the same root: a proof beside the
+snapshot, made with the root's key, says that nobody else has made these files. A run directory may come from anywhere, and
+what is in it is not unpickled. Where there is no proof, or finishing fails, the model is published as it was saved.
 """
 
 from __future__ import annotations
 
+import hmac
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +15,13 @@ from pathlib import Path
 import msgspec
 
 from reticent.aside import Aside
-from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory
+from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory, sha256_of, write_private
 from reticent.models import description
 from reticent.models.description import Description
 from reticent.models.flavor import Flavor, named
+
+PROOF = "reticent-proof"
+"""Beside a description: that the files of the snapshot are those that a process of this root has written."""
 
 TIMEOUT_S = 900.0
 """Models of gigabytes take minutes."""
@@ -31,6 +36,26 @@ def finish(aside: Aside, staging: Path, flavor: Flavor) -> None:
         aside.call(_finish_named, function.__module__, function.__qualname__, str(staging), timeout_s=TIMEOUT_S)
     except OSError:  # no other process can do it
         _finish(flavor.finish, staging)
+
+
+def prove(staging: Path, key: bytes) -> None:
+    """Write the proof of a snapshot that this process has taken."""
+    write_private(staging / PROOF, _proof(staging, key).encode())
+
+
+def is_proven(staging: Path, key: bytes) -> bool:
+    """Whether a snapshot is as a process of the root with this key has taken it."""
+    try:
+        written = (staging / PROOF).read_bytes()
+        return hmac.compare_digest(written, _proof(staging, key).encode())
+    except OSError:
+        return False
+
+
+def _proof(staging: Path, key: bytes) -> str:
+    files = sorted(path for path in staging.rglob("*") if path.is_file() and path.name != PROOF)
+    told = [f"{path.relative_to(staging).as_posix()}\0{sha256_of(path)}" for path in files]
+    return hmac.new(key, "\n".join([staging.name, *told]).encode("utf-8", "backslashreplace"), "sha256").hexdigest()
 
 
 def _finish_named(module: str, name: str, staging: str) -> str:

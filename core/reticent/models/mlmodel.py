@@ -58,7 +58,7 @@ def mlmodel(
         own["imports"] = list(imports)  # so that who reads this sees that the model is not safe to open
     content: dict[str, Any] = {
         "artifact_path": path,
-        "flavors": described.flavors,
+        "flavors": _with_environment(described),
         "metadata": {**described.metadata, "reticent": own},
         "model_size_bytes": sum(file.size for file in files),
         "model_uuid": model_uuid,
@@ -70,6 +70,16 @@ def mlmodel(
     if signature is not None:
         content["signature"] = dict(signature)
     return content
+
+
+def _with_environment(described: Description) -> dict[str, Any]:
+    """The flavours, with what MLflow's generic one says for all of them."""
+    function = described.flavors.get("python_function")
+    if function is None:
+        return described.flavors
+    environment = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
+    told = {"env": environment, "python_version": described.python_version}
+    return {**described.flavors, "python_function": {**told, **function}}
 
 
 def published_model(text: str) -> PublishedModel:

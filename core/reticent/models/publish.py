@@ -14,12 +14,14 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from reticent.artifacts import check_token
+from reticent.errors import ReticentError
 from reticent.files import make_directory, safe_relative, write_private
 from reticent.models import description, example
 from reticent.models.description import Description
@@ -115,9 +117,13 @@ class _Attempt:
             return self._withhold({MLMODEL: "unscanned"}, sealed)
         _write(sealed, MLMODEL, text)
 
+        former = self._former()
         for relative, file in files.items():
             self._move(sealed / relative, file.path)
         self._move(sealed / MLMODEL, MLMODEL)
+        for name in former - {file.path for file in files.values()}:
+            with suppress(ValueError):  # it would lead out of the run
+                (self.published / safe_relative(name)).unlink(missing_ok=True)
         self._discard()
         return [*self._warnings(masked), *self._records(described.flavor, list(files.values()), text)]
 
@@ -144,6 +150,13 @@ class _Attempt:
         model = Model(time=time.time(), path=self.staged.path, flavor=flavor, mlmodel=text, size=size)
         # The record with the token is the last: while it is missing, all of this is done again.
         return [*(self._artifact(file) for file in files), model, self._artifact(last, self.staged.token)]
+
+    def _former(self) -> set[str]:
+        """The files of an earlier model of this name, which this one replaces."""
+        try:
+            return {file.path for file in published_model((self.published / MLMODEL).read_text("utf-8")).files}
+        except (OSError, ReticentError):
+            return set()
 
     def _warnings(self, masked: list[str]) -> list[SealedRecord]:
         if not masked:
