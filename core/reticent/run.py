@@ -36,6 +36,7 @@ from reticent.records import (
     Tag,
     Warned,
 )
+from reticent.runlog import ARTIFACTS
 from reticent_redact import LEFT_OUT, SealedText
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ class Run:
             from reticent.models.filing import file_model, known_options
 
             path = self._filing.path(name)
-            if path in self._models:
+            if path in self._models or (self.directory / ARTIFACTS / path / "MLmodel").exists():
                 self.warn("model changed", f"the model {path!r} was logged again; the newest one holds")
             self._models.add(path)
             file_model(self._filing, stage(self.directory, model, **known_options(self._recorder, options)), path)

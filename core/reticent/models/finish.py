@@ -65,7 +65,7 @@ def _finish_named(module: str, name: str, staging: str) -> str:
 
 def _finish(function: description.Finish, staging: Path) -> None:
     described = description.read(staging)
-    saved, finished = staging / described.directory, staging / "finished"
+    saved, finished = staging / described.directory, staging / description.FINISHED
     shutil.rmtree(finished, ignore_errors=True)
     make_directory(finished)
     flavors = function(saved, finished, described.flavors)

@@ -13,7 +13,7 @@ from reticent.errors import ReticentError
 from reticent.files import inside, sha256_of
 from reticent.models.flavor import Flavor, named
 from reticent.models.locate import located, told
-from reticent.models.mlmodel import FILE, ModelFile, PublishedModel, published_model
+from reticent.models.mlmodel import FILE, MOST_BYTES, ModelFile, PublishedModel, published_model
 
 
 def load_model(uri: str | os.PathLike[str], *, trust: bool = False) -> Any:
@@ -43,10 +43,11 @@ class OpenedModel:
 
     def imports(self) -> list[str]:
         """What loading would import or run because a file of the model says so."""
+        found = [f"the file {name}, which was not published with it" for name in self.unlisted()]
         if self.flavor.imports is None:
-            return []
+            return found
         with self._told():
-            return self.flavor.imports(self.directory, self.config)
+            return [*found, *self.flavor.imports(self.directory, self.config)]
 
     def load(self, trust: bool) -> Any:
         """ReticentError if it needs trust and has none, or cannot be loaded."""
@@ -78,9 +79,15 @@ class OpenedModel:
     def requirements(self) -> list[str]:
         """What has to be installed, as the model says."""
         try:
-            return (self.directory / "requirements.txt").read_text("utf-8").split("\n")[:-1]
-        except (OSError, UnicodeDecodeError):
+            return _read(self.directory, "requirements.txt").splitlines()
+        except (OSError, ValueError):
             return []
+
+    def unlisted(self) -> list[str]:
+        """The files in the directory that were not published with the model, if it says which were."""
+        listed = {FILE, *(file.path for file in self.published.files)}
+        found = (path.relative_to(self.directory).as_posix() for path in self.directory.rglob("*") if not path.is_dir())
+        return sorted(set(found) - listed) if self.published.files else []
 
 
 @contextmanager
@@ -102,12 +109,21 @@ def opened(uri: str | os.PathLike[str]) -> Iterator[OpenedModel]:
 def described(uri: str | os.PathLike[str], directory: Path) -> PublishedModel:
     """What the MLmodel file says of the model in a directory. ReticentError if there is none, or none that can be read."""
     try:
-        text = (directory / FILE).read_text("utf-8")
+        text = _read(directory, FILE)
     except (FileNotFoundError, NotADirectoryError):
         raise told(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise told(f"the file {FILE} at {os.fspath(uri)!r} cannot be read: {error}") from error
     return published_model(text)
+
+
+def _read(directory: Path, name: str) -> str:
+    path = inside(directory, name)
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
+    return data.decode("utf-8")
 
 
 def flavor_of(model: PublishedModel) -> Flavor | None:

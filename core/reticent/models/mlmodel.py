@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from reticent.models.description import Description
 
 FILE = "MLmodel"
+MOST_BYTES = 4 << 20
+MOST_ALIASES = 10
+MOST_DEPTH = 50
 
 
 class ModelFile(msgspec.Struct, frozen=True):
@@ -87,7 +90,7 @@ def published_model(text: str) -> PublishedModel:
     import yaml
 
     try:
-        content = yaml.safe_load(text)
+        content = _content(text)
         flavors = dict(content["flavors"])
         own = (content.get("metadata") or {}).get("reticent") or {"flavor": "", "files": []}
         files = msgspec.convert(own["files"], list[ModelFile])
@@ -96,18 +99,36 @@ def published_model(text: str) -> PublishedModel:
             raise TypeError("signature")
         example = content.get("saved_input_example_info")
         return PublishedModel(
-            str(content.get("model_uuid", "")),
-            str(own["flavor"]),
+            _text(content.get("model_uuid")),
+            _text(own["flavor"]),
             flavors,
             files,
             signature,
-            run_id=str(content.get("run_id") or ""),
-            path=str(content.get("artifact_path") or ""),
-            created=str(content.get("utc_time_created") or ""),
+            run_id=_text(content.get("run_id")),
+            path=_text(content.get("artifact_path")),
+            created=_text(content.get("utc_time_created")),
             example=example if isinstance(example, dict) else None,
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ReticentError(f"the MLmodel file cannot be understood ({type(error).__name__})") from error
+
+
+def _content(text: str) -> Any:
+    """ValueError for what small text may make a lot of: aliases of aliases, and much depth."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    aliases = depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        aliases += isinstance(event, yaml.AliasEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if aliases > MOST_ALIASES or depth > MOST_DEPTH:
+            raise ValueError("it is nested too deeply, or refers to itself")
+    return yaml.load(text, Loader=loader)  # noqa: S506 - of the two safe loaders the faster one
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def relisted(text: str, changed: Mapping[str, tuple[int, str]]) -> str:

@@ -22,7 +22,7 @@ import msgspec
 
 from reticent.artifacts import check_token
 from reticent.errors import ReticentError
-from reticent.files import make_directory, safe_relative, write_private
+from reticent.files import inside, make_directory, safe_relative, write_private
 from reticent.models import description, example
 from reticent.models.description import Description
 from reticent.models.finish import imports
@@ -117,13 +117,10 @@ class _Attempt:
             return self._withhold({MLMODEL: "unscanned"}, sealed)
         _write(sealed, MLMODEL, text)
 
-        former = self._former()
+        self._remove_former({file.path for file in files.values()})
         for relative, file in files.items():
             self._move(sealed / relative, file.path)
         self._move(sealed / MLMODEL, MLMODEL)
-        for name in former - {file.path for file in files.values()}:
-            with suppress(ValueError):  # it would lead out of the run
-                (self.published / safe_relative(name)).unlink(missing_ok=True)
         self._discard()
         return [*self._warnings(masked), *self._records(described.flavor, list(files.values()), text)]
 
@@ -147,16 +144,18 @@ class _Attempt:
         data = text.encode("utf-8", "backslashreplace")
         last = ModelFile(path=MLMODEL, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         size = sum(file.size for file in files) + last.size
-        model = Model(time=time.time(), path=self.staged.path, flavor=flavor, mlmodel=text, size=size)
+        model = Model(time=time.time(), path=self.staged.path, flavor=self._seal(flavor), mlmodel=text, size=size)
         # The record with the token is the last: while it is missing, all of this is done again.
         return [*(self._artifact(file) for file in files), model, self._artifact(last, self.staged.token)]
 
-    def _former(self) -> set[str]:
-        """The files of an earlier model of this name, which this one replaces."""
-        try:
-            return {file.path for file in published_model((self.published / MLMODEL).read_text("utf-8")).files}
-        except (OSError, ReticentError):
-            return set()
+    def _remove_former(self, kept: set[str]) -> None:
+        """Take away an earlier model of this name: its MLmodel, and its files that are not overwritten. Until all of the new
+        one is there, there is none."""
+        with suppress(OSError, ReticentError, ValueError):  # there is none, or it is not one of ours
+            former = published_model((self.published / MLMODEL).read_text("utf-8"))
+            for name in {file.path for file in former.files} - kept:
+                inside(self.published, name).unlink(missing_ok=True)
+        (self.published / MLMODEL).unlink(missing_ok=True)
 
     def _warnings(self, masked: list[str]) -> list[SealedRecord]:
         if not masked:

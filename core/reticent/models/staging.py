@@ -50,6 +50,8 @@ def stage(
     of inference. TypeError if no flavour handles the model or a param is of a type that MLmodel does not have, OSError if
     the disk is full.
     """
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata must be a mapping, not {type(metadata).__name__}")
     flavor = flavor or find(model)
     if flavor is None:
         kind = type(model)

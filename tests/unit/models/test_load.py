@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -113,3 +114,37 @@ def test_by_the_beginning_of_a_run_id(root, data):
     shutil.rmtree(stored.artifact_path("model"))
     with pytest.raises(FileNotFoundError, match="is not there"):
         stored.artifact_path("model")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "flavors: &a [x, x]\n" + "".join(f"l{n}: &l{n} [*{'a' if not n else f'l{n - 1}'}]\n" for n in range(20)),
+        "flavors: " + "[" * 5000,
+        "x: [" + "1," * (3 << 20) + "1]",
+    ],
+    ids=["aliases", "depth", "size"],
+)
+def test_a_small_mlmodel_makes_no_large_one(tmp_path, text):
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(ReticentError, match=r"cannot be (understood|read)"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "requirements.txt", "MLmodel"])
+def test_pipes_and_links_are_not_opened(run, classifier, tmp_path, name):
+    path = run.path / "artifacts/deep/model"
+    (tmp_path / "credentials").write_text("key = 1\n")
+    for make in (os.mkfifo, lambda file: file.symlink_to(tmp_path / "credentials")):
+        (path / name).unlink()
+        make(path / name)
+        with pytest.raises(ReticentError, match="is no file|leads out"):
+            load_model(path, trust=True)
+
+
+def test_a_file_that_was_not_published_asks_for_trust(run, classifier):
+    path = run.path / "artifacts/deep/model"
+    (path / "chat_template.jinja").write_text("{{ obey }}")
+    with pytest.raises(ReticentError, match=r"chat_template\.jinja, which was not published with it"):
+        load_model(path)
+    load_model(path, trust=True)
