@@ -29,12 +29,16 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def register_model(uri: str | os.PathLike[str], name: str) -> ModelVersion:
-    """Make the model at `uri` the next version of the registered model `name`. ReticentError for a name that is none."""
+    """Make the model at `uri` the next version of the registered model `name`.
+
+    The model must be there: a directory or URL with an MLmodel file, or a run's model that is published, for which this
+    waits. Its files are not looked into. ReticentError if there is none, or for a name that cannot be one.
+    """
+    from reticent.models.locate import settled
+
     directory = _directory(name)
+    source = settled(uri)
     make_directory(directory)
-    source = os.fspath(uri)
-    if "://" not in source and not source.startswith(("runs:/", "models:/")):
-        source = os.path.abspath(source)
     number = max(_versions(directory), default=0) + 1
     while True:
         made = ModelVersion(name=name, version=number, source=source, time=time.time())

@@ -54,14 +54,21 @@ def list_models(experiments: Sequence[str], as_json: bool) -> None:
 
 
 def models_of(run: StoredRun) -> list[Logged]:
+    """The models of a run, of each name the newest, which is the one that is there."""
     tried = {one.path: one for one in run.tried_models()}
-    return [Logged(run, model, tried.get(model.path)) for model in run.models()]
+    newest = {model.path: model for model in run.models()}
+    return [Logged(run, model, _of(model, tried.get(model.path))) for model in newest.values()]
+
+
+def _of(model: Model, tried: ModelTried | None) -> ModelTried | None:
+    """What came of trying a model, unless that was an earlier one of this name."""
+    return tried if tried is not None and tried.time >= model.time else None
 
 
 def outcome(tried: ModelTried | None) -> Text:
     """What came of it that another process loaded the model."""
     if tried is None:
-        return Text("not tried", render.DIM)
+        return Text("no", render.DIM)
     colour = {"equal": render.GOOD, "loaded": render.GOOD, "different": render.FAIR, "failed": render.BAD}
     return Text(tried.outcome, colour[tried.outcome])
 

@@ -14,7 +14,7 @@ from reticent.cli import render
 from reticent.cli.model_list import Logged, models_of, outcome, tried_json
 from reticent.errors import ReticentError
 from reticent.models.flavor import Flavor
-from reticent.models.load import OpenedModel, described, flavor_of
+from reticent.models.load import OpenedModel, described, flavor_of, shown
 from reticent.models.locate import located
 from reticent.models.mlmodel import PublishedModel
 from reticent.models.signature.kinds import Spec
@@ -77,7 +77,7 @@ def _print(seen: _Seen) -> None:
     out = render.console()
     facts = Table.grid(padding=(0, 3, 0, 0))
     facts.add_column(style=render.DIM)
-    facts.add_column(overflow="fold")
+    facts.add_column(overflow="fold", max_width=render.CELL)
     known = seen.flavor.name if seen.flavor else None
     flavors = [f"{name} (loads it here)" if name == known else str(name) for name in seen.model.flavors]
     facts.add_row("flavors", render.literal(", ".join(flavors)))
@@ -120,8 +120,7 @@ def _loading(imports: list[str] | None) -> Text:
         return Text("nobody can tell here", render.FAIR)
     if not imports:
         return Text(SAFE, render.GOOD)
-    text = render.literal(", ".join(imports[:12]), render.FAIR)
-    return text.append(f" and {len(imports) - 12} more" if len(imports) > 12 else "")
+    return render.literal(shown(imports), render.FAIR)
 
 
 def _parts(signature: Signature | None) -> dict[str, list[Spec]]:

@@ -98,9 +98,7 @@ def _serve(
     trust: TrustOption = False,
     max_mb: Annotated[float, typer.Option("--max-mb", min=0.001, help="The largest body of a request.")] = 16,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="The most seconds a request may take.")] = 60,
-    workers_threads: Annotated[
-        int, typer.Option("--workers-threads", min=1, max=256, help="How many predict at the same time.")
-    ] = 4,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=256, help="How many predict at the same time.")] = 4,
 ) -> None:
     """Serve a model by MLflow's scoring protocol: POST /invocations, GET /ping, /health and /version.
 
@@ -108,4 +106,4 @@ def _serve(
     """
     from reticent.cli.model_serve import serve_model
 
-    serve_model(uri, host, port, trust, max_mb, timeout, workers_threads)
+    serve_model(uri, host, port, trust, max_mb, timeout, threads)

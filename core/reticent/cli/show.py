@@ -10,6 +10,7 @@ from rich.text import Text
 from reticent.backends.sqlite.plain import plain
 from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
+from reticent.cli.model_list import models_of, outcome
 from reticent.cli.waiting import progress_shown
 from reticent.surroundings import is_surrounding
 
@@ -153,13 +154,13 @@ def inputs_and_models(out: Console, run: StoredRun) -> None:
             digest = render.literal(data.digest[:12], render.DIM)
             table.add_row(render.literal(data.name), render.literal(data.context), render.literal(data.source), digest)
         render.section(out, "Datasets", table, str(len(datasets)))
-    models = run.models()
+    models = models_of(run)
     if models:
-        tried = {one.path: one.outcome for one in run.tried_models()}
-        table = render.table("path", "flavor", "size", "loaded again", right=(2,))
-        for model in models:
-            outcome = render.literal(tried.get(model.path, "not tried"), render.DIM)
-            table.add_row(render.literal(model.path), render.literal(model.flavor), render.size(model.size), outcome)
+        table = render.table("path", "flavor", "size", "tried", right=(2,))
+        for one in models:
+            model = one.model
+            tried = outcome(one.tried)
+            table.add_row(render.literal(model.path), render.literal(model.flavor), render.size(model.size), tried)
         render.section(out, "Models", table, str(len(models)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from reticent.files import inside, sha256_of
 from reticent.models.flavor import Flavor, named
 from reticent.models.locate import located, told
 from reticent.models.mlmodel import FILE, MOST_BYTES, ModelFile, PublishedModel, published_model
+from reticent.models.requirements import modules_of
+
+SHOWN = 10
+_IN_ANY_PICKLE = ("builtins", "cloudpickle")
 
 
 def load_model(uri: str | os.PathLike[str], *, trust: bool = False) -> Any:
@@ -54,8 +59,8 @@ class OpenedModel:
         imports = self.imports()
         if imports and not trust:
             raise told(
-                f"loading the model at {self.uri!r} runs code that its files name: it would import {_listed(imports)}; "
-                "if you trust where it comes from, load it with trust=True"
+                f"loading the model at {self.uri!r} runs code that its files name: it would import {shown(imports)}; "
+                "if you trust where it comes from, load it with trust=True (--trust on the command line)"
             )
         with self._told():
             return self.flavor.load(self.directory, self.config)
@@ -147,6 +152,13 @@ def check(directory: Path, file: ModelFile) -> None:
         )
 
 
-def _listed(imports: Sequence[str]) -> str:
-    shown = ", ".join(imports[:20])
-    return f"{shown} and {len(imports) - 20} more" if len(imports) > 20 else shown
+def shown(imports: Sequence[str]) -> str:
+    """The first of what would be imported: the user's own before what is installed, and last what any pickle names."""
+    installed = {*modules_of(imports), *sys.stdlib_module_names}
+
+    def rank(name: str) -> int:
+        module = name.partition(".")[0]
+        return 2 if module in _IN_ANY_PICKLE else 1 if module in installed else 0
+
+    listed = ", ".join(sorted(imports, key=rank)[:SHOWN])
+    return f"{listed} and {len(imports) - SHOWN} more" if len(imports) > SHOWN else listed

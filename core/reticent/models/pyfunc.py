@@ -9,8 +9,8 @@ from typing import Any
 
 from reticent.errors import ReticentError
 from reticent.models.flavor import Flavor
-from reticent.models.load import opened
-from reticent.models.signature.schema import Signature, enforce, enforce_params
+from reticent.models.load import SHOWN, opened
+from reticent.models.signature.schema import SchemaError, Signature, enforce, enforce_params
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,28 @@ class PyFunc:
     flavor: Flavor
     signature: Signature | None
 
+    def __repr__(self) -> str:
+        kind = type(self.model)
+        takes = "" if self.signature is None else f", takes {', '.join(_names(self.signature)) or 'anything'}"
+        return f"<PyFunc {self.flavor.name}: {kind.__module__}.{kind.__qualname__}{takes}>"
+
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Predictions for a DataFrame, an array, a dict or a list. SchemaError for data that does not suit the
         signature, which names what is wrong."""
         if self.signature is not None:
+            if params and not self.signature.params:
+                raise SchemaError(f"the model takes no params, and is given {list(params)}")
             data = enforce(data, self.signature.inputs)
             params = enforce_params(params or {}, self.signature.params)
         assert self.flavor.predict is not None
         return self.flavor.predict(self.model, data, params or {})
+
+
+def _names(signature: Signature) -> list[str]:
+    """The inputs by name, at most so many; those that have none by type."""
+    inputs = signature.inputs or []
+    named = [str(spec["type"] if spec.get("name") is None else spec["name"]) for spec in inputs[:SHOWN]]
+    return [*named, f"and {len(inputs) - SHOWN} more"] if len(inputs) > SHOWN else named
 
 
 def load_pyfunc(uri: str | os.PathLike[str], *, trust: bool = False) -> PyFunc:

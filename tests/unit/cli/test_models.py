@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import reticent
 from reticent.models import Flavor
 from reticent.models import flavor as flavors
+from reticent.records import ModelTried
+from reticent.session import current
+from reticent.testing import isolated
 
 from .conftest import Command, clean_environment
 
@@ -225,6 +231,61 @@ def test_data_that_does_not_suit_is_told(command: Command, tmp_path: Path) -> No
     path = tmp_path / "x.npy"
     np.save(path, np.array([{"a": 1}]), allow_pickle=True)
     assert "cannot be read" in command("models", "load", "runs:/aaaa/linear", "-i", str(path)).err  # it is a pickle
+
+
+def test_a_trial_counts_for_the_newest_model_of_its_name_alone(command: Command, tmp_path: Path) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    def tried() -> set[str]:
+        shown = command("show", "tried001", root=tmp_path / "root").out
+        listed = command("models", "list", root=tmp_path / "root").out
+        facts = command("models", "show", "runs:/tried001/m", root=tmp_path / "root").out
+        rows = [line.split() for line in (shown + listed).splitlines()]
+        models = [row for row in rows if row[:1] in (["m"], ["runs:/tried001/m"])]
+        assert len(models) == 2
+        fact = next(line.split() for line in facts.splitlines() if "tried " in line)
+        return {models[0][-1], models[1][4], fact[2]}
+
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    with isolated(tmp_path / "root"), reticent.start_run(run_id="tried001") as run:
+        run.log_model(model, "m")
+        assert reticent.flush(30)
+        seal = current().seal
+        path, detail = seal("artifact", "m"), seal("warning", "")
+        run._recorder.append(ModelTried(time=time.time(), path=path, outcome="equal", detail=detail))
+    assert tried() == {"equal"}
+    with isolated(tmp_path / "root"), reticent.start_run(run_id="tried001") as run:
+        run.log_model(model, "m")
+    assert tried() == {"no"}
+
+
+KILLED = """
+import os, signal, threading
+import numpy as np, xgboost
+import reticent
+from reticent.session import current
+
+run = reticent.start_run(run_id="killed01")
+X = np.arange(40.0).reshape(20, 2)
+current().background.submit("held", threading.Event().wait, lambda *_: None)
+run.log_model(xgboost.XGBClassifier(n_estimators=2).fit(X, X[:, 0] > 20), "m", input_example=X)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["load", "show", "verify"])
+def test_what_a_killed_process_left_is_found(command: Command, tmp_path: Path, name: str) -> None:
+    environment = {**clean_environment(), "RETICENT_DIR": str(tmp_path / "root")}
+    done = subprocess.run([sys.executable, "-c", KILLED], env=environment, timeout=60, cwd=tmp_path, check=False)
+    assert done.returncode == -signal.SIGKILL
+    found = command("models", name, "runs:/killed01/m", root=tmp_path / "root")
+    assert (found.code, found.err) == (0, "")
+
+
+def test_a_long_list_of_imports_is_wrapped(command: Command) -> None:
+    shown = command("models", "show", "runs:/bbbb/lambda").out
+    assert max(map(len, shown.splitlines())) < 110
+    assert "FunctionTransformer" in shown
 
 
 def _save_onnx(model: Any, directory: Path) -> dict[str, Any]:

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
 import numpy as np
 import pytest
 import xgboost
+from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 
 import reticent
 from reticent import settings
 from reticent.errors import ReticentError
-from reticent.models import load_model
+from reticent.models import load_model, load_pyfunc
+from reticent.models.load import shown
+from reticent.models.signature.schema import SchemaError
+
+SCALERS = (MaxAbsScaler, MinMaxScaler, Normalizer, PowerTransformer, QuantileTransformer, RobustScaler)
+
+
+class Own(BaseEstimator):
+    """An estimator of the user's."""
 
 
 @pytest.fixture
@@ -148,3 +171,55 @@ def test_a_file_that_was_not_published_asks_for_trust(run, classifier):
     with pytest.raises(ReticentError, match=r"chat_template\.jinja, which was not published with it"):
         load_model(path)
     load_model(path, trust=True)
+
+
+def test_what_would_be_imported_is_told_the_users_own_first(run):
+    names: dict = {"__name__": "__main__"}  # so that it is pickled by value
+    exec("def doubled(X):\n    return X * 2", names)
+    parts = [FunctionTransformer(names["doubled"]), StandardScaler(), *(kind() for kind in SCALERS), Own()]
+    run.log(make_pipeline(*parts))
+    with pytest.raises(ReticentError) as told:
+        load_model(run.path / "artifacts/model")
+    listed = str(told.value).partition("would import ")[2].partition(" and ")[0].split(", ")
+    assert len(listed) == 10
+    assert listed[0] == f"{__name__}.Own"
+    assert not [name for name in listed if name.startswith("cloudpickle")]
+    assert "with trust=True (--trust on the command line)" in str(told.value)
+    internal = shown(["builtins.getattr", "cloudpickle.x", "sklearn.y", "mine.z"])
+    assert internal == "mine.z, sklearn.y, builtins.getattr, cloudpickle.x"
+
+
+def test_a_function_says_what_it_is(run, data):
+    run.log(LogisticRegression().fit(*data), input_example=data[0])
+    model = load_pyfunc(run.path / "artifacts/model", trust=True)
+    assert repr(model) == "<PyFunc sklearn: sklearn.linear_model._logistic.LogisticRegression, takes a, b>"
+    run.log(LogisticRegression().fit(*data), "bare")
+    bare = load_pyfunc(run.path / "artifacts/bare", trust=True)
+    assert repr(bare) == "<PyFunc sklearn: sklearn.linear_model._logistic.LogisticRegression>"
+
+
+def test_params_that_the_model_does_not_take_are_told(run, data):
+    run.log(LogisticRegression().fit(*data), input_example=data[0])
+    model = load_pyfunc(run.path / "artifacts/model", trust=True)
+    with pytest.raises(SchemaError, match=r"the model takes no params.*temperature"):
+        model.predict(data[0], {"temperature": 1.0})
+    assert len(model.predict(data[0], {})) == len(data[0])
+
+
+def test_rows_of_mixed_types_are_the_same_for_a_server(run):
+    import pandas as pd
+
+    from reticent.models.serve.protocol import parse
+
+    X = pd.DataFrame({"age": [20, 30, 40, 50], "kind": ["a", "b", "a", "b"], "weight": [1.0, 2.0, 3.0, 4.5]})
+    encoded = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
+    run.log(make_pipeline(encoded, LogisticRegression()).fit(X, [0, 1, 0, 1]), input_example=X)
+    model = load_pyfunc(run.path / "artifacts/model", trust=True)
+    rows = [[20, "a", 1.0], [50, "b", 4.5]]
+    sent, _ = parse(json.dumps({"inputs": rows}).encode(), "json", model.signature.inputs)
+    assert model.predict(rows).tolist() == model.predict(sent).tolist() == [0, 1]
+    for wrong in ([[20, "a"]], [["x", "a", 1.0]], [20, "a", 1.0]):
+        with pytest.raises(ReticentError):
+            model.predict(wrong)
+        with pytest.raises(ReticentError):
+            model.predict(parse(json.dumps({"inputs": wrong}).encode(), "json", model.signature.inputs)[0])

@@ -129,7 +129,7 @@ def obedient_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def server(obedient_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """With small limits: bodies of 1 MB, requests of 3 seconds, 2 threads."""
-    options = ["--trust", "--max-mb", "1", "--timeout", "3", "--workers-threads", "2"]
+    options = ["--trust", "--max-mb", "1", "--timeout", "3", "--threads", "2"]
     running = Server(tmp_path_factory.mktemp("server") / "log", obedient_model, *options)
     yield running
     assert running.end() == 0

@@ -206,8 +206,12 @@ def _plain_inputs(value: Any, specs: list[Spec]) -> Any:
         return {name: _array(item, named.get(name), name) for name, item in value.items()}
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return _frame(value, specs, "the input") if named and not tensors else value
-    if specs and not tensors and not named:
-        return value  # texts and other single values
+    if specs and not tensors:
+        rows = isinstance(value, list) and all(isinstance(row, list) and len(row) == len(named) for row in value)
+        if named and rows:
+            return _frame(value, specs, "the input", columns=list(named))
+        if not named or isinstance(value, list):
+            return value  # texts and other single values, or what the signature refuses
     return _array(value, specs[0] if tensors else None, "")
 
 
