@@ -6,19 +6,17 @@ Also loads what MLflow has made of a user's `PythonModel`, which needs mlflow.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from reticent.files import inside
-from reticent.models import function_loader
+from reticent.models import code, function_loader
 from reticent.models.flavor import PYTHON_FUNCTION, Config, Flavor
 from reticent_redact import pickle_imports
 
 _FILE = "function.pkl"
-_CODE = "code"
 _LOADER = "reticent_function"
 
 
@@ -33,9 +31,9 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
         _check_constructor(model)
     with (directory / _FILE).open("wb") as file:
         cloudpickle.dump(model, file)
-    (directory / _CODE).mkdir()
-    (directory / _CODE / f"{_LOADER}.py").write_text(inspect.getsource(function_loader), "utf-8")
-    return {PYTHON_FUNCTION: {"loader_module": _LOADER, "code": _CODE, "data": _FILE}}
+    (directory / code.DIRECTORY).mkdir()
+    (directory / code.DIRECTORY / f"{_LOADER}.py").write_text(inspect.getsource(function_loader), "utf-8")
+    return {PYTHON_FUNCTION: {"loader_module": _LOADER, code.KEY: code.DIRECTORY, "data": _FILE}}
 
 
 def _check_constructor(kind: type) -> None:
@@ -51,9 +49,7 @@ def _check_constructor(kind: type) -> None:
 
 
 def _imports(directory: Path, config: Config) -> list[str]:
-    found = [f"code in {config['code']}/"] if config.get("code") else []
-    if not _is_ours(config):
-        found.append(str(config["loader_module"]))
+    found = [] if _is_ours(config) else [str(config["loader_module"])]
     for key in ("data", "python_model"):
         if str(config.get(key, "")).endswith(".pkl"):
             with inside(directory, config[key]).open("rb") as file:
@@ -62,11 +58,8 @@ def _imports(directory: Path, config: Config) -> list[str]:
 
 
 def _load(directory: Path, config: Config) -> Any:
-    code = inside(directory, config["code"]) if config.get("code") else None
     if _is_ours(config):
         return function_loader.load(str(inside(directory, config["data"])))
-    if code is not None:
-        sys.path.insert(0, str(code))
     loader = import_module(config["loader_module"])
     return loader._load_pyfunc(str(inside(directory, config["data"]) if config.get("data") else directory))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from reticent.errors import ReticentError
 from reticent.files import inside, sha256_of
+from reticent.models import code
 from reticent.models.flavor import Flavor, named
 from reticent.models.locate import located, told
 from reticent.models.mlmodel import FILE, ModelFile, PublishedModel, published_model
@@ -43,10 +44,11 @@ class OpenedModel:
 
     def imports(self) -> list[str]:
         """What loading would import or run because a file of the model says so."""
-        if self.flavor.imports is None:
-            return []
-        with self._told():
-            return self.flavor.imports(self.directory, self.config)
+        found = code.imports(self.config)
+        if self.flavor.imports is not None:
+            with self._told():
+                found += self.flavor.imports(self.directory, self.config)
+        return found
 
     def load(self, trust: bool) -> Any:
         """ReticentError if it needs trust and has none, or cannot be loaded."""
@@ -56,7 +58,7 @@ class OpenedModel:
                 f"loading the model at {self.uri!r} runs code that its files name: it would import {_listed(imports)}; "
                 "if you trust where it comes from, load it with trust=True"
             )
-        with self._told():
+        with self._told(), code.importable(self.directory, self.config):
             return self.flavor.load(self.directory, self.config)
 
     @contextmanager
