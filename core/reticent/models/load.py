@@ -14,6 +14,7 @@ from reticent.files import inside, sha256_of
 from reticent.models import code
 from reticent.models.flavor import Flavor, named
 from reticent.models.locate import located, told
+from reticent.models.missing import advice
 from reticent.models.mlmodel import FILE, ModelFile, PublishedModel, published_model
 
 
@@ -68,10 +69,7 @@ class OpenedModel:
         except ReticentError:
             raise
         except ImportError as error:
-            raise told(
-                f"the model at {self.uri!r} needs {error.name or error}, which is not installed here; install what its "
-                f"requirements.txt lists: {', '.join(self.requirements()) or 'nothing, it says'}"
-            ) from error
+            raise told(f"the model at {self.uri!r} needs {advice(error, self.requirements())}") from error
         except Exception as error:  # of the framework, or of a file that is not what it should be
             raise told(
                 f"the model at {self.uri!r} cannot be loaded as {self.flavor.name}: {type(error).__name__}: {error}"

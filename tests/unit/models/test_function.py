@@ -21,6 +21,7 @@ from reticent.errors import ReticentError
 from reticent.models import Flavor, code, load_model, load_pyfunc, register, stage
 from reticent.models import finish as finishing
 from reticent.models.function import flavor as FUNCTION
+from reticent.models.missing import advice
 
 MODULE = """
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -201,3 +202,38 @@ def test_code_leads_out_of_no_directory(tmp_path: Path, data: Any) -> None:
     with pytest.raises(ReticentError, match="inside"):
         load_model(model, trust=True)
     assert str(tmp_path / "outside") not in sys.path
+
+
+def test_a_module_of_the_users_own_that_is_missing_is_told_from_a_requirement(
+    run: RunDirectory, data: Any, mine: Path
+) -> None:
+    path = logged(run, of_kind("sklearn", data)[0])
+    gone(mine)
+    with pytest.raises(ReticentError, match=r"mine is a module of the one who logged .*code_paths=\[\.\.\.\]") as found:
+        load_model(path, trust=True)
+    assert "install" not in str(found.value)
+    sys.path.insert(0, str(mine.parent))
+    assert np.array_equal(load_pyfunc(path, trust=True).predict(data[0]), load_model(path, trust=True).predict(data[0]))
+
+
+@pytest.mark.parametrize(
+    ("listed", "installs", "brings"),
+    [
+        ([], False, True),
+        (["numpy==1.0"], False, True),
+        (["absent-distribution==1.0", "numpy==1.0"], True, True),
+        (["absent-thing==1.0"], True, False),
+        (["absent.thing-cpu==1.0 ; python_version > '3'"], True, False),
+        (["-r more.txt"], True, True),
+    ],
+)
+def test_what_helps_against_a_missing_module(listed: list[str], installs: bool, brings: bool) -> None:
+    told = advice(ModuleNotFoundError("No module named 'absent_thing.part'", name="absent_thing.part"), listed)
+    assert ("install what its requirements.txt lists" in told) is installs
+    assert ("absent_thing is a module of the one who logged the model" in told) is brings
+    assert told.startswith("absent_thing.part, ")
+
+
+def test_a_part_of_a_package_that_is_here_is_of_another_version() -> None:
+    told = advice(ModuleNotFoundError("No module named 'numpy.nowhere'", name="numpy.nowhere"), ["pandas==1.0"])
+    assert told == "numpy.nowhere, which is not installed here; install what its requirements.txt lists: pandas==1.0"
