@@ -199,7 +199,8 @@ class Run:
         Options, all of them optional: `input_example` and `signature_outputs`: what the model takes, of which some rows are
         kept, and what it gives for that; `signature_inputs`, if the signature is to be that of other data; `signature`, as
         MLflow infers it, instead of these; `params`: the defaults of params of inference; `metadata`: anything that is
-        JSON; `flavor`: a `reticent.models.Flavor` of your own.
+        JSON; `code_paths`: files and directories with modules of yours that the model needs; `flavor`: a
+        `reticent.models.Flavor` of your own.
         """
         with self._recorder.guard(f"log_model({values.text(values.plain(name))!r})"):
             from reticent.models import stage

@@ -16,7 +16,7 @@ import msgspec
 
 from reticent.aside import Aside
 from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory, sha256_of, write_private
-from reticent.models import description
+from reticent.models import code, description
 from reticent.models.description import Description
 from reticent.models.flavor import Flavor, named
 
@@ -69,6 +69,8 @@ def _finish(function: description.Finish, staging: Path) -> None:
     shutil.rmtree(finished, ignore_errors=True)
     make_directory(finished)
     flavors = function(saved, finished, described.flavors)
+    if code.take_over(saved, finished):
+        flavors = code.noted(flavors, described.flavor)
     make_private(finished)
     done = msgspec.structs.replace(described, flavors=flavors, directory=finished.name)
     # From here on, and not before, the other directory is the model.
@@ -79,12 +81,16 @@ def _finish(function: description.Finish, staging: Path) -> None:
 def imports(staging: Path, described: Description) -> list[str]:
     """What loading a staged model would import or run because its files say so."""
     flavor = named([described.flavor])
-    if described.imports is not None or flavor is None or flavor.imports is None:
+    if described.imports is not None or flavor is None:
         return described.imports or []
+    config = described.flavors[flavor.name]
+    found = code.imports(config)
+    if flavor.imports is None:
+        return found
     try:
-        return flavor.imports(staging / described.directory, described.flavors[flavor.name])
+        return found + flavor.imports(staging / described.directory, config)
     except Exception:  # noqa: BLE001 - what reads it is missing in this process; who loads the model looks anyway
-        return []
+        return found
 
 
 def make_private(directory: Path) -> None:

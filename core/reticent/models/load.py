@@ -12,8 +12,10 @@ from typing import Any
 
 from reticent.errors import ReticentError
 from reticent.files import inside, sha256_of
+from reticent.models import code
 from reticent.models.flavor import Flavor, named
 from reticent.models.locate import located, told
+from reticent.models.missing import advice
 from reticent.models.mlmodel import FILE, MOST_BYTES, ModelFile, PublishedModel, published_model
 from reticent.models.requirements import modules_of
 
@@ -49,10 +51,11 @@ class OpenedModel:
     def imports(self) -> list[str]:
         """What loading would import or run because a file of the model says so."""
         found = [f"the file {name}, which was not published with it" for name in self.unlisted()]
-        if self.flavor.imports is None:
-            return found
-        with self._told():
-            return [*found, *self.flavor.imports(self.directory, self.config)]
+        found += code.imports(self.config)
+        if self.flavor.imports is not None:
+            with self._told():
+                found += self.flavor.imports(self.directory, self.config)
+        return found
 
     def load(self, trust: bool) -> Any:
         """ReticentError if it needs trust and has none, or cannot be loaded."""
@@ -62,7 +65,7 @@ class OpenedModel:
                 f"loading the model at {self.uri!r} runs code that its files name: it would import {shown(imports)}; "
                 "if you trust where it comes from, load it with trust=True (--trust on the command line)"
             )
-        with self._told():
+        with self._told(), code.importable(self.directory, self.config):
             return self.flavor.load(self.directory, self.config)
 
     @contextmanager
@@ -72,10 +75,7 @@ class OpenedModel:
         except ReticentError:
             raise
         except ImportError as error:
-            raise told(
-                f"the model at {self.uri!r} needs {error.name or error}, which is not installed here; install what its "
-                f"requirements.txt lists: {', '.join(self.requirements()) or 'nothing, it says'}"
-            ) from error
+            raise told(f"the model at {self.uri!r} needs {advice(error, self.requirements())}") from error
         except Exception as error:  # of the framework, or of a file that is not what it should be
             raise told(
                 f"the model at {self.uri!r} cannot be loaded as {self.flavor.name}: {type(error).__name__}: {error}"

@@ -5,9 +5,10 @@ What is staged is raw. It lies in the run's staging, which only its owner can re
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from reticent import artifacts, values
 from reticent.files import make_directory
-from reticent.models import description, example
+from reticent.models import code, description, example
 from reticent.models.description import Description
 from reticent.models.finish import make_private
 from reticent.models.flavor import Flavor, find
@@ -42,13 +43,15 @@ def stage(
     input_example: Any = None,
     params: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | os.PathLike[str]] = (),
 ) -> Snapshot:
     """Snapshot a model into the staging of the run in `directory`.
 
     `signature` is one of MLflow's, and is else made of `signature_inputs` (else `input_example`) and `signature_outputs`,
     data as the model takes and gives it; of `input_example` the first rows are kept. `params` are the defaults of params
-    of inference. TypeError if no flavour handles the model or a param is of a type that MLmodel does not have, OSError if
-    the disk is full.
+    of inference. `code_paths` are files and directories with the user's own modules that the model needs, which are
+    published with it. TypeError if no flavour handles the model or a param is of a type that MLmodel does not have,
+    OSError if the disk is full.
     """
     if metadata is not None and not isinstance(metadata, Mapping):
         raise TypeError(f"metadata must be a mapping, not {type(metadata).__name__}")
@@ -62,10 +65,14 @@ def stage(
     try:
         files = staging / description.FILES
         make_directory(files)
+        flavors = flavor.save(model, files)
+        if code_paths:
+            code.copy(code_paths, files)
+            flavors = code.noted(flavors, flavor.name)
         described = describe(
             model,
             flavor,
-            flavor.save(model, files),
+            flavors,
             signature=_given(signature)
             if signature is not None
             else infer(input_example if signature_inputs is None else signature_inputs, signature_outputs, params),
