@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reticent import settings
 from reticent.errors import ReticentError
 from reticent.files import inside, sha256_of
 from reticent.models import code
@@ -100,6 +101,7 @@ def opened(uri: str | os.PathLike[str]) -> Iterator[OpenedModel]:
     """The model at a URI, checked. ReticentError if there is none, it was changed, or nothing here loads its kind."""
     with located(uri) as directory:
         model = described(uri, directory)
+        _check_with_log(directory)
         for file in model.files:
             check(directory, file)
         flavor = flavor_of(model)
@@ -120,6 +122,22 @@ def described(uri: str | os.PathLike[str], directory: Path) -> PublishedModel:
     except (OSError, ValueError) as error:
         raise told(f"the file {FILE} at {os.fspath(uri)!r} cannot be read: {error}") from error
     return published_model(text)
+
+
+def _check_with_log(directory: Path) -> None:
+    """ReticentError if the MLmodel file of a model in a run is not the one that the run log knows: it says what the other
+    files should be."""
+    from reticent.store import get_run
+
+    runs = settings.root(settings.current().settings) / "runs"
+    try:
+        run_id, _, *path = directory.absolute().relative_to(runs).parts
+        logged = {file.path: file.sha256 for file in get_run(run_id).artifacts()}
+    except (ValueError, ReticentError):
+        return  # no model of a run, or of one that is only a directory
+    known = logged.get("/".join([*path, FILE]))
+    if known is not None and known != sha256_of(inside(directory, FILE)):
+        raise told(f"the file {FILE} in {directory} is not the one that was published; do not use the model")
 
 
 def _read(directory: Path, name: str) -> str:

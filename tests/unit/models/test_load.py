@@ -223,3 +223,14 @@ def test_rows_of_mixed_types_are_the_same_for_a_server(run):
             model.predict(wrong)
         with pytest.raises(ReticentError):
             model.predict(parse(json.dumps({"inputs": wrong}).encode(), "json", model.signature.inputs)[0])
+
+
+def test_an_mlmodel_file_that_the_run_log_does_not_know_is_refused(root, data):
+    with reticent.start_run() as run:
+        run.log_model(LogisticRegression().fit(*data))
+    assert reticent.flush(60)
+    file = reticent.get_run(run.run_id).artifact_path("model") / "MLmodel"
+    file.write_text(file.read_text().replace("files:", "former:", 1))
+    for uri in (f"runs:/{run.run_id}/model", file.parent):
+        with pytest.raises(ReticentError, match="is not the one that was published"):
+            load_model(uri, trust=True)
