@@ -132,7 +132,7 @@ def _check_with_log(directory: Path) -> None:
     runs = settings.root(settings.current().settings) / "runs"
     try:
         run_id, _, *path = directory.absolute().relative_to(runs).parts
-        logged = {file.path: file.sha256 for file in get_run(run_id).artifacts()}
+        logged: dict[str, str] = {file.path: file.sha256 for file in get_run(run_id).artifacts()}
     except (ValueError, ReticentError):
         return  # no model of a run, or of one that is only a directory
     known = logged.get("/".join([*path, FILE]))

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import xgboost
+import yaml
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
@@ -230,7 +231,9 @@ def test_an_mlmodel_file_that_the_run_log_does_not_know_is_refused(root, data):
         run.log_model(LogisticRegression().fit(*data))
     assert reticent.flush(60)
     file = reticent.get_run(run.run_id).artifact_path("model") / "MLmodel"
-    file.write_text(file.read_text().replace("files:", "former:", 1))
+    content = yaml.safe_load(file.read_text())
+    content["metadata"]["reticent"]["files"] = []
+    file.write_text(yaml.safe_dump(content))
     for uri in (f"runs:/{run.run_id}/model", file.parent):
         with pytest.raises(ReticentError, match="is not the one that was published"):
             load_model(uri, trust=True)
