@@ -274,10 +274,12 @@ def log_figure(figure: Any, artifact_file: str) -> None:
         _run().log_figure(figure, artifact_file)
 
 
-def log_model(model: Any, name: str = "model", **options: Any) -> None:
-    """Log a model in MLmodel form to the current run."""
+def log_model(model: Any, name: str = "model", **options: Any) -> str | None:
+    """Log a model to the current run; its URI for `reticent.load_model`. Options as of `Run.log_model`: `input_example=X,
+    signature_outputs=model.predict(X)` and others."""
     with swallowed("log_model"):
-        _run().log_model(model, name, **options)
+        return _run().log_model(model, name, **options)
+    return None
 
 
 def flush(timeout: float | None = None) -> bool:

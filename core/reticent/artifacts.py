@@ -102,6 +102,19 @@ def withhold(directory: Path, staged: Staged, rule: str) -> Withheld:
     return Withheld(time=time.time(), path=staged.path, rule=rule, staged=staged.token)
 
 
+UNPUBLISHABLE_RULE = "unpublishable"
+"""The rule by which a snapshot is withheld that is not as we make them, or whose name the file system does not take."""
+
+
+def set_aside(directory: Path, staged: Staged) -> Withheld:
+    """Move a snapshot to quarantine as it is, under a name that is sure to be one."""
+    entry = directory / STAGING / check_token(staged.token).partition("/")[0]
+    make_directory(directory / QUARANTINE)
+    with contextlib.suppress(FileNotFoundError):  # another process has done it
+        os.replace(entry, directory / QUARANTINE / entry.name)
+    return Withheld(time=time.time(), path=staged.path, rule=UNPUBLISHABLE_RULE, staged=staged.token)
+
+
 def discard(directory: Path, token: str) -> None:
     """Remove a snapshot from staging, once the log says what became of it."""
     entry = directory / STAGING / check_token(token).partition("/")[0]

@@ -6,6 +6,8 @@ interpreter's lock with it, and a failing one must not end the training. One chi
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import select
@@ -29,6 +31,16 @@ _CHILD = "import sys; sys.path[:] = sys.argv[2:]; from reticent.aside import mai
 
 is_child = False
 """Whether this process is such a child."""
+
+
+@functools.cache
+def scratch() -> Path:
+    """A directory for what such a child would log, which goes with it."""
+    import tempfile
+
+    place = tempfile.TemporaryDirectory(prefix="reticent-aside-")
+    atexit.register(place.cleanup)
+    return Path(place.name)
 
 
 class AsideError(Exception):

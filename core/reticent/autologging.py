@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reticent import settings
+from reticent import aside, settings
 from reticent.errors import SettingsError
 from reticent.guard import warn_once
 from reticent.imports import when_imported
@@ -34,6 +34,8 @@ def autolog(disable: bool = False, **options: Any) -> None:
     `autolog(xgboost=False)` for one. Raises SettingsError for an unknown option or value; imports no framework.
     """
     global _wanted
+    if aside.is_child:  # it imports the user's modules, which may say so at their top
+        return
     points = _points()
     if disable:
         _wanted = False

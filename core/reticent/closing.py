@@ -22,7 +22,7 @@ from reticent.session import Session
 
 _LATE = {
     DRAWING: "the process ended before it was drawn; its data is in the JSON file of the same name",
-    "finishing a model": "the process ended before it was finished; the next process publishes it as it was saved",
+    "finishing a model": "the process ended before it was finished; the next one that reads the run does it",
 }
 """What becomes of work that another process would have done, by its kind."""
 
@@ -58,6 +58,9 @@ def close(sessions: list[Session]) -> None:
         _wait(sessions, deadline)
     for kind, report in dict.fromkeys(dropped for session in sessions for dropped in session.aside_work.drop()):
         report(kind, TimeoutError(_LATE[kind]))
+    unsealed = sum(session.aside_work.pending() + session.background.pending() for session in sessions)
+    if unsealed:
+        logger.warning("reticent: %d files or models were not sealed in time; `reticent sync` does it", unsealed)
     left: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for session in sessions:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PRIVATE_FILE = 0o600
+MOST_NAME = 200
+"""Bytes of a file's name; file systems take 255, of which some are ours while it is written."""
+
 PRIVATE_DIRECTORY = 0o700
 
 _RESERVING = {"ext2", "ext3", "ext4", "xfs", "tmpfs", "overlay", "f2fs"}
@@ -143,6 +146,8 @@ def safe_relative(path: str) -> Path:
     cleaned = Path(path.replace("\\", "/"))
     if not cleaned.parts or cleaned.is_absolute() or ".." in cleaned.parts or "\0" in path:
         raise ValueError("an artifact's path must be relative and stay inside the run, without '..'")
+    if any(len(os.fsencode(part)) > MOST_NAME for part in cleaned.parts):
+        raise ValueError(f"a part of an artifact's path may have {MOST_NAME} bytes, not more")
     return cleaned
 
 
@@ -155,4 +160,6 @@ def inside(directory: Path, name: str) -> Path:
     root = directory.resolve()
     if root not in path.resolve().parents:
         raise ValueError(f"{name!r} leads out of its directory")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{name!r} is no file: a pipe, a socket or a device")
     return path

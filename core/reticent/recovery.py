@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ from reticent_redact import Report
 
 if TYPE_CHECKING:
     from reticent.session import Session
+
+
+_NEVER = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EINVAL, errno.ELOOP}
+"""Errors of the disk that are the fault of what is to be written."""
 
 
 def recover(session: Session, run_id: str) -> None:
@@ -60,7 +65,7 @@ def recover(session: Session, run_id: str) -> None:
         for item in staged.values():
             unsure = _unsure(session, item)
             with _shown(session, directory, item):
-                records = [artifacts.withhold(directory, item, unsure)] if unsure else publish(session, directory, item)
+                records = _sealed(session, directory, item, unsure)
             for record in records:
                 writer.append(record)
         for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
@@ -81,6 +86,34 @@ def _unsure(session: Session, staged: Staged) -> str:
     if not staged.policy or staged.policy != session.policy:
         return artifacts.OTHER_POLICY_RULE
     return ""
+
+
+def _sealed(session: Session, directory: Path, staged: Staged, unsure: str) -> list[SealedRecord]:
+    """What becomes of one snapshot. One that cannot be published is set aside: it must not keep the others from it."""
+    try:
+        if unsure:
+            return [artifacts.withhold(directory, staged, unsure)]
+        _finish(session, directory, staged)
+        return publish(session, directory, staged)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in _NEVER:
+            raise  # a full disk is told, and tried again
+        return [artifacts.set_aside(directory, staged)]
+
+
+def _finish(session: Session, directory: Path, staged: Staged) -> None:
+    """Finish a model of a process that had no time to, if it is sure that a process of this root has staged it."""
+    staging = directory / STAGING / artifacts.check_token(staged.token)
+    if staged.kind != "model" or not (staging / "reticent-proof").exists():
+        return
+    from reticent.models import description, finish
+    from reticent.models.flavor import named
+
+    if finish.is_proven(staging, session.root_key()):
+        flavor = named([description.read(staging).flavor])
+        with suppress(Exception):  # it is published as it was saved
+            if flavor is not None:
+                finish.finish(session.aside, staging, flavor)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from reticent.records import (
     Tag,
     Warned,
 )
+from reticent.runlog import ARTIFACTS
 from reticent_redact import LEFT_OUT, SealedText
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Run:
         self.kept_console: Kept | None = None
         """What is kept of the console, if that is wanted."""
         self._fits = 0
+        self._models: set[str] = set()
         self._lock = threading.RLock()
         self._recorder = Recorder(session, started.run_id)
         self._log = self._recorder.log
@@ -191,14 +193,26 @@ class Run:
             content = self._recorder.seal("artifact", data, render=values.json)
             self._filing.draw(draw, content, path)
 
-    def log_model(self, model: Any, name: str = "model", **options: Any) -> None:
-        """Log a model in MLmodel form under `name`; options as of `reticent.models.staging`."""
-        with self._recorder.guard("log_model"):
+    def log_model(self, model: Any, name: str = "model", **options: Any) -> str | None:
+        """Log a model as it is now; its URI for `reticent.load_model`, or None if it could not be logged.
+
+        Options, all of them optional: `input_example` and `signature_outputs`: what the model takes, of which some rows are
+        kept, and what it gives for that; `signature_inputs`, if the signature is to be that of other data; `signature`, as
+        MLflow infers it, instead of these; `params`: the defaults of params of inference; `metadata`: anything that is
+        JSON; `code_paths`: files and directories with modules of yours that the model needs; `flavor`: a
+        `reticent.models.Flavor` of your own.
+        """
+        with self._recorder.guard(f"log_model({values.text(values.plain(name))!r})"):
             from reticent.models import stage
-            from reticent.models.filing import file_model
+            from reticent.models.filing import file_model, known_options
 
             path = self._filing.path(name)
-            file_model(self._filing, stage(self.directory, model, **options), path)
+            if path in self._models or (self.directory / ARTIFACTS / path / "MLmodel").exists():
+                self.warn("model changed", f"the model {path!r} was logged again; the newest one holds")
+            self._models.add(path)
+            file_model(self._filing, stage(self.directory, model, **known_options(self._recorder, options)), path)
+            return f"runs:/{self.run_id}/{path}"
+        return None
 
     def log_dataset(
         self, name: str, context: str, *, digest: str, source: object, schema: object, profile: object

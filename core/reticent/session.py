@@ -78,14 +78,14 @@ class Session:
 
     def known_secrets(self) -> str:
         """A keyed digest of what is known to be secret in this process."""
-        return self.redactor.known.digest(self._root_key())
+        return self.redactor.known.digest(self.root_key())
 
     @cached_property
     def policy(self) -> str:
         """A keyed digest of the policy that this process seals by; "" if it cannot be compared with that of another."""
-        return digest(self.redactor.policy, self._root_key())
+        return digest(self.redactor.policy, self.root_key())
 
-    def _root_key(self) -> bytes:
+    def root_key(self) -> bytes:
         """The key for digests, which stays under the root and leaves it with no run."""
         if self._key is None:
             self.prepare_root()

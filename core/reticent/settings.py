@@ -228,6 +228,10 @@ def _check(place: str, key: str, value: Any) -> None:
 
 def root(settings: Settings, start: Path | None = None) -> Path:
     """The absolute path of the root directory; it need not exist."""
+    from reticent import aside
+
+    if aside.is_child:  # nothing that the user's modules log while they are imported is a training
+        return aside.scratch()
     start = start or Path.cwd()
     if settings.dir is not None:
         return (start / Path(settings.dir).expanduser()).absolute()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import signal
 import time
 from pathlib import Path
@@ -87,7 +89,7 @@ def test_without_the_process_that_finishes_it_is_published_as_it_was_saved(
     run = reticent.get_run("r")
     assert run.status is RunStatus.FINISHED
     assert run.artifact_path("model/model.txt").read_text() == "as saved"
-    assert ["finishing a model" in warning.message for warning in run.warnings()] == [True]
+    assert "finishing a model" in run.warnings()[0].message
 
 
 def test_what_is_not_finished_at_the_end_is_published_by_the_next_process(root: Path, start: Start, slow: Path) -> None:
@@ -96,6 +98,47 @@ def test_what_is_not_finished_at_the_end_is_published_by_the_next_process(root: 
     run = reticent.get_run("r")
     assert run.status is RunStatus.FINISHED
     assert run.artifact_path("model/model.txt").read_text() == "as saved"
+
+
+KILLED = """
+    import os, time
+    import reticent
+    from sklearn.linear_model import LogisticRegression
+    from reticent.models import filing
+    def finish(*_):
+        ready()
+        time.sleep(600)
+    filing.finish = finish
+    run = reticent.start_run("r", run_id="r")
+    run.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_of_this_root_left_is_finished_by_the_next_one(root: Path, start: Start) -> None:
+    start(KILLED).kill()
+    assert reticent.get_run("r").status is RunStatus.CRASHED
+    assert reticent.load_model("runs:/r/model").predict([[1.0]]) == [1]
+
+
+def test_what_was_put_into_the_staging_of_a_run_is_not_unpickled(root: Path, start: Start, tmp_path: Path) -> None:
+    process = start(KILLED)
+    process.kill()
+    process.wait()
+    (pickled,) = (root / "runs/r/staging").glob("*/model/model.pkl")
+    pickled.write_bytes(pickle.dumps(Planted(tmp_path / "ran")))
+    assert [model.path for model in reticent.get_run("r").models()] == ["model"]
+    with pytest.raises(reticent.ReticentError, match="would import"):
+        reticent.load_model("runs:/r/model")
+    assert not (tmp_path / "ran").exists()
+
+
+class Planted:
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.place,)
 
 
 class Unpicklable(LogisticRegression):
@@ -227,3 +270,79 @@ def test_a_large_model_is_not_read_into_memory(root: Path, start: Start) -> None
     assert process.returncode == 0, errors
     (model,) = reticent.get_run("r").models()
     assert model.size > 1 << 28
+
+
+AWKWARD = """
+    import reticent
+    from sklearn.linear_model import LogisticRegression
+    from reticent.models import filing
+    def finish(*_):
+        while True:
+            pass
+    filing.finish = finish
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    run = reticent.start_run("r", run_id="r")
+    run.log_model(model, "good")
+    run.log_model(model, {name!r})
+    reticent.log_text("x" * (2 << 20), "long.txt")
+    ready()
+    while True:
+        pass
+"""
+
+
+def test_a_model_that_cannot_be_published_keeps_no_other_from_it(root: Path, start: Start) -> None:
+    start(AWKWARD.format(name="good/model.skops/under")).kill()
+    run = reticent.get_run("r")
+    assert {model.path for model in run.models()} == {"good"}
+    assert "long.txt" in {file.path for file in run.artifacts()}
+    assert [(record.path, record.rule) for record in run.withheld()] == [("good/model.skops/under", "unpublishable")]
+    assert not list((root / "runs/r/staging").iterdir())
+
+
+def test_a_description_from_elsewhere_names_no_other_directory(root: Path, start: Start, tmp_path: Path) -> None:
+    process = start(AWKWARD.format(name="other"))
+    process.kill()
+    process.wait()
+    (tmp_path / "plan.txt").write_text("for nobody else")
+    for file in (root / "runs/r/staging").glob("*/reticent-model.json"):
+        described = json.loads(file.read_text())
+        file.write_text(json.dumps({**described, "directory": str(tmp_path)}))
+    assert reticent.get_run("r").models() == []
+    assert not list((root / "runs/r/artifacts").rglob("plan.txt"))
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "good/" + "ü" * 150])
+def test_a_name_that_no_disk_takes_is_told_at_once(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "strict", False)
+    with reticent.start_run() as run:
+        assert run.log_model(LogisticRegression(), name) is None
+        assert run.log_model(LogisticRegression(), metadata=["v1"]) is None
+    assert ["bytes, not more" in one.message for one in reticent.get_run(run.run_id).warnings()] == [True, False]
+
+
+SIDE = """
+import reticent
+reticent.autolog()
+from sklearn.linear_model import LogisticRegression
+LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+
+class Mine(LogisticRegression):
+    pass
+"""
+
+
+def test_a_module_that_trains_when_it_is_imported_does_so_once(root: Path, start: Start, tmp_path: Path) -> None:
+    (tmp_path / "side.py").write_text(SIDE)
+    process = start(
+        """
+        import side
+        side.Mine().fit([[0.0], [1.0]], [0, 1])
+        import reticent
+        assert reticent.flush(60)
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert sorted(run.name for run in reticent.search_runs()) == ["LogisticRegression", "Mine"]

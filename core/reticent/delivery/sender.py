@@ -16,17 +16,24 @@ from reticent.delivery.stricter import Stricter
 from reticent.guard import warn_once
 from reticent.progress import Progress, ProgressFiles
 from reticent.records import Delivery, Entry, Warned, WriterClosed, WriterStarted
-from reticent.runlog import RunReader, Skipped
+from reticent.runlog import STAGING, RunReader, Skipped
 from reticent_redact import SealedText
 
 Seal = Callable[[str], SealedText]
 Advance = Callable[[int], None]
+
+LEFT_BYTES = 64 << 20
+"""A run of an earlier process that has left more than this to be sealed waits for a reader, or for `reticent sync`."""
 
 _UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
 
 
 def _ignore(_records: int) -> None:
     """Progress that nobody watches."""
+
+
+def _staged_bytes(directory: Path) -> int:
+    return sum(path.stat().st_size for path in (directory / STAGING).rglob("*") if path.is_file())
 
 
 def _text(error: BaseException) -> str:
@@ -177,7 +184,9 @@ class Sender:
             if self._deliver_run(run_id, _ignore):
                 self._own.pop(run_id, None)
         while leftovers and not self._wake.is_set():
-            if RunReader(self._root / "runs" / leftovers[-1]).finished():  # else a process that lives delivers it
+            directory = self._root / "runs" / leftovers[-1]
+            # While its process lives, that delivers it. Sealing gigabytes that it left would keep ours from its end.
+            if _staged_bytes(directory) <= LEFT_BYTES and RunReader(directory).finished():
                 self._deliver_run(leftovers[-1], _ignore)
             leftovers.pop()
 

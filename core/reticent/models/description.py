@@ -12,6 +12,7 @@ from reticent.files import write_private
 from reticent.models.example import Example
 
 FILE = "reticent-model.json"
+FINISHED = "finished"
 FILES = "model"
 """The directory, beside the description, with what the flavour saved."""
 
@@ -51,5 +52,8 @@ def _text(value: Any) -> str:
 
 
 def read(staging: Path) -> Description:
-    """FileNotFoundError if nothing is staged here, or no longer."""
-    return msgspec.json.decode((staging / FILE).read_bytes(), type=Description)
+    """FileNotFoundError if nothing is staged here, or no longer; ValueError if it is not as we write it."""
+    described = msgspec.json.decode((staging / FILE).read_bytes(), type=Description)
+    if described.directory not in (FILES, FINISHED):  # a run may have been copied in from anywhere
+        raise ValueError("a model lies beside its description")
+    return described

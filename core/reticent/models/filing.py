@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+from typing import Any
 
 from reticent.filing import Filing
 from reticent.models import description, trial
 from reticent.models.description import Description
-from reticent.models.finish import finish
-from reticent.models.staging import Snapshot
+from reticent.models.finish import finish, prove
+from reticent.models.staging import Snapshot, stage
+from reticent.recorder import Recorder
 from reticent.records import ModelTried
 from reticent.runlog import ARTIFACTS, STAGING
 from reticent_redact import SealedText
@@ -16,6 +19,16 @@ from reticent_redact import SealedText
 FINISHING = "finishing a model"
 MOST_TRIALS = 15
 """So many models may wait to be tried, after a lot of short trainings in a row."""
+
+
+def known_options(recorder: Recorder, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that `stage` knows; of the others the run's health tells, and the model is logged without."""
+    known = set(inspect.signature(stage).parameters) - {"directory", "model"}
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        message = f"log_model knows no option {', '.join(unknown)}; it knows {', '.join(sorted(known))}"
+        recorder.warn("log_model", f"{message}; the model is logged without")
+    return {name: value for name, value in options.items() if name in known}
 
 
 def file_model(filing: Filing, snapshot: Snapshot, path: SealedText) -> None:
@@ -26,6 +39,7 @@ def file_model(filing: Filing, snapshot: Snapshot, path: SealedText) -> None:
 
     def finish_it() -> None:
         try:
+            prove(staging, session.root_key())
             finish(session.aside, staging, snapshot.flavor)
         finally:
             filing.in_background("sealing a model", seal_it)
@@ -51,6 +65,9 @@ def _try(filing: Filing, described: Description, path: SealedText) -> None:
         return
     if session.ending:  # it was cut off
         return
+    if result.outcome in ("different", "failed"):
+        what = "predicts something else" if result.outcome == "different" else f"cannot be used ({result.detail})"
+        filing.recorder.warn("trying a model", f"the model {path!r}, loaded again by another process, {what}")
     detail = filing.recorder.seal("warning", result.detail)
     filing.recorder.append(ModelTried(time=time.time(), path=path, outcome=result.outcome, detail=detail))
 

@@ -1,11 +1,13 @@
 """What is left to do with a model that was saved in a hurry: rewriting it in a format that is safe to open.
 
-Done aside, from the files of a snapshot, by the process that took it: only of that one is it known what is in them.
-Where it fails, or the process ends before, the model is published as it was saved.
+Done aside, from the files of a snapshot, by the process that took it, or by a later one on the same root: a proof beside the
+snapshot, made with the root's key, says that nobody else has made these files. A run directory may come from anywhere, and
+what is in it is not unpickled. Where there is no proof, or finishing fails, the model is published as it was saved.
 """
 
 from __future__ import annotations
 
+import hmac
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +15,13 @@ from pathlib import Path
 import msgspec
 
 from reticent.aside import Aside
-from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory
-from reticent.models import description
+from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory, sha256_of, write_private
+from reticent.models import code, description
 from reticent.models.description import Description
 from reticent.models.flavor import Flavor, named
+
+PROOF = "reticent-proof"
+"""Beside a description: that the files of the snapshot are those that a process of this root has written."""
 
 TIMEOUT_S = 900.0
 """Models of gigabytes take minutes."""
@@ -33,6 +38,26 @@ def finish(aside: Aside, staging: Path, flavor: Flavor) -> None:
         _finish(flavor.finish, staging)
 
 
+def prove(staging: Path, key: bytes) -> None:
+    """Write the proof of a snapshot that this process has taken."""
+    write_private(staging / PROOF, _proof(staging, key).encode())
+
+
+def is_proven(staging: Path, key: bytes) -> bool:
+    """Whether a snapshot is as a process of the root with this key has taken it."""
+    try:
+        written = (staging / PROOF).read_bytes()
+        return hmac.compare_digest(written, _proof(staging, key).encode())
+    except OSError:
+        return False
+
+
+def _proof(staging: Path, key: bytes) -> str:
+    files = sorted(path for path in staging.rglob("*") if path.is_file() and path.name != PROOF)
+    told = [f"{path.relative_to(staging).as_posix()}\0{sha256_of(path)}" for path in files]
+    return hmac.new(key, "\n".join([staging.name, *told]).encode("utf-8", "backslashreplace"), "sha256").hexdigest()
+
+
 def _finish_named(module: str, name: str, staging: str) -> str:
     _finish(getattr(import_module(module), name), Path(staging))
     return ""
@@ -40,10 +65,12 @@ def _finish_named(module: str, name: str, staging: str) -> str:
 
 def _finish(function: description.Finish, staging: Path) -> None:
     described = description.read(staging)
-    saved, finished = staging / described.directory, staging / "finished"
+    saved, finished = staging / described.directory, staging / description.FINISHED
     shutil.rmtree(finished, ignore_errors=True)
     make_directory(finished)
     flavors = function(saved, finished, described.flavors)
+    if code.take_over(saved, finished):
+        flavors = code.noted(flavors, described.flavor)
     make_private(finished)
     done = msgspec.structs.replace(described, flavors=flavors, directory=finished.name)
     # From here on, and not before, the other directory is the model.
@@ -54,12 +81,16 @@ def _finish(function: description.Finish, staging: Path) -> None:
 def imports(staging: Path, described: Description) -> list[str]:
     """What loading a staged model would import or run because its files say so."""
     flavor = named([described.flavor])
-    if described.imports is not None or flavor is None or flavor.imports is None:
+    if described.imports is not None or flavor is None:
         return described.imports or []
+    config = described.flavors[flavor.name]
+    found = code.imports(config)
+    if flavor.imports is None:
+        return found
     try:
-        return flavor.imports(staging / described.directory, described.flavors[flavor.name])
+        return found + flavor.imports(staging / described.directory, config)
     except Exception:  # noqa: BLE001 - what reads it is missing in this process; who loads the model looks anyway
-        return []
+        return found
 
 
 def make_private(directory: Path) -> None:

@@ -6,42 +6,18 @@ Also loads what MLflow has made of a user's `PythonModel`, which needs mlflow.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from reticent.files import inside
+from reticent.models import code, function_loader
 from reticent.models.flavor import PYTHON_FUNCTION, Config, Flavor
 from reticent_redact import pickle_imports
 
 _FILE = "function.pkl"
-_CODE = "code"
 _LOADER = "reticent_function"
-
-_LOADER_TEXT = '''"""Loads the function beside it for MLflow, which calls `predict`."""
-
-import inspect
-
-import cloudpickle
-
-
-class _Function:
-    def __init__(self, call):
-        self.call = call
-        self.with_params = "params" in inspect.signature(call).parameters
-
-    def predict(self, data, params=None):
-        return self.call(data, params=params) if self.with_params else self.call(data)
-
-
-def _load_pyfunc(path):
-    with open(path, "rb") as file:
-        model = cloudpickle.load(file)
-    model = model() if isinstance(model, type) else model
-    return _Function(model.predict if hasattr(model, "predict") else model)
-'''
 
 
 def _handles(model: Any) -> bool:
@@ -51,33 +27,42 @@ def _handles(model: Any) -> bool:
 def _save(model: Any, directory: Path) -> dict[str, Any]:
     import cloudpickle
 
+    if isinstance(model, type):
+        _check_constructor(model)
     with (directory / _FILE).open("wb") as file:
         cloudpickle.dump(model, file)
-    (directory / _CODE).mkdir()
-    (directory / _CODE / f"{_LOADER}.py").write_text(_LOADER_TEXT, "utf-8")
-    return {PYTHON_FUNCTION: {"loader_module": _LOADER, "code": _CODE, "data": _FILE}}
+    (directory / code.DIRECTORY).mkdir()
+    (directory / code.DIRECTORY / f"{_LOADER}.py").write_text(inspect.getsource(function_loader), "utf-8")
+    return {PYTHON_FUNCTION: {"loader_module": _LOADER, code.KEY: code.DIRECTORY, "data": _FILE}}
+
+
+def _check_constructor(kind: type) -> None:
+    try:
+        inspect.signature(kind).bind()
+    except TypeError as error:
+        raise TypeError(
+            f"the class {kind.__module__}.{kind.__qualname__} cannot be a model, as it is not made without arguments "
+            f"({error}); log an instance of it"
+        ) from None
+    except ValueError:
+        return  # it is written in C and does not say what it takes
 
 
 def _imports(directory: Path, config: Config) -> list[str]:
-    found = [f"code in {config['code']}/"] if config.get("code") else []
-    if not _is_ours(config):
-        found.append(str(config["loader_module"]))
-    for key in ("data", "python_model"):
-        if str(config.get(key, "")).endswith(".pkl"):
-            with inside(directory, config[key]).open("rb") as file:
-                found += pickle_imports(file)
+    """Never empty: all that is loaded here runs code."""
+    if _is_ours(config):
+        with inside(directory, config["data"]).open("rb") as file:
+            return pickle_imports(file) or [f"what the pickle {config['data']} makes"]
+    found = [str(config["loader_module"])]
+    if config.get("python_model"):
+        with inside(directory, config["python_model"]).open("rb") as file:
+            found += pickle_imports(file)
     return found
 
 
 def _load(directory: Path, config: Config) -> Any:
-    code = inside(directory, config["code"]) if config.get("code") else None
     if _is_ours(config):
-        import cloudpickle
-
-        with inside(directory, config["data"]).open("rb") as file:
-            return cloudpickle.load(file)
-    if code is not None:
-        sys.path.insert(0, str(code))
+        return function_loader.load(str(inside(directory, config["data"])))
     loader = import_module(config["loader_module"])
     return loader._load_pyfunc(str(inside(directory, config["data"]) if config.get("data") else directory))
 
@@ -87,9 +72,9 @@ def _is_ours(config: Config) -> bool:
 
 
 def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
-    made = model() if isinstance(model, type) else model
-    call = made.predict if hasattr(made, "predict") else made
-    return call(data, params=params) if "params" in inspect.signature(call).parameters else call(data)
+    if type(model).__module__.startswith("mlflow."):  # it suits the data to the user's model itself
+        return model.predict(data, params=params)
+    return function_loader.predict(function_loader.made(model), data, params)
 
 
 flavor = Flavor(

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reticent import settings
 from reticent.errors import ReticentError
 from reticent.files import inside, sha256_of
+from reticent.models import code
 from reticent.models.flavor import Flavor, named
 from reticent.models.locate import located, told
-from reticent.models.mlmodel import FILE, ModelFile, PublishedModel, published_model
+from reticent.models.missing import advice
+from reticent.models.mlmodel import FILE, MOST_BYTES, ModelFile, PublishedModel, published_model
 from reticent.models.requirements import modules_of
 
 SHOWN = 10
@@ -48,10 +51,12 @@ class OpenedModel:
 
     def imports(self) -> list[str]:
         """What loading would import or run because a file of the model says so."""
-        if self.flavor.imports is None:
-            return []
-        with self._told():
-            return self.flavor.imports(self.directory, self.config)
+        found = [f"the file {name}, which was not published with it" for name in self.unlisted()]
+        found += code.imports(self.config)
+        if self.flavor.imports is not None:
+            with self._told():
+                found += self.flavor.imports(self.directory, self.config)
+        return found
 
     def load(self, trust: bool) -> Any:
         """ReticentError if it needs trust and has none, or cannot be loaded."""
@@ -61,7 +66,7 @@ class OpenedModel:
                 f"loading the model at {self.uri!r} runs code that its files name: it would import {shown(imports)}; "
                 "if you trust where it comes from, load it with trust=True (--trust on the command line)"
             )
-        with self._told():
+        with self._told(), code.importable(self.directory, self.config):
             return self.flavor.load(self.directory, self.config)
 
     @contextmanager
@@ -71,10 +76,7 @@ class OpenedModel:
         except ReticentError:
             raise
         except ImportError as error:
-            raise told(
-                f"the model at {self.uri!r} needs {error.name or error}, which is not installed here; install what its "
-                f"requirements.txt lists: {', '.join(self.requirements()) or 'nothing, it says'}"
-            ) from error
+            raise told(f"the model at {self.uri!r} needs {advice(error, self.requirements())}") from error
         except Exception as error:  # of the framework, or of a file that is not what it should be
             raise told(
                 f"the model at {self.uri!r} cannot be loaded as {self.flavor.name}: {type(error).__name__}: {error}"
@@ -83,9 +85,15 @@ class OpenedModel:
     def requirements(self) -> list[str]:
         """What has to be installed, as the model says."""
         try:
-            return (self.directory / "requirements.txt").read_text("utf-8").split("\n")[:-1]
-        except (OSError, UnicodeDecodeError):
+            return _read(self.directory, "requirements.txt").splitlines()
+        except (OSError, ValueError):
             return []
+
+    def unlisted(self) -> list[str]:
+        """The files in the directory that were not published with the model, if it says which were."""
+        listed = {FILE, *(file.path for file in self.published.files)}
+        found = (path.relative_to(self.directory).as_posix() for path in self.directory.rglob("*") if not path.is_dir())
+        return sorted(set(found) - listed) if self.published.files else []
 
 
 @contextmanager
@@ -93,6 +101,7 @@ def opened(uri: str | os.PathLike[str]) -> Iterator[OpenedModel]:
     """The model at a URI, checked. ReticentError if there is none, it was changed, or nothing here loads its kind."""
     with located(uri) as directory:
         model = described(uri, directory)
+        _check_with_log(directory)
         for file in model.files:
             check(directory, file)
         flavor = flavor_of(model)
@@ -107,12 +116,37 @@ def opened(uri: str | os.PathLike[str]) -> Iterator[OpenedModel]:
 def described(uri: str | os.PathLike[str], directory: Path) -> PublishedModel:
     """What the MLmodel file says of the model in a directory. ReticentError if there is none, or none that can be read."""
     try:
-        text = (directory / FILE).read_text("utf-8")
+        text = _read(directory, FILE)
     except (FileNotFoundError, NotADirectoryError):
         raise told(f"no model at {os.fspath(uri)!r}: {directory} has no file {FILE}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise told(f"the file {FILE} at {os.fspath(uri)!r} cannot be read: {error}") from error
     return published_model(text)
+
+
+def _check_with_log(directory: Path) -> None:
+    """ReticentError if the MLmodel file of a model in a run is not the one that the run log knows: it says what the other
+    files should be."""
+    from reticent.store import get_run
+
+    runs = settings.root(settings.current().settings) / "runs"
+    try:
+        run_id, _, *path = directory.absolute().relative_to(runs).parts
+        logged = {file.path: file.sha256 for file in get_run(run_id).artifacts()}
+    except (ValueError, ReticentError):
+        return  # no model of a run, or of one that is only a directory
+    known = logged.get("/".join([*path, FILE]))
+    if known is not None and known != sha256_of(inside(directory, FILE)):
+        raise told(f"the file {FILE} in {directory} is not the one that was published; do not use the model")
+
+
+def _read(directory: Path, name: str) -> str:
+    path = inside(directory, name)
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
+    return data.decode("utf-8")
 
 
 def flavor_of(model: PublishedModel) -> Flavor | None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from reticent.models.description import Description
 
 FILE = "MLmodel"
+MOST_BYTES = 4 << 20
+MOST_ALIASES = 10
+MOST_DEPTH = 50
 
 
 class ModelFile(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ def mlmodel(
         own["imports"] = list(imports)  # so that who reads this sees that the model is not safe to open
     content: dict[str, Any] = {
         "artifact_path": path,
-        "flavors": described.flavors,
+        "flavors": _with_environment(described),
         "metadata": {**described.metadata, "reticent": own},
         "model_size_bytes": sum(file.size for file in files),
         "model_uuid": model_uuid,
@@ -72,12 +75,22 @@ def mlmodel(
     return content
 
 
+def _with_environment(described: Description) -> dict[str, Any]:
+    """The flavours, with what MLflow's generic one says for all of them."""
+    function = described.flavors.get("python_function")
+    if function is None:
+        return described.flavors
+    environment = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
+    told = {"env": environment, "python_version": described.python_version}
+    return {**described.flavors, "python_function": {**told, **function}}
+
+
 def published_model(text: str) -> PublishedModel:
     """What an MLmodel file says. Raises ReticentError if it cannot be understood."""
     import yaml
 
     try:
-        content = yaml.safe_load(text)
+        content = _content(text)
         flavors = dict(content["flavors"])
         own = (content.get("metadata") or {}).get("reticent") or {"flavor": "", "files": []}
         files = msgspec.convert(own["files"], list[ModelFile])
@@ -86,18 +99,36 @@ def published_model(text: str) -> PublishedModel:
             raise TypeError("signature")
         example = content.get("saved_input_example_info")
         return PublishedModel(
-            str(content.get("model_uuid", "")),
-            str(own["flavor"]),
+            _text(content.get("model_uuid")),
+            _text(own["flavor"]),
             flavors,
             files,
             signature,
-            run_id=str(content.get("run_id") or ""),
-            path=str(content.get("artifact_path") or ""),
-            created=str(content.get("utc_time_created") or ""),
+            run_id=_text(content.get("run_id")),
+            path=_text(content.get("artifact_path")),
+            created=_text(content.get("utc_time_created")),
             example=example if isinstance(example, dict) else None,
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ReticentError(f"the MLmodel file cannot be understood ({type(error).__name__})") from error
+
+
+def _content(text: str) -> Any:
+    """ValueError for what small text may make a lot of: aliases of aliases, and much depth."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    aliases = depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        aliases += isinstance(event, yaml.AliasEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if aliases > MOST_ALIASES or depth > MOST_DEPTH:
+            raise ValueError("it is nested too deeply, or refers to itself")
+    return yaml.load(text, Loader=loader)  # noqa: S506 - of the two safe loaders the faster one
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def relisted(text: str, changed: Mapping[str, tuple[int, str]]) -> str:

@@ -14,13 +14,15 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from reticent.artifacts import check_token
-from reticent.files import make_directory, safe_relative, write_private
+from reticent.errors import ReticentError
+from reticent.files import inside, make_directory, safe_relative, write_private
 from reticent.models import description, example
 from reticent.models.description import Description
 from reticent.models.finish import imports
@@ -115,6 +117,7 @@ class _Attempt:
             return self._withhold({MLMODEL: "unscanned"}, sealed)
         _write(sealed, MLMODEL, text)
 
+        self._remove_former({file.path for file in files.values()})
         for relative, file in files.items():
             self._move(sealed / relative, file.path)
         self._move(sealed / MLMODEL, MLMODEL)
@@ -141,9 +144,18 @@ class _Attempt:
         data = text.encode("utf-8", "backslashreplace")
         last = ModelFile(path=MLMODEL, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         size = sum(file.size for file in files) + last.size
-        model = Model(time=time.time(), path=self.staged.path, flavor=flavor, mlmodel=text, size=size)
+        model = Model(time=time.time(), path=self.staged.path, flavor=self._seal(flavor), mlmodel=text, size=size)
         # The record with the token is the last: while it is missing, all of this is done again.
         return [*(self._artifact(file) for file in files), model, self._artifact(last, self.staged.token)]
+
+    def _remove_former(self, kept: set[str]) -> None:
+        """Take away an earlier model of this name: its MLmodel, and its files that are not overwritten. Until all of the new
+        one is there, there is none."""
+        with suppress(OSError, ReticentError, ValueError):  # there is none, or it is not one of ours
+            former = published_model((self.published / MLMODEL).read_text("utf-8"))
+            for name in {file.path for file in former.files} - kept:
+                inside(self.published, name).unlink(missing_ok=True)
+        (self.published / MLMODEL).unlink(missing_ok=True)
 
     def _warnings(self, masked: list[str]) -> list[SealedRecord]:
         if not masked:

@@ -5,9 +5,10 @@ What is staged is raw. It lies in the run's staging, which only its owner can re
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import Any
 
 from reticent import artifacts, values
 from reticent.files import make_directory
-from reticent.models import description, example
+from reticent.models import code, description, example
 from reticent.models.description import Description
 from reticent.models.finish import make_private
-from reticent.models.flavor import PYTHON_FUNCTION, Flavor, find
+from reticent.models.flavor import Flavor, find
 from reticent.models.requirements import modules
-from reticent.models.signature.infer import signature
+from reticent.models.signature.infer import signature as infer
+from reticent.models.signature.schema import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +37,24 @@ def stage(
     model: Any,
     *,
     flavor: Flavor | None = None,
+    signature: Any = None,
     signature_inputs: Any = None,
     signature_outputs: Any = None,
     input_example: Any = None,
     params: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | os.PathLike[str]] = (),
 ) -> Snapshot:
     """Snapshot a model into the staging of the run in `directory`.
 
-    `signature_inputs` (else `input_example`) and `signature_outputs` are data as the model takes and gives it; of
-    `input_example` the first rows are kept. `params` are the defaults of params of inference. TypeError if no flavour
-    handles the model or a param is of a type that MLmodel does not have, OSError if the disk is full.
+    `signature` is one of MLflow's, and is else made of `signature_inputs` (else `input_example`) and `signature_outputs`,
+    data as the model takes and gives it; of `input_example` the first rows are kept. `params` are the defaults of params
+    of inference. `code_paths` are files and directories with the user's own modules that the model needs, which are
+    published with it. TypeError if no flavour handles the model or a param is of a type that MLmodel does not have,
+    OSError if the disk is full.
     """
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata must be a mapping, not {type(metadata).__name__}")
     flavor = flavor or find(model)
     if flavor is None:
         kind = type(model)
@@ -57,13 +65,17 @@ def stage(
     try:
         files = staging / description.FILES
         make_directory(files)
+        flavors = flavor.save(model, files)
+        if code_paths:
+            code.copy(code_paths, files)
+            flavors = code.noted(flavors, flavor.name)
         described = describe(
             model,
             flavor,
-            flavor.save(model, files),
-            signature=signature(
-                input_example if signature_inputs is None else signature_inputs, signature_outputs, params
-            ),
+            flavors,
+            signature=_given(signature)
+            if signature is not None
+            else infer(input_example if signature_inputs is None else signature_inputs, signature_outputs, params),
             example=example.take(input_example),
             expected=example.predictions(signature_outputs),
             metadata=values.plain(metadata or {}),
@@ -76,13 +88,19 @@ def stage(
     return Snapshot(token, flavor)
 
 
+def _given(signature: Any) -> dict[str, str | None]:
+    """A signature of MLflow's, or what an MLmodel file has of one."""
+    written = signature.to_dict() if hasattr(signature, "to_dict") else signature
+    if not isinstance(written, Mapping) or Signature.parse(written) is None:
+        raise TypeError(
+            f"a signature must be as mlflow.models.infer_signature makes it, not {type(signature).__name__}"
+        )
+    return {name: written.get(name) for name in ("inputs", "outputs", "params")}
+
+
 def describe(model: Any, flavor: Flavor, flavors: dict[str, Any], **told: Any) -> Description:
     """What is said of a model that a flavour has saved, and what it said of it itself."""
     python = platform.python_version()
-    if PYTHON_FUNCTION in flavors:
-        environment = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
-        function = {"env": environment, "python_version": python, **flavors[PYTHON_FUNCTION]}
-        flavors = {**flavors, PYTHON_FUNCTION: function}
     return Description(
         flavor=flavor.name,
         flavors=flavors,

@@ -7,7 +7,6 @@ Of all others, what MLflow reads is published alone: a pickle, an exported progr
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -105,8 +104,6 @@ def _restored(directory: Path, config: Config) -> Any:
     import torch
 
     paths = _paths(directory, config)
-    if config.get("code"):
-        sys.path.insert(0, str(paths["code"]))
     if "module" in paths:
         described = json.loads(paths["module"].read_text("utf-8"))
         return _at_home(modules.build(described, read(paths["tensors"])))
@@ -122,7 +119,7 @@ def _restored(directory: Path, config: Config) -> Any:
 
 def _imports(directory: Path, config: Config) -> list[str]:
     paths = _paths(directory, config)
-    found = [f"code in {config['code']}/"] if config.get("code") else []
+    found: list[str] = []
     if "module" in paths:
         found += modules.classes(json.loads(paths["module"].read_text("utf-8")))
     elif "structure" in paths:
@@ -135,7 +132,7 @@ def _imports(directory: Path, config: Config) -> list[str]:
 
 def _paths(directory: Path, config: Config) -> dict[str, Path]:
     """ValueError if one leads out of the directory."""
-    keys = ("module", "structure", "tensors", "model_data", "code")
+    keys = ("module", "structure", "tensors", "model_data")
     return {key: inside(directory, config[key]) for key in keys if config.get(key)}
 
 

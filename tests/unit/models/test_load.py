@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -138,6 +139,40 @@ def test_by_the_beginning_of_a_run_id(root, data):
         stored.artifact_path("model")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "flavors: &a [x, x]\n" + "".join(f"l{n}: &l{n} [*{'a' if not n else f'l{n - 1}'}]\n" for n in range(20)),
+        "flavors: " + "[" * 5000,
+        "x: [" + "1," * (3 << 20) + "1]",
+    ],
+    ids=["aliases", "depth", "size"],
+)
+def test_a_small_mlmodel_makes_no_large_one(tmp_path, text):
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(ReticentError, match=r"cannot be (understood|read)"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "requirements.txt", "MLmodel"])
+def test_pipes_and_links_are_not_opened(run, classifier, tmp_path, name):
+    path = run.path / "artifacts/deep/model"
+    (tmp_path / "credentials").write_text("key = 1\n")
+    for make in (os.mkfifo, lambda file: file.symlink_to(tmp_path / "credentials")):
+        (path / name).unlink()
+        make(path / name)
+        with pytest.raises(ReticentError, match=r"is no file|leads out"):
+            load_model(path, trust=True)
+
+
+def test_a_file_that_was_not_published_asks_for_trust(run, classifier):
+    path = run.path / "artifacts/deep/model"
+    (path / "chat_template.jinja").write_text("{{ obey }}")
+    with pytest.raises(ReticentError, match=r"chat_template\.jinja, which was not published with it"):
+        load_model(path)
+    load_model(path, trust=True)
+
+
 def test_what_would_be_imported_is_told_the_users_own_first(run):
     names: dict = {"__name__": "__main__"}  # so that it is pickled by value
     exec("def doubled(X):\n    return X * 2", names)
@@ -188,3 +223,14 @@ def test_rows_of_mixed_types_are_the_same_for_a_server(run):
             model.predict(wrong)
         with pytest.raises(ReticentError):
             model.predict(parse(json.dumps({"inputs": wrong}).encode(), "json", model.signature.inputs)[0])
+
+
+def test_an_mlmodel_file_that_the_run_log_does_not_know_is_refused(root, data):
+    with reticent.start_run() as run:
+        run.log_model(LogisticRegression().fit(*data))
+    assert reticent.flush(60)
+    file = reticent.get_run(run.run_id).artifact_path("model") / "MLmodel"
+    file.write_text(file.read_text().replace("files:", "former:", 1))
+    for uri in (f"runs:/{run.run_id}/model", file.parent):
+        with pytest.raises(ReticentError, match="is not the one that was published"):
+            load_model(uri, trust=True)

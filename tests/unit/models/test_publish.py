@@ -219,8 +219,10 @@ def test_a_later_model_of_the_same_name_takes_its_place_and_spares_other_artifac
     run.log(LogisticRegression(C=1.0).fit(X, y))
     notes = run.path / "artifacts/model/notes.txt"
     notes.write_text("mine")
+    run.log(LogisticRegression(C=0.7).fit(X, y), input_example=X)
     run.log(LogisticRegression(C=0.5).fit(X, y))
     assert notes.read_text() == "mine"
+    assert not list(notes.parent.glob("*example*")), "files of the former model"
     content = yaml.safe_load((run.path / "artifacts/model/MLmodel").read_text())
     for file in content["metadata"]["reticent"]["files"]:
         assert hashlib.sha256((run.path / "artifacts/model" / file["path"]).read_bytes()).hexdigest() == file["sha256"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -226,7 +225,7 @@ def test_the_model_is_the_one_that_was_fitted(cancer, root):
     model = LogisticRegression().fit(*cancer)
     (run,) = captured(root)
     model.coef_[:] = 0.0
-    kept = pickle.loads((root / "runs" / run.run_id / "artifacts/model/model.pkl").read_bytes())
+    kept = reticent.load_model(f"runs:/{run.run_id}/model")
     assert kept.score(*cancer) > 0.9
     assert "sklearn" in (root / "runs" / run.run_id / "artifacts/model/MLmodel").read_text()
 
