@@ -220,19 +220,6 @@ def test_what_cannot_be_is_told_in_one_line(command: Command, tmp_path: Path, ar
     assert told in done.err
 
 
-def test_data_that_does_not_suit_is_told(command: Command, tmp_path: Path) -> None:
-    path = tmp_path / "x.csv"
-    path.write_text("a\n1\n")
-    done = command("models", "load", "runs:/aaaa/linear", "-i", str(path))
-    assert done.code == 1
-    assert "'b'" in done.err
-    path.write_text("a,b\n1,x\n")
-    assert "'b'" in command("models", "load", "runs:/aaaa/linear", "-i", str(path)).err
-    path = tmp_path / "x.npy"
-    np.save(path, np.array([{"a": 1}]), allow_pickle=True)
-    assert "cannot be read" in command("models", "load", "runs:/aaaa/linear", "-i", str(path)).err  # it is a pickle
-
-
 def test_a_trial_counts_for_the_newest_model_of_its_name_alone(command: Command, tmp_path: Path) -> None:
     from sklearn.linear_model import LogisticRegression
 
@@ -286,6 +273,19 @@ def test_a_long_list_of_imports_is_wrapped(command: Command) -> None:
     shown = command("models", "show", "runs:/bbbb/lambda").out
     assert max(map(len, shown.splitlines())) < 110
     assert "FunctionTransformer" in shown
+
+
+def test_data_that_does_not_suit_is_told(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a\n1\n")
+    done = command("models", "load", "runs:/aaaa/linear", "-i", str(path))
+    assert done.code == 1
+    assert "'b'" in done.err
+    path.write_text("a,b\n1,x\n")
+    assert "'b'" in command("models", "load", "runs:/aaaa/linear", "-i", str(path)).err
+    path = tmp_path / "x.npy"
+    np.save(path, np.array([{"a": 1}]), allow_pickle=True)
+    assert "cannot be read" in command("models", "load", "runs:/aaaa/linear", "-i", str(path)).err  # it is a pickle
 
 
 def _save_onnx(model: Any, directory: Path) -> dict[str, Any]:

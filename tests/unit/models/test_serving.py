@@ -259,6 +259,17 @@ def test_params_are_passed_on_and_must_be_an_object(server: Server) -> None:
     assert (status, json.loads(text)["error_code"]) == (400, "BAD_REQUEST")
 
 
+def test_params_that_the_model_does_not_take_are_told(classifier: str, tmp_path: Path) -> None:
+    server = Server(tmp_path / "log", classifier, "--trust")
+    try:
+        status, _, text = server.ask(body={"inputs": [[3, 0.5]], "params": {"temperature": 1}})
+        assert status == 400
+        assert "the model takes no params" in json.loads(text)["message"]
+        assert server.ask(body={"inputs": [[3, 0.5]]})[0] == 200
+    finally:
+        server.end()
+
+
 def test_numbers_that_are_none_are_written_as_mlflow_writes_them(server: Server) -> None:
     assert server.do("nan") == (200, '{"predictions": [NaN, Infinity, null, 1.5]}')
 
