@@ -92,10 +92,9 @@ def test_it_is_converted_to_onnx(kind: str) -> None:
     session = onnxruntime.InferenceSession(flavor.to_onnx(case.model, case.example))
     given = {session.get_inputs()[0].name: np.asarray(case.example, dtype=np.float32)}
     outputs = session.run(None, given)
+    assert len(outputs) == 1
     if isinstance(case.model, catboost.CatBoostClassifier):
         assert list(outputs[0]) == list(case.model.predict(case.example).ravel())
-        probabilities = [list(row.values()) for row in outputs[1]]
-        assert np.allclose(probabilities, case.model.predict_proba(case.example), atol=1e-4)
     else:
         assert np.allclose(outputs[0].ravel(), case.model.predict(case.example), atol=1e-4)
 

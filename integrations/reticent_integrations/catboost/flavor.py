@@ -67,11 +67,24 @@ def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
     return model.predict(data, **params)
 
 
-def _to_onnx(model: Any, example: Any) -> bytes:  # noqa: ARG001 - CatBoost knows its model's features
+def _to_onnx(model: Any, example: Any) -> bytes:
+    import catboost
+    import onnx
+
+    from reticent_integrations.onnx.convert import first_output
+    from reticent_integrations.onnx.inputs import suited
+
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.onnx"
         model.save_model(str(path), format="onnx")
-        return path.read_bytes()
+        made = onnx.load(path)
+    made.producer_version = catboost.__version__  # it is the text of the build too
+    for entry in made.metadata_props:
+        if entry.key == _BUILD:
+            entry.value = ""
+    first_output(made)
+    made.graph.output[0].type.tensor_type.ClearField("shape")  # of which CatBoost says what is not so
+    return bytes(suited(made, example).SerializeToString())
 
 
 def _is_catboost(model: object) -> bool:

@@ -12,7 +12,7 @@ from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent_integrations import skops_files
 from reticent_integrations.lightgbm import estimator
-from reticent_integrations.onnx.convert import check, converted
+from reticent_integrations.onnx.convert import as_predicted, check, converted
 from reticent_redact import pickle_imports
 
 _BOOSTER = "lightgbm.basic.Booster"
@@ -142,8 +142,9 @@ def _to_onnx(model: Any, example: Any) -> bytes:
     booster = model if isinstance(model, lightgbm.Booster) else model.booster_
     content = converted(convert, model, booster.num_feature(), "lightgbm")
     classifies = isinstance(model, lightgbm.LGBMClassifier)
-    check(content, example, model.predict_proba(example) if classifies else model.predict(example))
-    return content
+    expected = model.predict_proba(example) if classifies else _predict(model, example, {})
+    check(content, example, expected)
+    return as_predicted(content, example, None if classifies else expected)
 
 
 def _is_lightgbm(model: object) -> bool:

@@ -104,24 +104,9 @@ def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _to_onnx(model: Any, example: Any) -> bytes:
-    import skl2onnx
+    from reticent_integrations.sklearn.onnx import to_onnx
 
-    options = {"zipmap": False} if _classifies(model) else None  # else a list of dicts, which no other runtime gives
-    rows = example[:1]
-    try:
-        made = skl2onnx.to_onnx(model, rows, options=options)
-    except Exception:
-        if not hasattr(rows, "columns"):
-            raise
-        # Columns are inputs of their own, which only a model that selects columns takes: any other takes one array.
-        made = skl2onnx.to_onnx(model, rows.to_numpy("float32"), options=options)
-    return bytes(made.SerializeToString())
-
-
-def _classifies(model: Any) -> bool:
-    from sklearn.base import is_classifier
-
-    return bool(is_classifier(model))
+    return to_onnx(model, example)
 
 
 def _pickle(model: Any, path: Path) -> str:

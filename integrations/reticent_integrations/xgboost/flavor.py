@@ -10,7 +10,7 @@ from typing import Any
 from reticent.files import inside
 from reticent.models import Flavor
 from reticent.models.flavor import Config
-from reticent_integrations.onnx.convert import check, converted
+from reticent_integrations.onnx.convert import as_predicted, check, converted
 
 
 def _save(model: Any, directory: Path) -> dict[str, Any]:
@@ -58,8 +58,9 @@ def _to_onnx(model: Any, example: Any) -> bytes:
 
     content = converted(convert, _plain(model), _booster(model).num_features(), "xgboost", "xgboost-cpu")
     classifies = isinstance(model, xgboost.XGBClassifier)
-    check(content, example, model.predict_proba(example) if classifies else _predict(model, example, {}))
-    return content
+    expected = model.predict_proba(example) if classifies else _predict(model, example, {})
+    check(content, example, expected)
+    return as_predicted(content, example, None if classifies else expected)
 
 
 def _plain(model: Any) -> Any:
