@@ -68,9 +68,9 @@ def seal(
 
 def text_encoding(file: BinaryIO) -> str | None:
     """The encoding of a file that is text, as `pieces` wants it; None if it is none, or only looks like one."""
-    from reticent_redact import pickles  # not before there is a file
+    from reticent_redact import onnx, pickles  # not before there is a file
 
-    return None if pickles.is_old(file) else encodings.encoding_of(file)
+    return None if pickles.is_old(file) or onnx.is_model(file) else encodings.encoding_of(file)
 
 
 def _seal_text(

@@ -1,4 +1,4 @@
-"""What files of known formats say in texts and under keys: pictures, PDF, numpy, XGBoost, safetensors, SQLite."""
+"""What files of known formats say in texts and under keys: pictures, PDF, numpy, XGBoost, safetensors, ONNX, SQLite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from reticent_redact import archives, arrays, pickles
+from reticent_redact import archives, arrays, onnx, pickles
 from reticent_redact.archives import inflated, is_zlib
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
 
@@ -52,6 +52,8 @@ def reader(beginning: bytes) -> Callable[[BinaryIO], Iterator[Part]] | None:
         return _in_safetensors
     if beginning[:2] == b"{L" and beginning[2:7] == b"\0" * 5:
         return _in_ubj
+    if onnx.begins(beginning):
+        return _in_onnx
     return None
 
 
@@ -171,6 +173,10 @@ def _in_safetensors(file: BinaryIO) -> Iterator[Part]:
         header = json.loads(file.read(size))
         if isinstance(header, dict):
             yield {"": header.get("__metadata__")}
+
+
+def _in_onnx(file: BinaryIO) -> Iterator[Part]:
+    return onnx.parts(file, is_file)
 
 
 def _in_database(file: BinaryIO) -> Iterator[Part]:

@@ -1,4 +1,4 @@
-"""What files of known formats say under keys: pictures, PDF, numpy, XGBoost, safetensors, SQLite."""
+"""What files of known formats say under keys: pictures, PDF, numpy, XGBoost, safetensors, ONNX, SQLite."""
 
 from __future__ import annotations
 
@@ -159,6 +159,125 @@ def test_metadata_of_safetensors(tmp_path: Path) -> None:
     assert sealed(tmp_path, saved({"format": "pt", KEY: VALUE})) == FOUND
     assert sealed(tmp_path, saved({"command": f"train --{KEY} {VALUE}"})) == FOUND
     assert isinstance(sealed(tmp_path, saved({"format": "pt"})), SealedFile)
+
+
+def onnx_model(*nodes: Any, **fields: Any) -> Any:
+    """A small model with weights."""
+    onnx = pytest.importorskip("onnx")
+    helper, array = onnx.helper, onnx.TensorProto
+    given, taken = (helper.make_tensor_value_info(name, array.FLOAT, ["batch", 3]) for name in "xy")
+    weights = helper.make_tensor("w", array.FLOAT, [400_000], bytes(1_600_000), raw=True)
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"], name="first"), *nodes], "g", [given], [taken])
+    graph.initializer.append(weights)
+    model = helper.make_model(graph, producer_name="trainer", **fields)
+    helper.set_model_props(model, {"stage": "a first try"})
+    return model
+
+
+def onnx_that_says(where: str) -> Any:
+    """A model that says a secret there."""
+    onnx = pytest.importorskip("onnx")
+    helper, array = onnx.helper, onnx.TensorProto
+    labels = helper.make_node("LabelEncoder", ["x"], ["z"], keys_strings=["a", "b"], values_floats=[1.0] * 9000)
+    model = onnx_model(labels, doc_string="a model")
+    graph, node = model.graph, model.graph.node[0]
+    if where == "nothing":
+        return model
+    if where == "props":
+        helper.set_model_props(model, {"stage": "a first try", KEY: VALUE})
+    elif where.endswith("doc"):
+        owner = {"model": model, "graph": graph, "node": node, "input": graph.input[0], "tensor": graph.initializer[0]}
+        owner[where.split()[0]].doc_string = f"deploy with {TEXT}"
+    elif where.endswith("props"):
+        owner = {"graph": graph, "node": node, "tensor": graph.initializer[0]}
+        owner[where.split()[0]].metadata_props.add(key=KEY, value=VALUE)
+    elif where == "producer":
+        model.producer_name = TEXT
+    elif where == "node name":
+        node.name = TEXT
+    elif where == "attribute":
+        node.attribute.append(helper.make_attribute(KEY, VALUE))
+    elif where == "attributes":
+        node.attribute.append(helper.make_attribute(KEY, [VALUE, VALUE]))
+    elif where == "file":
+        node.attribute.append(helper.make_attribute("blob", gzip.compress(TEXT.encode())))
+    elif where == "tensor":
+        graph.initializer.append(helper.make_tensor(KEY, array.STRING, [2], ["x", VALUE.encode()]))
+    elif where == "graph of a node":
+        inner = helper.make_graph(
+            [], "inner", [], [], initializer=[helper.make_tensor(KEY, array.STRING, [1], [VALUE])]
+        )
+        node.attribute.append(helper.make_attribute("then_branch", inner))
+    elif where == "function":
+        body = [helper.make_node("Identity", ["a"], ["b"], **{KEY: VALUE})]
+        model.functions.append(helper.make_function("own", "f", ["a"], ["b"], body, [helper.make_opsetid("", 17)]))
+    return model
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("props", "graph props", "node props", "tensor props", "model doc", "graph doc", "node doc", "input doc"),
+        *(
+            "tensor doc",
+            "producer",
+            "node name",
+            "attribute",
+            "attributes",
+            "file",
+            "tensor",
+            "graph of a node",
+            "function",
+        ),
+    ],
+)
+def test_what_an_onnx_model_says(tmp_path: Path, where: str) -> None:
+    assert sealed(tmp_path, onnx_that_says(where).SerializeToString()) == FOUND
+
+
+def test_an_onnx_model_that_says_nothing_is_published_as_it_is(tmp_path: Path) -> None:
+    clean = onnx_that_says("nothing").SerializeToString()
+    assert isinstance(sealed(tmp_path, clean), SealedFile)
+    assert (tmp_path / "target").read_bytes() == clean
+
+
+def test_a_small_onnx_model_is_not_taken_for_a_text(tmp_path: Path) -> None:
+    model = onnx_that_says("props")
+    del model.graph.initializer[:]
+    del model.graph.node[1:]
+    content = model.SerializeToString()
+    assert content.isascii()
+    assert b"\0" not in content
+    assert sealed(tmp_path, content) == FOUND
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of protobuf that has a size."""
+    size, written = len(content), b""
+    while size > 127:
+        written, size = written + bytes((size & 127 | 128,)), size >> 7
+    return bytes((number << 3 | 2,)) + written + bytes((size,)) + content
+
+
+def test_bytes_that_are_no_onnx_model_end(tmp_path: Path) -> None:
+    deep = b""
+    for _ in range(200):  # graphs of nodes of attributes of graphs
+        deep = field(1, field(5, field(6, deep)))
+    beginning, pair = (
+        b"\x08\x07" + field(6, b"\0\xff\xfe"),
+        field(14, field(1, KEY.encode()) + field(2, VALUE.encode())),
+    )
+    assert sealed(tmp_path, beginning + pair + field(7, b"")) == FOUND
+    assert sealed(tmp_path, beginning + field(7, deep)) == UNSCANNED
+    assert sealed(tmp_path, beginning + field(7, field(1, b"\x0a\x7fshort"))) == UNSCANNED
+    assert sealed(tmp_path, beginning + field(7, b"\x0b")) == UNSCANNED
+    assert sealed(tmp_path, beginning + field(7, b"\x80" * 30)) == UNSCANNED
+    for other in (
+        beginning + field(2, bytes(40)),
+        beginning + field(7, bytes(90))[:-1],
+        beginning + b"\x3a" + b"\xff" * 40,
+    ):
+        assert isinstance(sealed(tmp_path, other), SealedFile)  # nothing that ONNX opens
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 reads no database from memory")
