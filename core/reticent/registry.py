@@ -35,8 +35,14 @@ def register_model(uri: str | os.PathLike[str], name: str) -> ModelVersion:
     waits. Its files are not looked into. ReticentError if there is none, or for a name that cannot be one.
     """
     from reticent.models.locate import settled
+    from reticent.session import current
 
     directory = _directory(name)
+    if current().seal("warning", os.fspath(uri)) != os.fspath(uri):
+        raise ReticentError(
+            "a model's URI must not hold a secret, as it is written down: leave credentials to the environment, from where "
+            "fsspec takes them"
+        )
     source = settled(uri)
     make_directory(directory)
     number = max(_versions(directory), default=0) + 1
@@ -64,15 +70,13 @@ def source(reference: str) -> str:
     """The URI behind `<name>/<version>` or `<name>@<alias>`. ReticentError if nothing is registered so."""
     name, slash, number = reference.partition("/")
     if slash:
-        if not number.isdecimal():
-            raise ReticentError(f"a version is a number, as in models:/{name}/3, not {number!r}")
-        version = int(number)
+        version = _number(number)
     else:
         name, at, alias = reference.partition("@")
         if not at:
             raise ReticentError(f"which version? models:/{name}/<number> or models:/{name}@<alias>")
         try:
-            version = int((_directory(name) / f"@{_checked(alias)}").read_text())
+            version = _number((_directory(name) / f"@{_checked(alias)}").read_text("utf-8", "replace"))
         except FileNotFoundError:
             raise ReticentError(f"the registered model {name!r} has no alias {alias!r}") from None
     directory = _directory(name)
@@ -81,7 +85,19 @@ def source(reference: str) -> str:
     except FileNotFoundError:
         known = ", ".join(map(str, sorted(_versions(directory)))) or "none"
         raise ReticentError(f"the registered model {name!r} has no version {version}; it has: {known}") from None
-    return msgspec.json.decode(data, type=ModelVersion).source
+    try:
+        found = msgspec.json.decode(data, type=ModelVersion).source
+    except msgspec.DecodeError as error:
+        raise ReticentError(f"version {version} of the registered model {name!r} cannot be read: {error}") from None
+    if found.startswith("models:/"):
+        raise ReticentError(f"version {version} of the registered model {name!r} refers to another registered model")
+    return found
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise ReticentError(f"a version is a number, as in models:/churn/3, not {text[:40]!r}")
+    return int(text)
 
 
 def _directory(name: str) -> Path:

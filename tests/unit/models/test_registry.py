@@ -60,3 +60,28 @@ def test_a_url_is_registered_as_it_is(logged: str, root: Path) -> None:
         assert isinstance(load_model("models:/named/1", trust=True), LogisticRegression)
     finally:
         files.rm("/registered", recursive=True)
+
+
+def test_no_credential_is_written_down(root: Path) -> None:
+    token = "ghp_" + "R7mK2pQ9" * 4 + "xW4t"
+    for url in ("https://bob:hunter2" + "hunter2@models.example/m", f"memory://m?token={token}"):
+        with pytest.raises(ReticentError, match="must not hold a secret"):
+            register_model(url, "named")
+    assert not (root / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reference"),
+    [
+        ("@prod", "three", "named@prod"),
+        ("2.json", '{"name": "na', "named/2"),
+        ("3.json", '{"name":"named","version":3,"source":"models:/named/3","time":1}', "named/3"),
+        ("4.json", "{}", "named/" + "9" * 5000),
+        ("4.json", "{}", "named/²"),
+    ],
+)
+def test_what_was_damaged_is_told(root: Path, file: str, content: str, reference: str) -> None:
+    (root / "models/named").mkdir(parents=True)
+    (root / "models/named" / file).write_text(content)
+    with pytest.raises(ReticentError):
+        load_model(f"models:/{reference}")
