@@ -24,12 +24,7 @@ _PICKLE = "model.pkl"
 _TREES_END, _PARAMETERS, _PARAMETERS_END = b"end of trees\n", b"parameters:\n", b"end of parameters\n"
 
 # What skops makes of an estimator. A booster in it is a text for LightGBM.
-_TRUSTED = {
-    _BOOSTER,
-    "collections.OrderedDict",
-    "collections.defaultdict",
-    *(f"{estimator.MODULE}.{name}" for name in estimator.KINDS),
-}
+_OBJECTS = {_BOOSTER, *(f"{estimator.MODULE}.{name}" for name in estimator.KINDS)}
 
 
 def _save(model: Any, directory: Path) -> dict[str, Any]:
@@ -111,7 +106,7 @@ def _imports(directory: Path, config: Config) -> list[str]:
         return []
     data = inside(directory, config["data"])
     if stored_as == "skops":
-        return sorted(set(skops_files.untrusted(data)) - _TRUSTED)
+        return skops_files.imports(data, _OBJECTS)
     with data.open("rb") as file:
         return pickle_imports(file)
 

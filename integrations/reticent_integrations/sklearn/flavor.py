@@ -15,7 +15,6 @@ from reticent.files import inside, share
 from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent_integrations import skops_files
-from reticent_integrations.sklearn import trees
 from reticent_integrations.sklearn.params import register_secrets
 from reticent_redact import pickle_imports
 
@@ -63,25 +62,7 @@ def _imports(directory: Path, config: Config) -> list[str]:
     if _is_pickle(config):
         with path.open("rb") as file:
             return pickle_imports(file)
-    return [name for name in skops_files.untrusted(path) if not _is_own(name)]
-
-
-def _is_own(name: str) -> bool:
-    """Whether scikit-learn's own code stands behind a name, and nothing in a file can make it do harm: a class written in
-    Python, which is filled with data and not called, or a score. skops trusts estimators alone, not what they are made of.
-
-    Compiled classes believe what they are filled with. Losses are filled with nothing, trees are checked.
-    """
-    if name == "sklearn.tree._tree.Tree" or name.startswith(("sklearn._loss.", "sklearn.linear_model._sgd_fast.")):
-        return True
-    module, _, attribute = name.rpartition(".")
-    if not module.startswith("sklearn."):
-        return False
-    known = sys.modules.get(module)  # skops has imported all of scikit-learn
-    if not str(getattr(known, "__file__", None)).endswith(".py"):
-        return False
-    found: object = getattr(known, attribute, None)
-    return isinstance(found, type) or (callable(found) and module.startswith("sklearn.metrics."))
+    return skops_files.imports(path)
 
 
 def _load(directory: Path, config: Config) -> Any:
@@ -89,9 +70,7 @@ def _load(directory: Path, config: Config) -> Any:
     if _is_pickle(config):
         with path.open("rb") as file:
             return pickle.load(file)  # noqa: S301 - asked for by who trusts it
-    model = skops_files.load(path)
-    trees.check(model)
-    return model
+    return skops_files.load(path)
 
 
 def _is_pickle(config: Config) -> bool:

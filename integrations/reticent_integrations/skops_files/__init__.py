@@ -1,14 +1,17 @@
-"""Files in skops' format: which names in one are not known to be harmless, and what is in it."""
+"""Files in skops' format: what in one is not known to be harmless, and the model that it holds."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Set
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from reticent import aside
+from reticent_integrations.sklearn import trees
+from reticent_integrations.skops_files import archive, judge
 
 
 def are_known() -> bool:
@@ -23,15 +26,23 @@ def write(model: Any, path: Path) -> list[str]:
     return list(skops_io.get_untrusted_types(file=path))
 
 
-def untrusted(path: Path) -> list[str]:
-    """The names in a file that skops does not know to be harmless."""
-    return list(_skops_io().get_untrusted_types(file=path))
+def imports(path: Path, objects: Set[str] = frozenset()) -> list[str]:
+    """What a file would have called or imported that is not known to be harmless. `objects` are the names of classes,
+    beside scikit-learn's, whose objects only hold data. ValueError if it would fill the memory."""
+    _skops_io()  # and all of scikit-learn, whose classes are looked at
+    with path.open("rb") as file:
+        return judge.imports(archive.schema_of(file), objects)
 
 
 def load(path: Path) -> Any:
-    """The model in a file whose names are trusted."""
+    """The model in a file that was judged, or whose names are trusted. ValueError if it would fill the memory, or if
+    what is in it would lead compiled code astray."""
     skops_io = _skops_io()
-    return skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+    with path.open("rb") as file:
+        archive.schema_of(file)
+        model = skops_io.load(file, trusted=skops_io.get_untrusted_types(file=file))
+    trees.check(model)
+    return model
 
 
 def _skops_io() -> Any:
