@@ -15,6 +15,7 @@ from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent.models.signature.tensors import is_a
 from reticent_integrations.transformers import adapters, checks, quietly
+from reticent_integrations.transformers.parameters import own_parameters, refuse_unsafe
 from reticent_integrations.transformers.parts import (
     COMPONENTS,
     MODEL,
@@ -25,7 +26,7 @@ from reticent_integrations.transformers.parts import (
     parts,
     pipeline,
 )
-from reticent_integrations.transformers.predict import predict, refuse_code
+from reticent_integrations.transformers.predict import predict
 
 _MODEL = "model"
 _COMPONENTS = "components"
@@ -69,6 +70,8 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
     if classes:
         config["classes"] = classes
     options = _options(model) if is_a(model, *PIPELINE) else {}
+    for values in options.values():  # what would not be loaded again is told now
+        refuse_unsafe(values, own_parameters(model, "_sanitize_parameters"))
     if options:
         config["options"] = options
     if checks.foreign(classes) or not whole.components or whole.task not in _MLFLOW_PREDICTS:
@@ -186,7 +189,7 @@ def _load(directory: Path, config: Config) -> Any:
     for name, values in config.get("options", {}).items():
         if name not in _OPTIONS:
             raise ReticentError(f"a pipeline has no options {name!r}")
-        refuse_code(values)
+        refuse_unsafe(values, own_parameters(made, "_sanitize_parameters"))
         setattr(made, name, {**getattr(made, name, {}), **values})
     return made
 

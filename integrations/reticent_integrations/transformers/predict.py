@@ -11,20 +11,11 @@ from typing import Any
 
 from reticent.errors import ReticentError
 from reticent.models.signature.tensors import is_a
+from reticent_integrations.transformers.parameters import argument_names, own_parameters, refuse_unsafe
 from reticent_integrations.transformers.parts import PIPELINE, parts, pipeline
-
-_CODE = {"custom_generate", "trust_remote_code"}
-"""Arguments by which `generate` runs code from elsewhere."""
-
-
-def refuse_code(params: Mapping[str, Any]) -> None:
-    refused = sorted(_CODE & set(params))
-    if refused:
-        raise ReticentError(f"the parameter {refused[0]} is refused: it runs code from elsewhere")
 
 
 def predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
-    refuse_code(params)
     whole = parts(model)
     with _inference(whole.model):
         if is_a(model, *PIPELINE):
@@ -49,11 +40,14 @@ def _inference(model: Any) -> Iterator[None]:
 
 
 def _of_pipeline(pipeline: Any, data: Any, params: Mapping[str, Any]) -> Any:
+    refuse_unsafe(params, own_parameters(pipeline, "_sanitize_parameters"))
     task = pipeline.task
     if task == "image-classification":
         inputs: Any = [_image(item) for item in _items(data)]
     elif task == "zero-shot-classification" and isinstance(data, Mapping):
-        return _zero_shot(pipeline(**{**data, **params}))
+        told = {name: value for name, value in data.items() if name != "sequences"}
+        refuse_unsafe(told)
+        return _zero_shot(pipeline(data.get("sequences"), **{**told, **params}))
     else:
         inputs = _items(data)
     outputs = pipeline(inputs, **params)
@@ -133,6 +127,7 @@ def _of_model(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
     import numpy as np
     import torch
 
+    refuse_unsafe(params, argument_names(model.forward))
     if is_a(data, "pandas", "DataFrame"):
         data = {str(name): np.stack([np.asarray(cell) for cell in column]) for name, column in data.items()}
     elif not isinstance(data, Mapping):

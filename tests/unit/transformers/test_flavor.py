@@ -252,6 +252,53 @@ def test_a_hostile_config_of_a_pipeline_runs_no_code(tmp_path: Path) -> None:
         predicted(flavor.load(tmp_path, config), tiny.TEXTS, **evil)
 
 
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """Code as `generate` takes it from a directory; it leaves a mark."""
+    place = tmp_path / "code" / "custom_generate"
+    place.mkdir(parents=True)
+    mark = tmp_path / "ran"
+    (place / "generate.py").write_text(f"open({str(mark)!r}, 'w')\ndef generate(model, **more): return None\n")
+    return tmp_path / "code"
+
+
+@pytest.mark.parametrize("key", ["generate_kwargs", "forward_params", "tokenizer_encode_kwargs"])
+def test_nested_parameters_run_no_code(tmp_path: Path, code: Path, key: str) -> None:
+    made = tiny.pipeline("text-generation")
+    config = saved(made, tmp_path / "saved")
+    evil = {key: {"custom_generate": str(code), "trust_remote_code": True}}
+    for told in (evil, {key: [evil]}):
+        with pytest.raises(ReticentError, match="custom_generate is refused: it runs code from elsewhere"):
+            predicted(made, tiny.TEXTS, **told)
+        with pytest.raises(ReticentError, match="custom_generate is refused: it runs code from elsewhere"):
+            flavor.load(tmp_path / "saved", {**config, "options": {"_forward_params": told}})
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"assistant_model": "somebody/else"}, "none of a pipeline that is known"),
+        ({"images": "http://127.0.0.1:9/"}, "none of a pipeline that is known"),
+        ({"tesseract_config": "--tessdata-dir /etc"}, "none of a pipeline that is known"),
+        ({"generate_kwargs": {"auto_map": {}}}, "runs code from elsewhere"),
+        ({"cache_implementation": "../cache"}, "could be a path"),
+        ({"return_type": ["http://127.0.0.1:9/"]}, "could be a path"),
+        ({"max_new_tokens": object()}, "only numbers, texts and lists"),
+        ({"hypothesis_template": "{0.__class__}"}, "only braces"),
+    ],
+)
+def test_only_known_parameters_with_plain_values_are_taken(told: dict[str, Any], message: str) -> None:
+    with pytest.raises(ReticentError, match=message):
+        predicted(tiny.pipeline("text-generation"), tiny.TEXTS, **told)
+
+
+def test_parameters_of_generation_are_taken() -> None:
+    told = {"max_new_tokens": np.int64(2), "stop_strings": ["</s>"], "do_sample": False, "bad_words_ids": [[7], [8]]}
+    made = tiny.pipeline("text-generation")
+    assert predicted(made, tiny.TEXTS, **{**told, "stop_strings": None}) != predicted(made, tiny.TEXTS)
+
+
 # --- predicting
 
 
