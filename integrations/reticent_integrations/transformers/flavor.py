@@ -151,14 +151,18 @@ def _call_options(model: Any, options: Mapping[str, Mapping[str, Any]]) -> dict[
 
 def _imports(directory: Path, config: Config) -> list[str]:
     found = checks.foreign(config.get("classes", {}))
-    for key in ("model_binary", "peft_adaptor"):
-        if config.get(key):
-            found += checks.named_code(inside(directory, config[key]))
-    if (directory / _COMPONENTS).is_dir():
-        found += checks.named_code(inside(directory, _COMPONENTS))
-    if config.get("source_model_revision"):
-        found += checks.named_code(_of_hub(config))
+    components = [_component_place(directory, config, name) for name in _component_names(config)]
+    elsewhere = [place for place in (_base(directory, config), *components) if directory not in place.parents]
+    for place in (directory, *dict.fromkeys(elsewhere)):
+        found += checks.named_code(place)
     return list(dict.fromkeys(found))
+
+
+def _base(directory: Path, config: Config) -> Path:
+    """Where the weights and config of the model are, without an adapter."""
+    if config.get("source_model_revision"):
+        return _of_hub(config)
+    return inside(directory, config.get("model_binary") or "pipeline")
 
 
 def _load(directory: Path, config: Config) -> Any:
@@ -168,10 +172,7 @@ def _load(directory: Path, config: Config) -> Any:
             f"its base model is not with it: it was at {config['local_base_model_path']!r}; load that, and the adapter "
             f"in {config.get('peft_adaptor')!r} with peft.PeftModel.from_pretrained"
         )
-    if config.get("source_model_revision"):
-        place = _of_hub(config)
-    else:
-        place = inside(directory, config.get("model_binary", "pipeline"))
+    place = _base(directory, config)
     checks.checked_weights(place)
     kind = checks.named_class(classes.get("model", config["pipeline_model_type"]), MODEL)
     with quietly.no_progress():
@@ -235,10 +236,15 @@ def _component_names(config: Config) -> list[str]:
 
 
 def _component(directory: Path, config: Config, name: str) -> Any:
-    place = directory / _COMPONENTS / name
-    place = inside(directory, f"{_COMPONENTS}/{name}") if place.is_dir() else _of_hub(config)
+    place = _component_place(directory, config, name)
     kind = checks.named_class(config.get("classes", {}).get(name, config[f"{name}_type"]), COMPONENTS[name])
+    checks.checked_component(place, kind)
     return kind.from_pretrained(str(place), **_LOCAL)
+
+
+def _component_place(directory: Path, config: Config, name: str) -> Path:
+    place = directory / _COMPONENTS / name
+    return inside(directory, f"{_COMPONENTS}/{name}") if place.is_dir() else _of_hub(config)
 
 
 def _of_hub(config: Config) -> Path:
