@@ -9,22 +9,78 @@ from pathlib import Path
 from typing import Any
 
 from reticent.errors import ReticentError
+from reticent_integrations.transformers.patterns import not_simple
 
 _ROOTS = ("transformers", "peft")
 """Packages whose own classes a config may name."""
 
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
-_VOCABULARIES = {"tokenizer.json", "vocab.json", "added_tokens.json"}
+ADAPTER = "adapter_config.json"
+_NO_CONFIGS = {"tokenizer.json", "vocab.json", "added_tokens.json", _INDEX}
+
+_FILES = ("_file", "_files", "_path", "_dir", "_spm")
+"""How keys end whose texts name files."""
+
+_OPENED = {"vocab", "merges", "mecab_option"}
+"""Keys whose texts are opened from where the process runs, not from beside the config."""
 
 
 def named_code(directory: Path) -> list[str]:
     """What the configs in a directory say is to be imported, or fetched and run."""
     found: dict[str, None] = {}
-    for file in sorted(directory.rglob("*.json")):
-        if file.name not in _VOCABULARIES and not file.name.endswith(_INDEX):
-            found.update(dict.fromkeys(_code(json.loads(file.read_text("utf-8")))))
+    for file, config in _configs(directory):
+        found.update(dict.fromkeys(_code(config)))
+        if file.name == ADAPTER and isinstance(config, Mapping):
+            found.update(dict.fromkeys(not_simple(config)))
     return list(found)
+
+
+def _configs(directory: Path) -> Iterator[tuple[Path, Any]]:
+    for file in sorted(directory.rglob("*.json")):
+        if file.name in _NO_CONFIGS or not file.is_file():
+            continue
+        try:
+            yield file, json.loads(file.read_text("utf-8"))
+        except ValueError:  # nor can Transformers read it, whatever it is
+            continue
+
+
+def checked_component(directory: Path, kind: Any) -> None:
+    """ReticentError if a tokenizer or processor would open a file that is not in its directory."""
+    for file, config in _configs(directory):
+        for key, name in _named_files(config):
+            if key in _OPENED or Path(name).name != name or not (directory / name).is_file():
+                raise ReticentError(
+                    f"{file.name} has {key!r} with the text {name!r}, which would be opened wherever it is; remove the key"
+                )
+    names = _texts_of(getattr(kind, "vocab_files_names", {}))
+    if names and not foreign({"": kind.__module__}) and not any((directory / name).is_file() for name in names):
+        raise ReticentError(f"there is no vocabulary in {directory.name!r}: none of {', '.join(sorted(names))}")
+
+
+def _named_files(value: Any) -> Iterator[tuple[str, str]]:
+    """The texts in a config that name files, with their keys."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _named_files(item)
+    if not isinstance(value, Mapping):
+        return
+    for key, item in value.items():
+        if key in _OPENED or (key.endswith(_FILES) and not key.endswith("name_or_path")):
+            yield from (
+                (key, text) for text in (_texts_of(item) if key.endswith("_files") else [item]) if _is_text(text)
+            )
+        else:
+            yield from _named_files(item)
+
+
+def _texts_of(value: Any) -> list[str]:
+    return [*_texts(value), "tokenizer.json"] if isinstance(value, Mapping) and value else list(_texts(value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _code(value: Any) -> Iterator[str]:
@@ -38,7 +94,7 @@ def _code(value: Any) -> Iterator[str]:
             yield from _texts(item)
         elif key == "custom_pipelines":
             yield from (text for text in _texts(item) if "." in text)
-        elif "attn_implementation" in key:
+        elif "attn_implementation" in key or key.endswith("_implementation"):
             yield from (f"{text} (a kernel of the hub)" for text in _texts(item) if "/" in text)
         elif key == "use_pretrained_backbone" and item:
             yield f"{value.get('backbone')} (weights of the hub)"
@@ -78,8 +134,8 @@ def named_class(name: str, base: tuple[str, str]) -> Any:
 
 def checked_weights(directory: Path) -> None:
     """ReticentError or ValueError if something else than the weights in this directory's safetensors would be opened."""
-    if (directory / "adapter_config.json").exists():
-        raise ReticentError(f"{directory.name}/adapter_config.json says that the model is another one; remove the file")
+    if (directory / ADAPTER).exists():
+        raise ReticentError(f"{directory.name}/{ADAPTER} says that the model is another one; remove the file")
     config = json.loads((directory / "config.json").read_text("utf-8"))
     if "transformers_weights" in config:
         raise ReticentError(f"{directory.name}/config.json names a file of weights; only {_WEIGHTS} is opened")

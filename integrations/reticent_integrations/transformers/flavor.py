@@ -15,6 +15,7 @@ from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent.models.signature.tensors import is_a
 from reticent_integrations.transformers import adapters, checks, quietly
+from reticent_integrations.transformers.parameters import own_parameters, refuse_unsafe
 from reticent_integrations.transformers.parts import (
     COMPONENTS,
     MODEL,
@@ -25,7 +26,7 @@ from reticent_integrations.transformers.parts import (
     parts,
     pipeline,
 )
-from reticent_integrations.transformers.predict import predict, refuse_code
+from reticent_integrations.transformers.predict import predict
 
 _MODEL = "model"
 _COMPONENTS = "components"
@@ -69,6 +70,8 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
     if classes:
         config["classes"] = classes
     options = _options(model) if is_a(model, *PIPELINE) else {}
+    for values in options.values():  # what would not be loaded again is told now
+        refuse_unsafe(values, own_parameters(model, "_sanitize_parameters"))
     if options:
         config["options"] = options
     if checks.foreign(classes) or not whole.components or whole.task not in _MLFLOW_PREDICTS:
@@ -148,14 +151,18 @@ def _call_options(model: Any, options: Mapping[str, Mapping[str, Any]]) -> dict[
 
 def _imports(directory: Path, config: Config) -> list[str]:
     found = checks.foreign(config.get("classes", {}))
-    for key in ("model_binary", "peft_adaptor"):
-        if config.get(key):
-            found += checks.named_code(inside(directory, config[key]))
-    if (directory / _COMPONENTS).is_dir():
-        found += checks.named_code(inside(directory, _COMPONENTS))
-    if config.get("source_model_revision"):
-        found += checks.named_code(_of_hub(config))
+    components = [_component_place(directory, config, name) for name in _component_names(config)]
+    elsewhere = [place for place in (_base(directory, config), *components) if directory not in place.parents]
+    for place in (directory, *dict.fromkeys(elsewhere)):
+        found += checks.named_code(place)
     return list(dict.fromkeys(found))
+
+
+def _base(directory: Path, config: Config) -> Path:
+    """Where the weights and config of the model are, without an adapter."""
+    if config.get("source_model_revision"):
+        return _of_hub(config)
+    return inside(directory, config.get("model_binary") or "pipeline")
 
 
 def _load(directory: Path, config: Config) -> Any:
@@ -165,10 +172,7 @@ def _load(directory: Path, config: Config) -> Any:
             f"its base model is not with it: it was at {config['local_base_model_path']!r}; load that, and the adapter "
             f"in {config.get('peft_adaptor')!r} with peft.PeftModel.from_pretrained"
         )
-    if config.get("source_model_revision"):
-        place = _of_hub(config)
-    else:
-        place = inside(directory, config.get("model_binary", "pipeline"))
+    place = _base(directory, config)
     checks.checked_weights(place)
     kind = checks.named_class(classes.get("model", config["pipeline_model_type"]), MODEL)
     with quietly.no_progress():
@@ -186,7 +190,7 @@ def _load(directory: Path, config: Config) -> Any:
     for name, values in config.get("options", {}).items():
         if name not in _OPTIONS:
             raise ReticentError(f"a pipeline has no options {name!r}")
-        refuse_code(values)
+        refuse_unsafe(values, own_parameters(made, "_sanitize_parameters"))
         setattr(made, name, {**getattr(made, name, {}), **values})
     return made
 
@@ -232,10 +236,15 @@ def _component_names(config: Config) -> list[str]:
 
 
 def _component(directory: Path, config: Config, name: str) -> Any:
-    place = directory / _COMPONENTS / name
-    place = inside(directory, f"{_COMPONENTS}/{name}") if place.is_dir() else _of_hub(config)
+    place = _component_place(directory, config, name)
     kind = checks.named_class(config.get("classes", {}).get(name, config[f"{name}_type"]), COMPONENTS[name])
+    checks.checked_component(place, kind)
     return kind.from_pretrained(str(place), **_LOCAL)
+
+
+def _component_place(directory: Path, config: Config, name: str) -> Path:
+    place = directory / _COMPONENTS / name
+    return inside(directory, f"{_COMPONENTS}/{name}") if place.is_dir() else _of_hub(config)
 
 
 def _of_hub(config: Config) -> Path:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from reticent.errors import ReticentError
 from reticent.models.signature.tensors import is_a
+from reticent_integrations.transformers.inputs import opened
+from reticent_integrations.transformers.parameters import argument_names, own_parameters, refuse_unsafe
 from reticent_integrations.transformers.parts import PIPELINE, parts, pipeline
 
-_CODE = {"custom_generate", "trust_remote_code"}
-"""Arguments by which `generate` runs code from elsewhere."""
-
-
-def refuse_code(params: Mapping[str, Any]) -> None:
-    refused = sorted(_CODE & set(params))
-    if refused:
-        raise ReticentError(f"the parameter {refused[0]} is refused: it runs code from elsewhere")
+_ZERO_SHOT = ("transformers.pipelines.zero_shot_classification", "ZeroShotClassificationPipeline")
 
 
 def predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
-    refuse_code(params)
     whole = parts(model)
     with _inference(whole.model):
         if is_a(model, *PIPELINE):
@@ -49,14 +39,13 @@ def _inference(model: Any) -> Iterator[None]:
 
 
 def _of_pipeline(pipeline: Any, data: Any, params: Mapping[str, Any]) -> Any:
+    refuse_unsafe(params, own_parameters(pipeline, "_sanitize_parameters"))
     task = pipeline.task
-    if task == "image-classification":
-        inputs: Any = [_image(item) for item in _items(data)]
-    elif task == "zero-shot-classification" and isinstance(data, Mapping):
-        return _zero_shot(pipeline(**{**data, **params}))
-    else:
-        inputs = _items(data)
-    outputs = pipeline(inputs, **params)
+    if is_a(pipeline, *_ZERO_SHOT) and isinstance(data, Mapping):
+        told = {name: value for name, value in data.items() if name != "sequences"}
+        refuse_unsafe(told)
+        return _zero_shot(pipeline(data.get("sequences"), **{**told, **params}))
+    outputs = pipeline(opened(pipeline, _items(data)), **params)
     if task in ("text-classification", "image-classification"):
         import pandas as pd
 
@@ -114,25 +103,12 @@ def _items(data: Any) -> list[Any]:
     return [data]
 
 
-def _image(value: Any) -> Any:
-    """An image from its bytes, also in Base64, or from an array. No path or address is opened: input is not trusted."""
-    from PIL import Image
-
-    if is_a(value, "numpy", "ndarray"):
-        return Image.fromarray(value)
-    if isinstance(value, str):
-        try:
-            value = base64.b64decode(value, validate=True)
-        except binascii.Error:
-            raise ReticentError("an image must be bytes, Base64, an array or a PIL image, not a path") from None
-    return Image.open(io.BytesIO(value)) if isinstance(value, bytes) else value
-
-
 def _of_model(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
     """The logits for tensors by name; without a name they are what the model takes first, such as `input_ids`."""
     import numpy as np
     import torch
 
+    refuse_unsafe(params, argument_names(model.forward))
     if is_a(data, "pandas", "DataFrame"):
         data = {str(name): np.stack([np.asarray(cell) for cell in column]) for name, column in data.items()}
     elif not isinstance(data, Mapping):

@@ -169,3 +169,52 @@ def test_an_adapter_leads_to_no_others(tmp_path: Path) -> None:
     for place in ("../elsewhere", "/etc"):
         with pytest.raises(ValueError, match="without"):
             flavor.load(tmp_path / "saved", {**config, "adapters": {"default": place}})
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"target_modules": "(([a-z_.0-9]+)+)+!"}, "(([a-z_.0-9]+)+)+! (a pattern in target_modules)"),
+        ({"target_modules": ".*.*.*.*!"}, ".*.*.*.*! (a pattern in target_modules)"),
+        ({"target_modules": "a|" * 2000}, f"{'a|' * 50} (a pattern in target_modules)"),
+        ({"modules_to_save": ["(a|aa)+"]}, "(a|aa)+ (a pattern in modules_to_save)"),
+        ({"rank_pattern": {"(.+)+": 4}}, "(.+)+ (a pattern in rank_pattern)"),
+        ({"exclude_modules": "(a*)*"}, "(a*)* (a pattern in exclude_modules)"),
+        ({"layers_pattern": ["(?=a)"]}, "(?=a) (a pattern in layers_pattern)"),
+        ({"target_modules": "(.|.)" * 40}, f"{'(.|.)' * 20} (a pattern in target_modules)"),
+        ({"target_modules": "(e|e)(n|n)"}, "(e|e)(n|n) (a pattern in target_modules)"),
+        ({"target_modules": "(a|b)(a|b)(a|b)"}, "(a|b)(a|b)(a|b) (a pattern in target_modules)"),
+        ({"target_modules": ".?.?.?.?"}, ".?.?.?.? (a pattern in target_modules)"),
+        ({"megatron_config": {"a": 1}, "megatron_core": "evil"}, "evil"),
+        ({"corda_config": {"cache_file": "/tmp/cache"}}, "/tmp/cache (opened by cache_file)"),
+    ],
+)
+def test_what_an_adapter_would_search_forever_or_open_is_told(
+    tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    config = saved(adapted(tiny.bert("text-classification")), tmp_path / "saved")
+    assert flavor.imports is not None
+    assert flavor.imports(tmp_path / "saved", config) == []
+    file = tmp_path / "saved" / "peft" / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert flavor.imports(tmp_path / "saved", config) == [named]
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        ["query", "attention.output.dense"], "all-linear", r".*\.(query|value)$",
+        r"bert\.encoder\.layer\.\d+\..*(query|key)",
+        r".*encoder.*(attention|output).*(?:query|value)$",
+    ],
+)  # fmt: skip
+def test_adapters_as_they_are_made_need_no_trust(tmp_path: Path, modules: Any) -> None:
+    chosen = LoraConfig(
+        r=2, target_modules=modules, task_type=TaskType.SEQ_CLS, init_lora_weights=False,
+        rank_pattern={"^bert.encoder.layer.0.attention.self.query": 3}, modules_to_save=["pooler"],
+    )  # fmt: skip
+    model = get_peft_model(tiny.bert("text-classification"), chosen)
+    config = saved(model, tmp_path / "saved")
+    assert flavor.imports is not None
+    assert flavor.imports(tmp_path / "saved", config) == []
+    assert np.array_equal(predicted(flavor.load(tmp_path / "saved", config)), predicted(model))

@@ -180,6 +180,71 @@ def test_code_beside_a_model_is_never_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+def test_code_is_told_wherever_the_model_is(tmp_path: Path) -> None:
+    config = saved(tiny.bert("model"), tmp_path)
+    edit(tmp_path / "model" / "config.json", auto_map={"AutoModel": "evil.Model"})
+    (tmp_path / "model").rename(tmp_path / "pipeline")
+    del config["model_binary"]
+    assert imports(tmp_path, config) == ["evil.Model"]
+    assert imports(tmp_path, {**config, "model_binary": None}) == ["evil.Model"]
+    (tmp_path / "pipeline").rename(tmp_path / "model")
+    (tmp_path / "pipeline").symlink_to("model")
+    assert imports(tmp_path, config) == ["evil.Model"]
+    edit(
+        tmp_path / "model" / "config.json",
+        auto_map={},
+        configuration_files=["config.4.0.0.model.safetensors.index.json"],
+    )
+    other = tmp_path / "model" / "config.4.0.0.model.safetensors.index.json"
+    other.write_text(json.dumps({"auto_map": {"AutoModel": "other.Model"}}))
+    assert imports(tmp_path, config) == ["other.Model"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("vocab", "{file}"),
+        ("vocab", "tokenizer.json"),
+        ("merges", "{file}"),
+        ("vocab_file", "{file}"),
+        ("vocab_file", "../secret"),
+        ("tokenizer_file", "absent.json"),
+        ("fast_tokenizer_files", ["../secret"]),
+        ("nested", {"emoji_file": "{file}"}),
+        ("mecab_kwargs", {"mecab_option": "-d {file}"}),
+    ],
+)
+def test_a_tokenizer_reads_no_file_from_elsewhere(tmp_path: Path, key: str, value: Any) -> None:
+    secret = tmp_path / "components" / "secret"
+    config = saved({"model": tiny.bert("model"), "tokenizer": tiny.tokenizer()}, tmp_path)
+    secret.write_text("[UNK]\nsecret\n")
+    told = json.loads(json.dumps(value).replace("{file}", str(secret)))
+    place = tmp_path / "components" / "tokenizer"
+    before = (place / "tokenizer_config.json").read_text()
+    edit(place / "tokenizer_config.json", **{key: told})
+    with pytest.raises(ReticentError, match="would be opened wherever it is; remove the key"):
+        flavor.load(tmp_path, config)
+    (place / "tokenizer_config.json").write_text(before)
+    flavor.load(tmp_path, config)
+
+
+def test_a_tokenizer_has_its_vocabulary_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("[UNK]\n[PAD]\n[CLS]\n[SEP]\n[MASK]\ncat\n")
+    made = {"model": tiny.bert("model"), "tokenizer": transformers.BertTokenizer(str(tmp_path / "vocab.txt"))}
+    config = saved(made, tmp_path / "saved")
+    place = tmp_path / "saved" / "components" / "tokenizer"
+    assert flavor.load(tmp_path / "saved", config)["tokenizer"].get_vocab() == made["tokenizer"].get_vocab()
+    edit(place / "tokenizer_config.json", vocab=str(tmp_path / "vocab.txt"))
+    for file in place.glob("*"):
+        if file.name != "tokenizer_config.json":
+            file.unlink()
+    with pytest.raises(ReticentError, match="would be opened wherever it is"):
+        flavor.load(tmp_path / "saved", config)
+    edit(place / "tokenizer_config.json", vocab=None)
+    with pytest.raises(ReticentError, match="no vocabulary in 'tokenizer'"):
+        flavor.load(tmp_path / "saved", config)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -250,6 +315,53 @@ def test_a_hostile_config_of_a_pipeline_runs_no_code(tmp_path: Path) -> None:
         flavor.load(tmp_path, {**config, "options": {"model": {}}})
     with pytest.raises(ReticentError, match="runs code from elsewhere"):
         predicted(flavor.load(tmp_path, config), tiny.TEXTS, **evil)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """Code as `generate` takes it from a directory; it leaves a mark."""
+    place = tmp_path / "code" / "custom_generate"
+    place.mkdir(parents=True)
+    mark = tmp_path / "ran"
+    (place / "generate.py").write_text(f"open({str(mark)!r}, 'w')\ndef generate(model, **more): return None\n")
+    return tmp_path / "code"
+
+
+@pytest.mark.parametrize("key", ["generate_kwargs", "forward_params", "tokenizer_encode_kwargs"])
+def test_nested_parameters_run_no_code(tmp_path: Path, code: Path, key: str) -> None:
+    made = tiny.pipeline("text-generation")
+    config = saved(made, tmp_path / "saved")
+    evil = {key: {"custom_generate": str(code), "trust_remote_code": True}}
+    for told in (evil, {key: [evil]}):
+        with pytest.raises(ReticentError, match="custom_generate is refused: it runs code from elsewhere"):
+            predicted(made, tiny.TEXTS, **told)
+        with pytest.raises(ReticentError, match="custom_generate is refused: it runs code from elsewhere"):
+            flavor.load(tmp_path / "saved", {**config, "options": {"_forward_params": told}})
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"assistant_model": "somebody/else"}, "none of a pipeline that is known"),
+        ({"images": "http://127.0.0.1:9/"}, "none of a pipeline that is known"),
+        ({"tesseract_config": "--tessdata-dir /etc"}, "none of a pipeline that is known"),
+        ({"generate_kwargs": {"auto_map": {}}}, "runs code from elsewhere"),
+        ({"cache_implementation": "../cache"}, "could be a path"),
+        ({"return_type": ["http://127.0.0.1:9/"]}, "could be a path"),
+        ({"max_new_tokens": object()}, "only numbers, texts and lists"),
+        ({"hypothesis_template": "{0.__class__}"}, "only braces"),
+    ],
+)
+def test_only_known_parameters_with_plain_values_are_taken(told: dict[str, Any], message: str) -> None:
+    with pytest.raises(ReticentError, match=message):
+        predicted(tiny.pipeline("text-generation"), tiny.TEXTS, **told)
+
+
+def test_parameters_of_generation_are_taken() -> None:
+    told = {"max_new_tokens": np.int64(2), "stop_strings": ["</s>"], "do_sample": False, "bad_words_ids": [[7], [8]]}
+    made = tiny.pipeline("text-generation")
+    assert predicted(made, tiny.TEXTS, **{**told, "stop_strings": None}) != predicted(made, tiny.TEXTS)
 
 
 # --- predicting
