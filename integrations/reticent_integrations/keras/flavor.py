@@ -10,17 +10,18 @@ import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from reticent.errors import ReticentError
-from reticent.files import inside
+from reticent.files import inside, snapshot
 from reticent.models import Flavor
 from reticent.models.flavor import Config
-from reticent_integrations.keras import archive
+from reticent_integrations.keras import archive, judged
 from reticent_redact import pickle_imports
 
 _DATA = "data"
@@ -58,6 +59,12 @@ def _finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, A
 
 
 def imports(directory: Path, config: Config) -> list[str]:
+    found = _listed(directory, config)
+    judged.told(directory, found)
+    return found
+
+
+def _listed(directory: Path, config: Config) -> list[str]:
     _keras(config)
     file = model_file(directory, config)
     found: list[str] = []
@@ -76,13 +83,21 @@ def imports(directory: Path, config: Config) -> list[str]:
 def load(directory: Path, config: Config) -> Any:
     file = model_file(directory, config)
     if (file / "saved_model.pb").exists():
-        import tensorflow
+        from reticent_integrations.tensorflow import saved_model
 
-        return tensorflow.saved_model.load(str(file))
+        return saved_model.load(file, None, lambda unsafe: judged.check(directory, unsafe))
+    with _copied(directory, config) as copy:
+        listed = _listed(copy, config)
+        judged.check(directory, listed)
+        return _load(copy, config, safe_mode=not listed)
+
+
+def _load(directory: Path, config: Config, *, safe_mode: bool) -> Any:
     keras = _keras(config)
-    trusted = bool(imports(directory, config))  # else nobody was asked
+    file = model_file(directory, config)
     if file.suffix == ".h5":
-        return keras.saving.load_model(file, custom_objects=_unpickled(directory, config), safe_mode=False)
+        objects = _unpickled(directory, config)
+        return keras.saving.load_model(file, custom_objects=objects, safe_mode=safe_mode)
     content = archive.config_of(file)
     objects = {**_unpickled(directory, config), **_imported(keras, content)}
     missing = [named for named in archive.custom(content) if not _known(keras, named, objects)]
@@ -93,7 +108,20 @@ def load(directory: Path, config: Config) -> Any:
             f"{named.module}.{named.name}, which the model is made of, is not found there; import what defines it, and "
             f"have it registered as {named.registered!r} by keras.saving.register_keras_serializable"
         )
-    return keras.saving.load_model(file, custom_objects=objects, compile=not missing, safe_mode=not trusted)
+    return keras.saving.load_model(file, custom_objects=objects, compile=not missing, safe_mode=safe_mode)
+
+
+@contextmanager
+def _copied(directory: Path, config: Config) -> Iterator[Path]:
+    """The files of a model where nobody changes them between a look at them and their loading."""
+    file = model_file(directory, config)
+    with tempfile.TemporaryDirectory(prefix="reticent-") as place:
+        copy = Path(place)
+        for path in [*(sorted(file.rglob("*")) if file.is_dir() else [file]), *_pickled(directory, config)]:
+            name = path.relative_to(directory).as_posix()
+            if inside(directory, name).is_file():
+                snapshot(path, copy / name)
+        yield copy
 
 
 def model_file(directory: Path, config: Config) -> Path:

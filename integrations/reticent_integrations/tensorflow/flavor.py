@@ -9,9 +9,11 @@ from typing import Any
 from reticent.files import inside
 from reticent.models import Flavor
 from reticent.models.flavor import Config
+from reticent_integrations.keras import judged
 from reticent_integrations.keras.flavor import imports as keras_imports
 from reticent_integrations.keras.flavor import load as load_keras
 from reticent_integrations.keras.flavor import predict as predict_keras
+from reticent_integrations.tensorflow import saved_model
 from reticent_integrations.tensorflow.graph import unsafe_operations
 
 _DIRECTORY = "tf2model"
@@ -33,17 +35,16 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
 def _imports(directory: Path, config: Config) -> list[str]:
     if "saved_model_dir" not in config:  # `mlflow.tensorflow` saves models of Keras under this name
         return keras_imports(directory, config)
-    return unsafe_operations(inside(directory, config["saved_model_dir"]))
+    unsafe = unsafe_operations(inside(directory, config["saved_model_dir"]))
+    judged.told(directory, unsafe)
+    return unsafe
 
 
 def _load(directory: Path, config: Config) -> Any:
     if "saved_model_dir" not in config:
         return load_keras(directory, config)
-    import tensorflow
-
-    return tensorflow.saved_model.load(
-        str(inside(directory, config["saved_model_dir"])), tags=config.get("meta_graph_tags")
-    )
+    saved = inside(directory, config["saved_model_dir"])
+    return saved_model.load(saved, config.get("meta_graph_tags"), lambda unsafe: judged.check(directory, unsafe))
 
 
 def predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.unit.keras.layers import Regressor
 
 from reticent.errors import ReticentError
 from reticent.models import load_model, load_pyfunc
+from reticent.models.load import opened
 from reticent_integrations.keras.flavor import flavor
 
 ROWS = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
@@ -155,6 +158,73 @@ def test_the_older_hdf5_format_needs_trust(place: Path) -> None:
     with pytest.raises(ReticentError, match="trust=True"):
         load_model(place)
     assert np.allclose(load_pyfunc(place, trust=True).predict(ROWS), model.predict(ROWS, verbose=0))
+
+
+def _changed_once_judged(place: Path, change: Any, *, trust: bool) -> Any:
+    """What comes of loading a model whose files somebody changes between the check and the loading."""
+    given = flavor.imports
+    assert given is not None
+
+    def judging(directory: Path, config: Any) -> list[str]:
+        judged = given(directory, config)
+        change()
+        return judged
+
+    with opened(place) as model:
+        return replace(model, flavor=replace(flavor, imports=judging)).load(trust)
+
+
+def test_a_file_that_is_changed_once_it_was_judged_is_not_trusted(place: Path, tmp_path: Path) -> None:
+    _written(place, _model())
+
+    target = str(tmp_path / "planted")
+    planted = eval(f"lambda rows: (__import__('pathlib').Path({target!r}).touch(), rows)[1]")
+    bad = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(planted)])
+    (tmp_path / "planted").unlink()  # of making it
+    with pytest.raises(ReticentError, match=r"was changed while.*the code of a lambda"):
+        _changed_once_judged(place, lambda: _written(place, bad), trust=False)
+    assert not (tmp_path / "planted").exists()
+    _written(place, bad)
+    load_model(place, trust=True)
+    assert (tmp_path / "planted").exists(), "the attack is none"
+
+
+def test_a_file_that_gives_way_to_an_older_format_is_not_trusted(place: Path) -> None:
+    _written(place, _model())
+
+    def change() -> None:
+        (place / "data" / "model.keras").unlink()
+        _model().save(place / "data" / "model.h5")
+
+    with pytest.raises(ReticentError, match=r"was changed while.*keras\.legacy"):
+        _changed_once_judged(place, change, trust=False)
+
+
+def test_a_pickle_that_is_put_there_later_is_not_opened(place: Path, tmp_path: Path) -> None:
+    class Planted:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "planted",)
+
+    _written(place, _model())
+    pickled = place / "data" / "custom_objects.cloudpickle"
+    with pytest.raises(ReticentError, match=r"was changed while"):
+        _changed_once_judged(place, lambda: pickled.write_bytes(pickle.dumps(Planted())), trust=False)
+    assert not (tmp_path / "planted").exists()
+
+
+def test_what_is_judged_is_what_is_loaded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files may change even while the flavour loads: it has its own copy."""
+    model = _model()
+    _written(place, model)
+    load = keras.saving.load_model
+
+    def late(file: Any, **options: Any) -> Any:
+        for path in place.rglob("*.keras"):
+            path.write_bytes(b"")
+        return load(file, **options)
+
+    monkeypatch.setattr(keras.saving, "load_model", late)
+    assert np.allclose(load_model(place).predict(ROWS, verbose=0), model.predict(ROWS, verbose=0))
 
 
 def test_a_link_out_of_the_model_is_not_followed(place: Path) -> None:
