@@ -26,6 +26,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from reticent.models import function
+from reticent.models.serve.pool import Pool
 
 from .conftest import RunDirectory
 
@@ -556,18 +557,44 @@ def test_threads_that_are_stuck_are_replaced_and_when_all_are_the_server_ends(
     assert "Traceback" not in log
 
 
-def test_threads_that_were_stuck_are_threads_again(server: Server, tmp_path: Path) -> None:
-    before = psutil.Process(server.process.pid).num_threads()
-    for number in range(4):  # more than there are to take their places
-        go = tmp_path / str(number)
-        assert server.do(f"wait {go}")[0] == 504
-        go.touch()
+def test_threads_that_were_stuck_are_threads_again() -> None:
+    pool = Pool(2, 8)
+
+    def threads() -> int:
+        return sum(thread.name.startswith("reticent-predict-") for thread in threading.enumerate())
+
+    def stuck() -> threading.Event:
+        begun, go = threading.Event(), threading.Event()
+
+        def call() -> bool:
+            begun.set()
+            return go.wait(60)
+
+        future = pool.submit(call)
+        assert begun.wait(60)
+        pool.give_up(future)
+        return go
+
+    before = threads()
+    for count in (1, 2, 4, 4):
+        going = [stuck() for _ in range(count)]
+        assert threads() == before + min(count, 2)
+        assert (pool.stuck_s() is not None) is (count == 4)
+        for go in going:
+            go.set()
         until = time.monotonic() + 20
-        while psutil.Process(server.process.pid).num_threads() > before and time.monotonic() < until:
+        while threads() > before and time.monotonic() < until:
             time.sleep(0.01)
-        assert psutil.Process(server.process.pid).num_threads() <= before
-    assert server.ask("/ping")[0] == 200
-    assert server.do("x")[0] == 200
+        assert threads() == before
+        assert pool.stuck_s() is None
+        assert [pool.submit(lambda: 7).result(20) for _ in range(8)] == [7] * 8
+    waiting = stuck(), stuck(), stuck(), stuck()
+    never = pool.submit(lambda: 7)  # it has not begun, so it makes nothing stuck
+    pool.give_up(never)
+    for go in waiting:
+        go.set()
+    assert pool.submit(lambda: 8).result(20) == 8
+    assert never.cancelled()
 
 
 def test_what_is_reached_from_elsewhere_comes_with_a_warning(obedient_model: str, tmp_path: Path) -> None:
