@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from reticent import registry
 from reticent.aside import Aside, AsideError
-from reticent.errors import ReticentError
+from reticent.errors import ReticentError, RunNotFoundError, StoreError
 from reticent.files import inside, sha256_of
 from reticent.models import example
 from reticent.models.load import OpenedModel, described, flavor_of, opened
 from reticent.models.locate import located, told
-from reticent.models.mlmodel import FILE, PublishedModel
+from reticent.models.mlmodel import FILE, ModelFile, PublishedModel
 from reticent.models.pyfunc import PyFunc
 from reticent.models.signature.infer import schema
 from reticent.models.signature.kinds import Spec
@@ -31,6 +32,14 @@ class FileState(msgspec.Struct, frozen=True):
     size: int
     state: Literal["as published", "changed", "missing", "outside", "no checksum"]
     """`outside`: its path leads out of the model's directory. `no checksum`: the MLmodel file does not list it."""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What was found before another process loads the model, which must find the same."""
+
+    trust: bool
+    imports: list[str]
+    files: list[ModelFile]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -56,8 +65,8 @@ def file_states(directory: Path, model: PublishedModel) -> list[FileState]:
     listed = {file.path for file in model.files} | {FILE}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if name not in listed and path.is_file():
-            states.append(FileState(name, path.stat().st_size, "no checksum"))
+        if name not in listed and (path.is_symlink() or not path.is_dir()):
+            states.append(FileState(name, path.lstat().st_size, "no checksum"))
     return states
 
 
@@ -67,10 +76,12 @@ def verify(uri: str, *, trust: bool) -> Iterator[Step]:
     with located(uri) as directory:
         model = described(uri, directory)
         files = file_states(directory, model)
-        wrong = [file for file in files if file.state in ("changed", "missing", "outside")]
-        for file in wrong:
-            yield Step("bad", f"{file.path} is {file.state}")
-        if wrong:
+        wrong = [step for file in files if (step := _wrong(file, model)) is not None]
+        of_log = _by_run_log(os.fspath(uri), directory)
+        yield from wrong
+        if of_log is not None:
+            yield of_log
+        if wrong or (of_log is not None and of_log.state == "bad"):
             return
         checked = [file for file in files if file.state == "as published"]
         if checked:
@@ -89,13 +100,45 @@ def verify(uri: str, *, trust: bool) -> Iterator[Step]:
             yield Step("fair", f"loading it runs code that its files name, from {', '.join(imports[:8])}")
         else:
             yield Step("good", "loading it runs no code that its files name")
-        yield from _aside(directory)
+        yield from _aside(directory, Judged(trust, imports, model.files))
 
 
-def _aside(directory: Path) -> list[Step]:
+def _wrong(file: FileState, model: PublishedModel) -> Step | None:
+    if file.state in ("changed", "missing", "outside"):
+        return Step("bad", f"{file.path} is {file.state}")
+    if file.state == "no checksum" and model.files:
+        return Step("bad", f"{file.path} is not among the files that were published: {FILE} does not list it")
+    return None
+
+
+def _by_run_log(uri: str, directory: Path) -> Step | None:
+    """Whether the MLmodel file, which says what the others are, is the one that the run's log names; None for a model
+    of no run."""
+    while uri.startswith("models:/"):
+        uri = registry.source(uri.removeprefix("models:/").strip("/"))
+    run_id, _, path = uri.removeprefix("runs:/").strip("/").partition("/")
+    if not uri.startswith("runs:/"):
+        return None
+    from reticent.store import get_run
+
+    try:
+        artifacts = get_run(run_id).artifacts()
+    except (RunNotFoundError, StoreError) as error:
+        return Step("fair", f"no run's log says what {FILE} was: {error}")
+    name = f"{path.strip('/')}/{FILE}"
+    digest = next((artifact.sha256 for artifact in artifacts if artifact.path == name), None)
+    if digest is None:
+        return Step("fair", f"the run's log does not say what {FILE} was")
+    if sha256_of(directory / FILE) != digest:
+        return Step("bad", f"{FILE} is changed: the run's log has another checksum for it")
+    return Step("good", f"{FILE} has the checksum that the run's log says")
+
+
+def _aside(directory: Path, judged: Judged) -> list[Step]:
     aside = Aside()
     try:
-        answer = aside.call(_try, str(directory.absolute()), timeout_s=TIMEOUT_S)
+        data = msgspec.json.encode(judged).decode()
+        answer = aside.call(_try, str(directory.absolute()), data, timeout_s=TIMEOUT_S)
     except (AsideError, OSError) as error:
         return [Step("bad", f"another process cannot load it: {error}")]
     finally:
@@ -103,15 +146,19 @@ def _aside(directory: Path) -> list[Step]:
     return msgspec.json.decode(answer, type=list[Step])
 
 
-def _try(directory: str) -> str:
+def _try(directory: str, judged: str) -> str:
     """The steps that another process does, as JSON."""
-    return msgspec.json.encode(list(_tried(directory))).decode()
+    return msgspec.json.encode(list(_tried(directory, msgspec.json.decode(judged, type=Judged)))).decode()
 
 
-def _tried(directory: str) -> Iterator[Step]:
+def _tried(directory: str, judged: Judged) -> Iterator[Step]:
     with opened(directory) as model:
         try:
-            loaded = model.load(trust=True)
+            # The directory may be another one by now: who can write it does not get to load what was not judged.
+            if model.published.files != judged.files or not set(judged.imports).issuperset(model.imports()):
+                yield Step("bad", "the model was changed while it was verified; nothing of it was loaded")
+                return
+            loaded = model.load(judged.trust)
         except ReticentError as error:
             yield Step("bad", str(error))
             return

@@ -134,14 +134,19 @@ def test_changed_missing_and_further_files_are_shown(command: Command, copy: Pat
     assert (states["model.skops"], states["conda.yaml"], states["more.txt"]) == ("changed", "missing", "no checksum")
     done = command("models", "verify", str(copy), "--trust")
     assert done.code == 1
-    assert done.out.splitlines() == ["✗ model.skops is changed", "✗ conda.yaml is missing"]
+    assert done.out.splitlines() == [
+        "✗ model.skops is changed",
+        "✗ conda.yaml is missing",
+        "✗ more.txt is not among the files that were published: MLmodel does not list it",
+    ]
 
 
 def test_a_model_that_is_sound_is_verified_step_by_step(command: Command) -> None:
     done = command("models", "verify", "runs:/aaaa/deep/trees")
     assert done.code == 0
-    assert [line[0] for line in done.out.splitlines()] == ["✓"] * 5
+    assert [line[0] for line in done.out.splitlines()] == ["✓"] * 6
     assert "checksums" in done.out
+    assert "the run's log" in done.out
     assert "predicts its input example" in done.out
     bare = command("models", "verify", "runs:/bbbb/bare")
     assert bare.code == 0

@@ -26,6 +26,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from reticent.models import function
+from reticent.models.serve.pool import Pool
 
 from .conftest import RunDirectory
 
@@ -254,7 +255,7 @@ def said(status: int, text: str) -> tuple[Any, ...]:
     return (json.loads(text)["error_code"],) if text.startswith("{") else ()
 
 
-def test_params_are_passed_on_and_must_be_an_object(server: Server) -> None:
+def test_params_must_be_an_object(server: Server) -> None:
     status, _, text = server.ask(body={"inputs": {"do": ["x"]}, "params": [1]})
     assert (status, json.loads(text)["error_code"]) == (400, "BAD_REQUEST")
 
@@ -268,6 +269,20 @@ def test_params_that_the_model_does_not_take_are_told(classifier: str, tmp_path:
         assert server.ask(body={"inputs": [[3, 0.5]]})[0] == 200
     finally:
         server.end()
+
+
+def test_params_that_the_signature_does_not_have_are_refused(server: Server, classifier: str, tmp_path: Path) -> None:
+    body: dict[str, Any] = {"inputs": {"do": ["x"]}, "params": {"max_new_tokens": 100_000_000}}
+    status, _, text = server.ask(body=body)  # a model without a signature
+    assert (status, json.loads(text)["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert "does not have" in text
+    running = Server(tmp_path / "log", classifier, "--trust")
+    try:
+        row = {"dataframe_records": [{"a": 3, "b": 2.0}]}
+        assert running.ask(body=row)[0] == 200
+        assert running.ask(body={**row, "params": {"check_input": False}})[0] == 400
+    finally:
+        running.end()
 
 
 def test_numbers_that_are_none_are_written_as_mlflow_writes_them(server: Server) -> None:
@@ -526,6 +541,71 @@ def test_a_prediction_without_end_does_not_keep_the_server_from_stopping(obedien
     client.join()
     assert answers[0][0] == 503
     assert "Traceback" not in running.log.read_text()
+
+
+def test_threads_that_are_stuck_are_replaced_and_when_all_are_the_server_ends(
+    obedient_model: str, tmp_path: Path
+) -> None:
+    options = ["--trust", "--timeout", "3", "--workers-threads", "2"]
+    running = Server(tmp_path / "log", obedient_model, *options)
+    try:
+        for _ in range(2):  # as many again as there are threads
+            assert running.do("x")[0] == 200
+            assert running.ask("/ping")[0] == 200
+            with ThreadPoolExecutor(2) as clients:
+                orders = [f"wait {tmp_path / 'never'}"] * 2
+                assert [status for status, _ in clients.map(running.do, orders)] == [504] * 2
+        status, _, text = running.ask("/ping")
+        assert (status, json.loads(text)["error_code"]) == (503, "TEMPORARILY_UNAVAILABLE")
+        assert "stuck" in text
+        assert running.process.wait(30) == 1
+    finally:
+        running.process.kill()
+        running.end()
+    log = running.log.read_text()
+    assert "every thread is stuck" in log
+    assert "start it again" in log
+    assert "Traceback" not in log
+
+
+def test_threads_that_were_stuck_are_threads_again() -> None:
+    pool = Pool(2, 8)
+
+    def threads() -> int:
+        return sum(thread.name.startswith("reticent-predict-") for thread in threading.enumerate())
+
+    def stuck() -> threading.Event:
+        begun, go = threading.Event(), threading.Event()
+
+        def call() -> bool:
+            begun.set()
+            return go.wait(60)
+
+        future = pool.submit(call)
+        assert begun.wait(60)
+        pool.give_up(future)
+        return go
+
+    before = threads()
+    for count in (1, 2, 4, 4):
+        going = [stuck() for _ in range(count)]
+        assert threads() == before + min(count, 2)
+        assert (pool.stuck_s() is not None) is (count == 4)
+        for go in going:
+            go.set()
+        until = time.monotonic() + 20
+        while threads() > before and time.monotonic() < until:
+            time.sleep(0.01)
+        assert threads() == before
+        assert pool.stuck_s() is None
+        assert [pool.submit(lambda: 7).result(20) for _ in range(8)] == [7] * 8
+    waiting = stuck(), stuck(), stuck(), stuck()
+    never = pool.submit(lambda: 7)  # it has not begun, so it makes nothing stuck
+    pool.give_up(never)
+    for go in waiting:
+        go.set()
+    assert pool.submit(lambda: 8).result(20) == 8
+    assert never.cancelled()
 
 
 def test_what_is_reached_from_elsewhere_comes_with_a_warning(obedient_model: str, tmp_path: Path) -> None:

@@ -56,12 +56,17 @@ class RefusedError(Exception):
         self.response = Response(content, status, headers, media_type="application/json")
 
 
-def application(model: PyFunc, limits: Limits) -> ASGIApp:
+def pool(limits: Limits) -> Pool:
+    """The threads that predict within these limits."""
+    return Pool(limits.threads, limits.threads * WAITING)
+
+
+def application(model: PyFunc, limits: Limits, threads: Pool) -> ASGIApp:
     """The ASGI application that serves a model."""
-    service = _Service(model, limits)
+    service = _Service(model, limits, threads)
     routes = [
-        Route("/ping", _ping),
-        Route("/health", _ping),
+        Route("/ping", service.ping),
+        Route("/health", service.ping),
         Route("/version", _version),
         Route("/invocations", service.invocations, methods=["POST"]),
     ]
@@ -70,11 +75,7 @@ def application(model: PyFunc, limits: Limits) -> ASGIApp:
     return _Guarded(app)
 
 
-async def _ping(request: Request) -> Response:  # noqa: ARG001 - starlette passes it
-    return Response("\n", media_type="application/json")
-
-
-async def _version(request: Request) -> Response:  # noqa: ARG001
+async def _version(request: Request) -> Response:  # noqa: ARG001 - starlette passes it
     return Response(__version__, media_type="application/json")
 
 
@@ -86,13 +87,19 @@ async def _no_endpoint(request: Request, error: Exception) -> Response:  # noqa:
 
 
 class _Service:
-    def __init__(self, model: PyFunc, limits: Limits) -> None:
+    def __init__(self, model: PyFunc, limits: Limits, threads: Pool) -> None:
         self._model = model
         self._limits = limits
-        self._pool = Pool(limits.threads, limits.threads * WAITING)
+        self._pool = threads
         self._held = 0
         """Bytes of bodies in memory, of all requests."""
         self._most_held = limits.body_bytes * limits.threads * (WAITING + 1)
+
+    async def ping(self, request: Request) -> Response:  # noqa: ARG002 - starlette passes it
+        if self._pool.stuck_s() is not None:
+            message = "stuck: every thread is at a prediction that takes longer than a request may"
+            return RefusedError(503, "TEMPORARILY_UNAVAILABLE", message).response
+        return Response("\n", media_type="application/json")
 
     async def invocations(self, request: Request) -> Response:
         try:
@@ -118,6 +125,7 @@ class _Service:
             try:
                 text = await asyncio.wait_for(asyncio.wrap_future(future), left)
             except asyncio.TimeoutError:
+                self._pool.give_up(future)
                 message = f"the prediction takes longer than {self._limits.timeout_s:g} s"
                 raise RefusedError(504, "DEADLINE_EXCEEDED", message) from None
         return Response(text, media_type="application/json")
@@ -157,6 +165,10 @@ class _Service:
         signature = self._model.signature
         try:
             data, params = parse(body, kind, signature.inputs if signature else None)
+            declared = [str(spec["name"]) for spec in signature.params] if signature else []
+            if not params.keys() <= set(declared):  # a model may take more than anybody should decide who reaches it
+                has = ", ".join(declared) or "none"
+                raise SchemaError(f"params that its signature does not have; it has {has}")
             predictions = self._model.predict(data, params)
         except InputError as error:
             raise RefusedError(400, "BAD_REQUEST", str(error)) from None

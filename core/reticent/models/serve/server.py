@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reticent.errors import ReticentError
 from reticent.models.pyfunc import PyFunc
-from reticent.models.serve.app import LOG, Limits, application
+from reticent.models.serve.app import LOG, Limits, application, pool
 from reticent.session import current
 from reticent_redact.logs import install_logging_filter
 
@@ -53,10 +53,12 @@ def is_loopback(bound: socket.socket) -> bool:
 
 
 def serve(model: PyFunc, bound: socket.socket, limits: Limits, started: Callable[[], None]) -> None:
-    """Serve a model until SIGTERM or SIGINT; `started` is called when it answers."""
+    """Serve a model until SIGTERM or SIGINT; `started` is called when it answers. ReticentError if all threads were
+    stuck in predictions for as long as a request may take: whoever supervises this has to start it again."""
     _log_redacted()
+    threads = pool(limits)
     config = uvicorn.Config(
-        application(model, limits),
+        application(model, limits, threads),
         http=_protocol(limits),
         ws="none",
         lifespan="off",
@@ -72,13 +74,28 @@ def serve(model: PyFunc, bound: socket.socket, limits: Limits, started: Callable
     for number in (signal.SIGTERM, signal.SIGINT):
         # The server takes these while it runs, and sends them once more when it has ended.
         signal.signal(number, _nothing)
-    _Server(config, started).run(sockets=[bound])
+    server = _Server(config, started, lambda: (threads.stuck_s() or 0) > limits.timeout_s)
+    server.run(sockets=[bound])
+    if server.was_stuck:
+        raise ReticentError(
+            f"the server was stuck: {2 * limits.threads} predictions took longer than {limits.timeout_s:g} s each, and "
+            "none of them came to an end; start it again, with a longer --timeout if they need it"
+        )
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    was_stuck = False
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], is_stuck: Callable[[], bool]) -> None:
         super().__init__(config)
         self._tell = started
+        self._is_stuck = is_stuck
+
+    async def on_tick(self, counter: int) -> bool:
+        if not self.was_stuck and self._is_stuck():
+            self.was_stuck = True
+            LOG.error("every thread is stuck in a prediction; the server ends")
+        return await super().on_tick(counter) or self.was_stuck
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
