@@ -184,8 +184,7 @@ def test_a_saver_is_known_by_its_place(tmp_path: Path, place: str) -> None:
         content = text_format.MessageToString(saved).replace(f'"{planted}"', f'"{renamed}"')
         saved = text_format.Parse(content, SavedModel())
     else:
-        name = meta.saver_def.save_tensor_name.partition(":")[0]
-        [node] = [node for node in meta.graph_def.node if node.name == name]
+        [node] = [node for node in meta.graph_def.node if node.name == meta.saver_def.restore_op_name]
         node.attr["f"].func.name = planted
     file.write_bytes(saved.SerializeToString())
     with pytest.raises(ReticentError, match=r"would import .*tensorflow\.SaveV2\b"):
