@@ -8,7 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-_MAX_SCHEMA = 1 << 26
+_SCHEMA_FLOOR = 1 << 26
+"""Of thousands of trees it is larger, but so is the file then."""
 _FLOOR, _RATIO = 1 << 24, 100
 """skops stores without compression; what is larger than this and shrank so much was made to fill the memory."""
 
@@ -19,8 +20,8 @@ def schema_of(file: BinaryIO) -> dict[str, Any]:
     file.seek(0)
     with zipfile.ZipFile(file) as archive:
         members = _members(archive, size)
-        if members.get("schema.json", 0) > _MAX_SCHEMA:
-            raise ValueError(f"schema.json has more than {_MAX_SCHEMA} bytes")
+        if members.get("schema.json", 0) > max(_SCHEMA_FLOOR, size):
+            raise ValueError(f"the file has {size} bytes, and a schema.json of {members['schema.json']}")
         schema = json.loads(archive.read("schema.json"))  # as skops reads it
         if not isinstance(schema, dict):
             raise ValueError("schema.json does not describe a model")

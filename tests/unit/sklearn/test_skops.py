@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,12 @@ def stuffed(path: Path) -> None:
         archive.writestr("schema.json", json.dumps(listed()) + " " * (40 << 20))
 
 
+def stuffed_a_little(path: Path) -> None:
+    mixed = bytes(random.Random(0).choices(b" \n", k=1 << 12)) + b" " * (1 << 15)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", json.dumps(listed()).encode() + mixed * 2000)
+
+
 def stuffed_member(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("schema.json", json.dumps(listed() | {"protocol": 2}))
@@ -205,6 +212,7 @@ def twice(path: Path) -> None:
     ("make", "error"),
     [
         (stuffed, "a member of 4.* bytes that fills"),
+        (stuffed_a_little, "and a schema.json of 7"),
         (stuffed_member, "a member of 4.* bytes that fills"),
         (stuffed_matrix, "a member of 4.* bytes that fills"),
         (read_often, "several objects are read from: '1.npy'"),
