@@ -49,6 +49,7 @@ def save_added(model: Any, directory: Path, place: str) -> dict[str, Any]:
 def load(base: Any, directory: Path, config: Mapping[str, Any]) -> Any:
     from peft import PeftModel
 
+    inside(directory, config["peft_adaptor"])  # other names may stand in its place
     active = config.get("adapter_name", "default")
     places = {active: config["peft_adaptor"], **config.get("adapters", {})}
     model = PeftModel.from_pretrained(base, str(_checked(directory, places[active])), active, torch_device="cpu")

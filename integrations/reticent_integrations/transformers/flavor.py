@@ -152,6 +152,8 @@ def _call_options(model: Any, options: Mapping[str, Mapping[str, Any]]) -> dict[
 def _imports(directory: Path, config: Config) -> list[str]:
     found = checks.foreign(config.get("classes", {}))
     components = [_component_place(directory, config, name) for name in _component_names(config)]
+    if config.get("peft_adaptor"):
+        inside(directory, config["peft_adaptor"])
     elsewhere = [place for place in (_base(directory, config), *components) if directory not in place.parents]
     for place in (directory, *dict.fromkeys(elsewhere)):
         found += checks.named_code(place)
