@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from reticent_redact import archives, encodings, formats, names, pickles
 from reticent_redact.found import Found
 from reticent_redact.parts import UNREADABLE, Member, Part, Unreadable
+from reticent_redact.rules import personal
 from reticent_redact.structure import Walk
 from reticent_redact.text import REACH, UNSCANNED_RULE
 
@@ -45,6 +46,11 @@ SHORTEST_KEY = 4
 
 _BY_CHANCE = {"email": 12}
 """What bytes that are no text may look like by chance, if it is shorter."""
+
+
+_PHONES = frozenset({"phone-e164", "phone-us", "phone-national"})
+_PERSONAL = frozenset(rule.id for rule in personal.RULES)
+"""What a row of small numbers is likely to look like somewhere, once their zero bytes are left out: digits."""
 
 
 def hits(file: BinaryIO, redactor: Redactor, channel: str) -> Iterator[str]:
@@ -126,9 +132,9 @@ class _Look:
                 if key:
                     yield from self._in_structure({key: text.split("\n")})
             if text is None or b"\0" in content:
-                yield from self._in_noise(content)
+                yield from self._in_noise(content, _PHONES)
             if b"\0" in content:  # not all of it need be text of two or four bytes a character
-                yield from self._in_noise(content.replace(_NULS, b"\n").translate(None, b"\0"))
+                yield from self._in_noise(content.replace(_NULS, b"\n").translate(None, b"\0"), _PERSONAL)
             before = content[-REACH:]
 
     def _in_text(self, text: str) -> Iterator[str]:
@@ -136,8 +142,9 @@ class _Look:
             if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule
 
-    def _in_noise(self, content: bytes) -> Iterator[str]:
-        """In bytes that are no text, or not from beginning to end: a key counts where there is text around it."""
+    def _in_noise(self, content: bytes, by_chance: Container[str]) -> Iterator[str]:
+        """In bytes that are no text, or not from beginning to end: a key counts where there is text around it, and what
+        numbers look like `by_chance` does not."""
         text = content.translate(_NUL_AS_LINE_END).decode("latin-1")
         spans = self._spans(text, keys=True)
         by_key = [span for span in spans if span.rule in names.RULES]
@@ -147,7 +154,7 @@ class _Look:
             ]
             spans += self._spans(text, keys=False)
         for span in spans:
-            if span.end - span.start < _BY_CHANCE.get(span.rule, 0):
+            if span.rule in by_chance or span.end - span.start < _BY_CHANCE.get(span.rule, 0):
                 continue
             if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule

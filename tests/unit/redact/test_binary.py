@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from reticent_redact import Policy, Redactor, SealedFile, Withheld, binary
+from reticent_redact import Policy, Redactor, Report, SealedFile, Withheld, binary
 
 GITHUB = "ghp_" + "a1B2" * 9
 
@@ -250,3 +250,12 @@ def test_bytes_that_look_like_a_key_by_chance_pass(tmp_path: Path) -> None:
 def test_short_keys_do_not_count_in_numbers(tmp_path: Path) -> None:
     numbers = b"\x0cbase_weights[$d#L\n\x05<\x9d\xa6\xe7\xbc\xe7Pw=\xbb\xfe\xc8=H;\xbd\xbc\x8a\xea\x83L\n\x00categories"
     assert isinstance(sealed(tmp_path, b"\x00size_leaf_vectorSL\n\x00" + numbers), SealedFile)
+
+
+@pytest.mark.parametrize("looks_like", ["\n+14155552671\n", "\n4111 1111 1111 1111\n", "\nann@example.com\n"])
+def test_a_row_of_small_numbers_looks_like_nothing(looks_like: str, tmp_path: Path) -> None:
+    """As the leaves of a forest are stored: eight bytes each, of which seven are zero."""
+    numbers = b"".join(ord(character).to_bytes(8, "little") for character in looks_like)
+    (tmp_path / "model.bin").write_bytes(b"\x93\xff\xfe" * 40 + numbers + b"\x93\xff\xfe" * 40)
+    sealed = Redactor().seal_file(tmp_path / "model.bin", tmp_path / "sealed", name="model.bin", report=Report())
+    assert not isinstance(sealed, Withheld)
