@@ -37,7 +37,9 @@ def table(rows: list[dict[str, object]]) -> str:
 
 
 def cell(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":
