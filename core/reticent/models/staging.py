@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from reticent import artifacts, values
 from reticent.files import make_directory
 from reticent.models import code, description, example
+from reticent.models.batches import first_batch
 from reticent.models.description import Description
 from reticent.models.finish import make_private
 from reticent.models.flavor import Flavor, find
@@ -59,8 +60,10 @@ def stage(
     if flavor is None:
         kind = type(model)
         raise TypeError(
-            f"no flavor handles a model of type {kind.__module__}.{kind.__qualname__}; pass flavor=Flavor(...)"
+            f"no flavor handles a model of type {kind.__module__}.{kind.__qualname__}; log the model itself, not its state "
+            "or name, or pass flavor=reticent.models.Flavor(...)"
         )
+    given = _inputs(input_example)
     token, staging = artifacts.stage_directory(directory)
     try:
         files = staging / description.FILES
@@ -75,8 +78,8 @@ def stage(
             flavors,
             signature=_given(signature)
             if signature is not None
-            else infer(input_example if signature_inputs is None else signature_inputs, signature_outputs, params),
-            example=example.take(input_example),
+            else infer(given if signature_inputs is None else _inputs(signature_inputs), signature_outputs, params),
+            example=example.take(given),
             expected=example.predictions(signature_outputs),
             metadata=values.plain(metadata or {}),
         )
@@ -86,6 +89,16 @@ def stage(
         shutil.rmtree(staging, ignore_errors=True)
         raise
     return Snapshot(token, flavor)
+
+
+def _inputs(data: Any) -> Any:
+    """Data as the model takes it: of a DataLoader or dataset the inputs of its first batch; of what is read once nothing."""
+    if isinstance(data, Iterator):
+        return None
+    batch, _ = first_batch(data)
+    if batch is None:
+        return data
+    return batch[0] if isinstance(batch, (tuple, list)) and len(batch) == 2 else batch  # inputs and targets
 
 
 def _given(signature: Any) -> dict[str, str | None]:

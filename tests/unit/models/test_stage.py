@@ -127,3 +127,23 @@ def test_user_modules_are_no_requirements():
 
 class Odd:
     pass
+
+
+def test_the_example_may_come_from_a_loader(run):
+    import torch
+
+    rows = torch.arange(24.0).reshape(12, 2)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows, rows[:, 0]), batch_size=8, shuffle=True)
+    torch.manual_seed(0)
+    batches = [inputs.tolist() for inputs, _ in loader]
+    torch.manual_seed(0)
+    described = description(run, stage(run.path, LogisticRegression(), input_example=loader).token)
+    assert [inputs.tolist() for inputs, _ in loader] == batches
+    assert described["example"]["data"] == rows[:5].tolist()
+    assert json.loads(described["signature"]["inputs"])[0]["tensor-spec"] == {"dtype": "float32", "shape": [-1, 2]}
+
+
+def test_an_iterator_is_not_read_for_an_example(run):
+    batches = iter([[1.0, 2.0]])
+    described = description(run, stage(run.path, LogisticRegression(), input_example=batches).token)
+    assert (described["example"], described["signature"], list(batches)) == (None, None, [[1.0, 2.0]])
