@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 from sklearn.linear_model import LogisticRegression
 from tests.fault.conftest import Start
 
@@ -215,6 +216,17 @@ def test_a_model_is_tried_by_another_process(root: Path, monkeypatch: pytest.Mon
     assert reticent.flush(120)
     tried = {one.path: one.outcome for one in reticent.get_run(run.run_id).tried_models()}
     assert tried == {"equal": "equal", "different": "different", "loaded": "loaded"}
+
+
+def test_a_model_that_needs_no_finish_is_tried_once_it_is_published(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "child_command", child_command)
+    model = xgboost.XGBClassifier(n_estimators=2).fit([[0.0], [1.0]], [0, 1])
+    with reticent.start_run() as run:
+        run.log_model(model, input_example=np.array([[0.0]]), signature_outputs=model.predict([[0.0]]))
+    assert reticent.flush(120)
+    assert [one.outcome for one in reticent.get_run(run.run_id).tried_models()] == ["equal"]
     child = current().trial_aside._child
     assert child is not None
     current().stop_trials()
@@ -229,9 +241,9 @@ def test_the_end_of_the_process_waits_for_no_trial(root: Path, start: Start) -> 
         def attempt(*_):
             time.sleep(600)
         trial.attempt = attempt
-        from sklearn.linear_model import LogisticRegression
+        import xgboost
         run = reticent.start_run("r", run_id="r")
-        run.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
+        run.log_model(xgboost.XGBClassifier(n_estimators=2).fit([[0.0], [1.0]], [0, 1]))
         run.end()
         while not reticent.get_run("r").models():
             time.sleep(0.05)

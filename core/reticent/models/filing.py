@@ -11,6 +11,7 @@ from reticent.models import description, trial
 from reticent.models.description import Description
 from reticent.models.finish import finish, prove
 from reticent.models.staging import Snapshot, stage
+from reticent.models.trial import Trial
 from reticent.recorder import Recorder
 from reticent.records import ModelTried
 from reticent.runlog import ARTIFACTS, STAGING
@@ -37,19 +38,27 @@ def file_model(filing: Filing, snapshot: Snapshot, path: SealedText) -> None:
     staging = filing.directory / STAGING / snapshot.token
     staged = filing.note(snapshot.token, path, "model")
 
+    try_bytes = session.settings.try_models_mb * 1e6
+
     def finish_it() -> None:
+        tried = None
         try:
             prove(staging, session.root_key())
-            finish(session.aside, staging, snapshot.flavor)
+            tried = finish(session.aside, staging, snapshot.flavor, try_bytes)
         finally:
-            filing.in_background("sealing a model", seal_it)
+            filing.in_background("sealing a model", lambda: seal_it(tried))
 
-    def seal_it() -> None:
+    def seal_it(tried: Trial | None = None) -> None:
         described = description.read(staging)
-        if not filing.seal(staged) or session.trials.pending() >= MOST_TRIALS:
+        if not filing.seal(staged):
             return
-        if 0 < _size(filing, path) <= session.settings.try_models_mb * 1e6:
+        if tried is not None:
+            _note(filing, path, tried)
+        elif snapshot.flavor.finish is None and may_be_tried():
             session.trials.submit("trying a model", lambda: _try(filing, described, path), recorder.report)
+
+    def may_be_tried() -> bool:
+        return session.trials.pending() < MOST_TRIALS and 0 < _size(filing, path) <= try_bytes
 
     if snapshot.flavor.finish is None:
         filing.in_background("sealing a model", seal_it)
@@ -63,13 +72,16 @@ def _try(filing: Filing, described: Description, path: SealedText) -> None:
         result = trial.attempt(session.trial_aside, str(filing.directory / ARTIFACTS / path), described)
     except OSError:  # no other process can be had, and here it might do anything
         return
-    if session.ending:  # it was cut off
-        return
-    if result.outcome in ("different", "failed"):
-        what = "predicts something else" if result.outcome == "different" else f"cannot be used ({result.detail})"
+    if not session.ending:  # else it was cut off
+        _note(filing, path, result)
+
+
+def _note(filing: Filing, path: SealedText, tried: Trial) -> None:
+    if tried.outcome in ("different", "failed"):
+        what = "predicts something else" if tried.outcome == "different" else f"cannot be used ({tried.detail})"
         filing.recorder.warn("trying a model", f"the model {path!r}, loaded again by another process, {what}")
-    detail = filing.recorder.seal("warning", result.detail)
-    filing.recorder.append(ModelTried(time=time.time(), path=path, outcome=result.outcome, detail=detail))
+    detail = filing.recorder.seal("warning", tried.detail)
+    filing.recorder.append(ModelTried(time=time.time(), path=path, outcome=tried.outcome, detail=detail))
 
 
 def _size(filing: Filing, path: SealedText) -> int:

@@ -19,6 +19,7 @@ from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory, sha2
 from reticent.models import code, description
 from reticent.models.description import Description
 from reticent.models.flavor import Flavor, named
+from reticent.models.trial import Trial, of_staged
 
 PROOF = "reticent-proof"
 """Beside a description: that the files of the snapshot are those that a process of this root has written."""
@@ -27,15 +28,19 @@ TIMEOUT_S = 900.0
 """Models of gigabytes take minutes."""
 
 
-def finish(aside: Aside, staging: Path, flavor: Flavor) -> None:
-    """Have the rest done of a model in a run's staging. Raises what `flavor.finish` raises, after which all is as before."""
+def finish(aside: Aside, staging: Path, flavor: Flavor, try_bytes: float = 0) -> Trial | None:
+    """Have the rest done of a model in a run's staging, and have it tried where it is at most `try_bytes` large; None if it
+    was not. Raises what `flavor.finish` raises, after which all is as before."""
     if flavor.finish is None:
-        return
+        return None
     function = flavor.finish
+    call = (function.__module__, function.__qualname__, str(staging), str(try_bytes))
     try:
-        aside.call(_finish_named, function.__module__, function.__qualname__, str(staging), timeout_s=TIMEOUT_S)
+        tried = aside.call(_finish_named, *call, timeout_s=TIMEOUT_S)
     except OSError:  # no other process can do it
         _finish(flavor.finish, staging)
+        return None
+    return msgspec.json.decode(tried, type=Trial) if tried else None
 
 
 def prove(staging: Path, key: bytes) -> None:
@@ -58,12 +63,16 @@ def _proof(staging: Path, key: bytes) -> str:
     return hmac.new(key, "\n".join([staging.name, *told]).encode("utf-8", "backslashreplace"), "sha256").hexdigest()
 
 
-def _finish_named(module: str, name: str, staging: str) -> str:
-    _finish(getattr(import_module(module), name), Path(staging))
-    return ""
+def _finish_named(module: str, name: str, staging: str, try_bytes: str) -> str:
+    described = _finish(getattr(import_module(module), name), Path(staging))
+    directory = Path(staging) / described.directory
+    if sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()) > float(try_bytes):
+        return ""
+    # Here and now, as what the model needs is imported.
+    return msgspec.json.encode(of_staged(directory, described)).decode()
 
 
-def _finish(function: description.Finish, staging: Path) -> None:
+def _finish(function: description.Finish, staging: Path) -> Description:
     described = description.read(staging)
     saved, finished = staging / described.directory, staging / description.FINISHED
     shutil.rmtree(finished, ignore_errors=True)
@@ -76,6 +85,7 @@ def _finish(function: description.Finish, staging: Path) -> None:
     # From here on, and not before, the other directory is the model.
     description.write(staging, msgspec.structs.replace(done, imports=imports(staging, done)))
     shutil.rmtree(saved)
+    return done
 
 
 def imports(staging: Path, described: Description) -> list[str]:

@@ -1,16 +1,21 @@
-"""Trying a published model: another process loads it, predicts the input example, and compares."""
+"""Trying a model: another process loads it, has it predict the input example, and compares."""
 
 from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from reticent.aside import Aside, AsideError
-from reticent.models import example
+from reticent.models import code, example
 from reticent.models.description import Description
+from reticent.models.flavor import named
+from reticent.models.load import opened
+from reticent.models.pyfunc import PyFunc
+from reticent.models.signature.schema import Signature
 
 TIMEOUT_S = 300.0
 
@@ -30,23 +35,39 @@ def attempt(aside: Aside, directory: str, described: Description) -> Trial:
         return Trial("failed", str(error))
 
 
-def _attempt(directory: str, data: str) -> str:
-    from reticent.models.load import opened
-    from reticent.models.pyfunc import load_pyfunc
+def of_staged(directory: Path, described: Description) -> Trial:
+    """Try the files of a model before they are published, in the process that has made them."""
+    flavor = named([described.flavor])
+    if flavor is None:
+        return Trial("failed", f"no flavor {described.flavor} is known to another process")
+    config = described.flavors[flavor.name]
+    try:
+        if flavor.imports is not None:
+            flavor.imports(directory, config)
+        with code.importable(directory, config):
+            model = flavor.load(directory, config)
+        return _tried(
+            PyFunc(model, flavor, Signature.parse(described.signature)), described.example, described.expected
+        )
+    except Exception as error:  # noqa: BLE001 - of the framework: that is what is to be found out
+        return Trial("failed", f"{type(error).__name__}: {error}"[:1000])
 
+
+def _attempt(directory: str, data: str) -> str:
     given, expected = msgspec.json.decode(data, type=tuple[example.Example | None, Any])
     with opened(directory) as model:
-        predicts = model.flavor.predict is not None
-        if given is None or not predicts:
-            model.load(trust=True)
-            return msgspec.json.encode(Trial("loaded")).decode()
-    function = load_pyfunc(directory, trust=True)
+        function = PyFunc(model.load(trust=True), model.flavor, Signature.parse(model.published.signature))
+    return msgspec.json.encode(_tried(function, given, expected)).decode()
+
+
+def _tried(function: PyFunc, given: example.Example | None, expected: Any) -> Trial:
+    if given is None or function.flavor.predict is None:
+        return Trial("loaded")
     inputs = function.signature.inputs if function.signature is not None else None
     predictions = example.predictions(function.predict(example.data(given, inputs)))
     if expected is None or predictions is None:
-        return msgspec.json.encode(Trial("loaded", "it predicts; there is nothing to compare with")).decode()
-    same = equal(predictions, expected)
-    return msgspec.json.encode(Trial("equal" if same else "different")).decode()
+        return Trial("loaded", "it predicts; there is nothing to compare with")
+    return Trial("equal" if equal(predictions, expected) else "different")
 
 
 def equal(one: Any, other: Any) -> bool:
