@@ -117,7 +117,9 @@ KILLED = """
 
 
 def test_what_a_killed_process_of_this_root_left_is_finished_by_the_next_one(root: Path, start: Start) -> None:
-    start(KILLED).kill()
+    process = start(KILLED)
+    process.kill()
+    process.wait()
     assert reticent.get_run("r").status is RunStatus.CRASHED
     assert reticent.load_model("runs:/r/model").predict([[1.0]]) == [1]
 
@@ -304,7 +306,9 @@ AWKWARD = """
 
 
 def test_a_model_that_cannot_be_published_keeps_no_other_from_it(root: Path, start: Start) -> None:
-    start(AWKWARD.format(name="good/model.skops/under")).kill()
+    process = start(AWKWARD.format(name="good/model.skops/under"))
+    process.kill()
+    process.wait()
     run = reticent.get_run("r")
     assert {model.path for model in run.models()} == {"good"}
     assert "long.txt" in {file.path for file in run.artifacts()}
