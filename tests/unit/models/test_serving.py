@@ -265,7 +265,7 @@ def test_params_that_the_model_does_not_take_are_told(classifier: str, tmp_path:
     try:
         status, _, text = server.ask(body={"inputs": [[3, 0.5]], "params": {"temperature": 1}})
         assert status == 400
-        assert "the model takes no params" in json.loads(text)["message"]
+        assert "params that its signature does not have" in json.loads(text)["message"]
         assert server.ask(body={"inputs": [[3, 0.5]]})[0] == 200
     finally:
         server.end()
@@ -546,7 +546,7 @@ def test_a_prediction_without_end_does_not_keep_the_server_from_stopping(obedien
 def test_threads_that_are_stuck_are_replaced_and_when_all_are_the_server_ends(
     obedient_model: str, tmp_path: Path
 ) -> None:
-    options = ["--trust", "--timeout", "3", "--workers-threads", "2"]
+    options = ["--trust", "--timeout", "3", "--threads", "2"]
     running = Server(tmp_path / "log", obedient_model, *options)
     try:
         for _ in range(2):  # as many again as there are threads
