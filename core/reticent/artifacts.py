@@ -124,6 +124,20 @@ def discard(directory: Path, token: str) -> None:
         entry.unlink(missing_ok=True)
 
 
+def remove(directory: Path, path: SealedText) -> None:
+    """Remove an artifact, or all that lie under `path`, and the directories that are empty then."""
+    root = directory / ARTIFACTS
+    target = root / safe_relative(path)
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+    for parent in target.parents:
+        if parent == root or not parent.is_dir() or any(parent.iterdir()):
+            break
+        parent.rmdir()
+
+
 def seal_to(
     directory: Path, source: Path, path: SealedText, redactor: Redactor, report: Report, token: str | None = None
 ) -> Artifact | Withheld | None:

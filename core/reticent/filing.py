@@ -14,7 +14,7 @@ from reticent.files import safe_relative
 from reticent.guard import warn_once
 from reticent.pictures import Draw
 from reticent.recorder import Recorder
-from reticent.records import Reference, SealedRecord, Staged, Withheld
+from reticent.records import ArtifactRemoved, Reference, SealedRecord, Staged, Withheld, is_under
 from reticent_redact import SealedText
 
 DRAWING = "drawing a picture"
@@ -28,6 +28,8 @@ class Filing:
     def __init__(self, recorder: Recorder, directory: Path) -> None:
         self.recorder = recorder
         self.directory = directory
+        self._waiting: dict[str, Staged] = {}
+        """The snapshots of files that are not sealed yet, by token."""
 
     def add(self, source: Path, target: Path) -> None:
         """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
@@ -54,12 +56,25 @@ class Filing:
 
     def publish(self, token: str, path: SealedText) -> None:
         """Note a snapshot of a file in the log, where it now survives us, and have it sealed in the background."""
-        staged = self.note(token, path, "file")
+        staged = self._waiting[token] = self.note(token, path, "file")
 
         def seal() -> None:
-            self.seal(staged)
+            if self._waiting.pop(token, None) is not None:
+                self.seal(staged)
 
         self.in_background("sealing a file", seal)
+
+    def remove(self, path: SealedText) -> None:
+        """Remove an artifact, or all that lie under `path`, from the run. A snapshot that waits is never sealed."""
+        for token, staged in list(self._waiting.items()):
+            if is_under(staged.path, path) and self._waiting.pop(token, None) is not None:
+                artifacts.discard(self.directory, token)
+
+        def remove() -> None:  # after what was to be published before
+            artifacts.remove(self.directory, path)
+            self.recorder.append(ArtifactRemoved(time=time.time(), path=path))
+
+        self.in_background("removing an artifact", remove)
 
     def note(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> Staged:
         """Note a snapshot in the log."""

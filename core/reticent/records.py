@@ -119,6 +119,12 @@ class Artifact(Record, tag="artifact", frozen=True, kw_only=True):
     staged: str | None = None
 
 
+class ArtifactRemoved(Record, tag="artifact-removed", frozen=True, kw_only=True):
+    """An artifact, and all that lies under its path, is no longer kept: a later checkpoint has taken its place."""
+
+    path: SealedText
+
+
 class Reference(Record, tag="reference", frozen=True, kw_only=True):
     """A file over the configured size: where it lies, not what it holds."""
 
@@ -207,6 +213,11 @@ class Delivery(Record, tag="delivery", frozen=True, kw_only=True):
     error: SealedText | None = None
 
 
+def is_under(path: str, place: str) -> bool:
+    """Whether an artifact is the one called `place`, or lies under that."""
+    return path == place or path.startswith(f"{place}/")
+
+
 SealedRecord: TypeAlias = (
     WriterStarted
     | WriterClosed
@@ -217,6 +228,7 @@ SealedRecord: TypeAlias = (
     | MetricKey
     | Staged
     | Artifact
+    | ArtifactRemoved
     | Reference
     | Withheld
     | Dataset

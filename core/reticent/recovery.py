@@ -14,6 +14,7 @@ from reticent import artifacts
 from reticent.process import ProcessIdentity
 from reticent.records import (
     Artifact,
+    ArtifactRemoved,
     Redaction,
     Reference,
     RunEnded,
@@ -23,6 +24,7 @@ from reticent.records import (
     Staged,
     Withheld,
     WriterStarted,
+    is_under,
 )
 from reticent.runlog import STAGING, LogWriter, RunReader
 from reticent_redact import Report
@@ -51,6 +53,8 @@ def recover(session: Session, run_id: str) -> None:
             staged[record.token] = record
         elif isinstance(record, (Artifact, Withheld, Reference)) and getattr(record, "staged", None):
             staged.pop(record.staged or "", None)  # type: ignore[union-attr]
+        elif isinstance(record, ArtifactRemoved):
+            staged = {token: one for token, one in staged.items() if not is_under(one.path, record.path)}
         elif isinstance(record, WriterStarted):
             processes.append(record)
         elif isinstance(record, RunStarted):

@@ -11,6 +11,7 @@ import msgspec
 from reticent.models.mlmodel import relisted
 from reticent.records import (
     Artifact,
+    ArtifactRemoved,
     Delivery,
     MetricKey,
     Model,
@@ -44,6 +45,7 @@ _CHANNELS = {
     (MetricKey, "key"): "metric name",
     (Staged, "path"): "artifact name",
     (Artifact, "path"): "artifact name",
+    (ArtifactRemoved, "path"): "artifact name",
     (Reference, "path"): "artifact name",
     (Reference, "location"): "artifact",
     (Model, "path"): "artifact name",

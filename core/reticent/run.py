@@ -158,6 +158,16 @@ class Run:
                 raise NotADirectoryError(20, "not a directory", str(source))
             self._filing.add(source, Path(artifact_path or ""))
 
+    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> None:
+        """Log a file, or a directory with all in it, as it is now, as the artifact `artifact_file`."""
+        with self._recorder.guard("log_artifact"):
+            self._filing.add(Path(local_path), Path(artifact_file))
+
+    def remove_artifact(self, artifact_file: str) -> None:
+        """Keep an artifact, or all that lie under this path, no longer. What no backend has by now, none will get."""
+        with self._recorder.guard("remove_artifact"):
+            self._filing.remove(self._filing.path(artifact_file))
+
     def log_text(self, text: str, artifact_file: str) -> None:
         """Log text as the artifact `artifact_file`."""
         with self._recorder.guard("log_text"):

@@ -102,7 +102,7 @@ def test_import_reticent_imports_nothing_of_weight() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sklern": False}, "unknown integration or option 'sklern'; known: sklearn, xgboost"),
+        ({"sklern": False}, "unknown integration or option 'sklern'; known: "),
         ({"sklearn": 3}, "autolog: sklearn must be true, false or a table of options"),
         ({"sklearn": {"log_model": False}}, "log_model"),
         ({"log_models": "no"}, "bool"),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reticent.api import active_run, start_run
 from reticent.outcome import status_of
+from reticent.patching.capture import Capture
 from reticent.patching.context import fit, inside
 from reticent.run import Run
 
 if TYPE_CHECKING:
-    from reticent.patching.integration import Integration, Options
+    from reticent.patching.integration import Integration
+    from reticent.patching.options import Options
 
 
 class Call:
@@ -77,6 +79,16 @@ class Call:
         """What keeps the names of a second fit in the same run apart: "" for the first, then "fit_2.", "fit_3."..."""
         _ = self.run
         return "" if self._number == 1 else f"fit_{self._number}."
+
+    @cached_property
+    def capture(self) -> Capture:
+        """What to log to: `run`, with the names of this fit, and as the options say."""
+        run, prefix = self.run, self.prefix
+        if not self.inner:
+            run.set_tag("autologging", self.integration.name)
+            if prefix:  # which fit the names with this prefix are of
+                run.set_tag(prefix.rstrip("."), self.name or self.function.__qualname__)
+        return Capture(run, prefix, self.options, self.integration.name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a parameter, however it was passed; else its default in the function, else `default`."""

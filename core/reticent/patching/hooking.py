@@ -9,7 +9,8 @@ from typing import Any
 from reticent.guard import swallowed, warn_once
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
-from reticent.patching.integration import Integration, Options, Patch
+from reticent.patching.integration import Integration, Patch
+from reticent.patching.options import Options
 from reticent.run import active
 
 enabled: dict[str, Options] = {}

@@ -6,20 +6,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import msgspec
-
 from reticent.patching.call import Call
+from reticent.patching.options import Options
 
 Hook: TypeAlias = Callable[[Call], Generator[None, Any, None]]
 """Runs around a call: once up to its `yield` before, once from there with the result. It never sees the user's errors:
 when the call raises, the generator is closed, and a run that the hook opened ends as FAILED."""
-
-
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What every integration lets a user choose; an integration adds its own in a subclass."""
-
-    log_models: bool = True
-    log_datasets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +44,5 @@ class Integration:
     requires: str
     patches: tuple[Patch, ...]
     options: type[Options] = Options
+    demo: str = ""
+    """A module with a function `train`, a small training that says in one line what came of it, for `reticent demo`."""

@@ -292,6 +292,7 @@ def every_record() -> list[SealedRecord]:
         tag("team", "a"),
         records.MetricKey(time=time, number=1, key=text),
         records.Staged(time=time, token="t", path=text),  # noqa: S106 - the name of a directory
+        records.ArtifactRemoved(time=time, path=sealed("old.bin")),
         records.Reference(time=time, path=sealed("big.bin"), location=text, size=1 << 40),
         records.Withheld(time=time, path=sealed("key.pem"), rule="private-key"),
         records.Dataset(

@@ -1,1 +1,5 @@
 """PyTorch and Lightning."""
+
+from reticent.patching import Integration
+
+integration = Integration("torch", module="torch", requires=">=2.5", patches=())

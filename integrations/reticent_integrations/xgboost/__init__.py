@@ -10,6 +10,7 @@ from collections.abc import Generator
 from typing import Any
 
 from reticent.patching import Call, Integration, Options, Patch
+from reticent_integrations import importances as charted
 from reticent_integrations.xgboost import data, early_stopping, importances, params
 from reticent_integrations.xgboost.flavor import flavor
 from reticent_integrations.xgboost.observer import observer_class
@@ -23,33 +24,28 @@ class XGBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
 def train(call: Call) -> Generator[None, Any, None]:
     """Around `xgboost.train`."""
     call.name = "xgboost.train"
-    run = call.run
+    capture = call.capture
     callbacks, evals = _listed(call, "callbacks"), _listed(call, "evals")
-    observer = observer_class()(run, call.prefix)
+    observer = observer_class()(capture)
     # First, not last: a callback that ends the training, or raises, keeps those after it from seeing that iteration.
     call.set("callbacks", [observer, *callbacks])
     stopping = early_stopping.told(call, callbacks)
     if not call.inner:
-        run.set_tag("autologging", "xgboost")
-        with run.guard("xgboost integration (params)"):
+        with capture.guard("params"):
             params.log(call, stopping)
-    if call.options.log_datasets:
-        with run.guard("xgboost integration (datasets)"):
-            data.log(call, evals)
+    with capture.guard("datasets"):
+        data.log(call, evals)
 
     booster = yield
 
     if stopping is not None:
-        with run.guard("xgboost integration (early stopping)"):
-            early_stopping.log(run, call.prefix, stopping, observer, booster)
-    scores: importances.Scores = {}
-    with run.guard("xgboost integration (feature importances)"):
-        scores = importances.log(run, call.prefix, booster, call.options.importance_types)
-    if call.options.log_models and not call.inner:
-        with run.guard("xgboost integration (model)"):
-            run.log_model(booster, f"{call.prefix}model", flavor=flavor, signature_inputs=data.example(booster))
-    with run.guard("xgboost integration (feature importances)"):
-        importances.draw(run, call.prefix, scores)
+        with capture.guard("early stopping"):
+            early_stopping.log(capture, stopping, observer, booster)
+    with capture.guard("feature importances"):
+        charted.log(capture, importances.scores(booster, call.options.importance_types))
+    if not call.inner:
+        with capture.guard("model"):
+            capture.log_model(booster, flavor=flavor, signature_inputs=data.example(booster))
 
 
 integration = Integration(

@@ -8,7 +8,6 @@ from typing import Any
 
 from reticent import datasets
 from reticent.patching import Call
-from reticent.run import Run
 
 MAX_LABELS = 1_000_000
 """XGBoost gives labels as a copy: of more rows than this, none is made."""
@@ -17,15 +16,17 @@ MAX_LABELS = 1_000_000
 def log(call: Call, evals: list[Any]) -> None:
     """Log the training and the evaluation sets; inside an estimator's fit only these: its own data is logged already."""
     training = call.get("dtrain")
+    if not call.options.log_datasets:
+        return
     if not call.inner:
-        _log_dmatrix(call.run, training, f"{call.prefix}train", "train")
+        call.capture.log_dataset("train", "train", describe(training))
     for data, name in evals:
         if data is not training:
-            _log_dmatrix(call.run, data, f"{call.prefix}{name}", "eval")
+            call.capture.log_dataset(name, "eval", describe(data))
 
 
-def _log_dmatrix(run: Run, data: Any, name: str, context: str) -> None:
-    """Log what XGBoost knows of the data without reading it again."""
+def describe(data: Any) -> datasets.Description:
+    """What XGBoost knows of a DMatrix, without reading it again."""
     rows, columns, stored = data.num_row(), data.num_col(), data.num_nonmissing()
     names, types = data.feature_names, data.feature_types
     kind = datasets.type_name(data)
@@ -39,13 +40,12 @@ def _log_dmatrix(run: Run, data: Any, name: str, context: str) -> None:
         schema["columns"] = [
             {"name": name, "type": type} for name, type in zip(shown, types or repeat(""), strict=False)
         ]
-    run.log_dataset(
-        name,
-        context,
+    return datasets.Description(
         digest=digest.hexdigest(),
         source=f"memory ({kind})",
         schema={"features": schema},
         profile={"features": {"rows": rows, "columns": columns, "stored_values": stored}},
+        contents={},
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reticent.patching import Call
-from reticent.run import Run
+from reticent.patching import Call, Capture, EarlyStopping
+from reticent.patching.early_stopping import Reason
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def told(call: Call, callbacks: list[Any]) -> Stopping | None:
     return None
 
 
-def log(run: Run, prefix: str, stopping: Stopping, observer: Any, booster: Any) -> None:
+def log(capture: Capture, stopping: Stopping, observer: Any, booster: Any) -> None:
     best = booster.attr("best_iteration")
     if best is None or observer.last_step < 0:
         return  # not one iteration was trained
@@ -52,19 +52,12 @@ def log(run: Run, prefix: str, stopping: Stopping, observer: Any, booster: Any) 
     # Steps are those of the metrics. Iterations are XGBoost's own: they go on from the model that was trained before.
     first_round = stopping.first_round(booster, stopped + 1)
     best_step = int(best) - first_round
-    metrics = {
-        "best_step": best_step,
-        "stopped_step": stopped,
-        "best_score": float(booster.attr("best_score")),
-        "best_iteration": int(best),
-        "stopped_iteration": stopped + first_round,
-    }
-    run.log_metrics({prefix + name: value for name, value in metrics.items()}, stopped)
+    reason: Reason = "stopped otherwise"
     if stopped - best_step >= stopping.rounds:
-        reason = f"no improvement in {stopping.rounds} rounds"
+        reason = "no improvement"
     elif stopped + 1 >= stopping.all_rounds:
-        reason = "all rounds trained"
-    else:
-        reason = "stopped by another callback"
-    tags = {"early_stopping_monitor": stopping.monitor(observer.history), "early_stopping_reason": reason}
-    run.set_tags({prefix + name: value for name, value in tags.items()})
+        reason = "all steps trained"
+    score = float(booster.attr("best_score"))
+    monitor = stopping.monitor(observer.history)
+    capture.log_early_stopping(EarlyStopping(monitor, best_step, stopped, score, reason, stopping.rounds))
+    capture.log_metrics({"best_iteration": int(best), "stopped_iteration": stopped + first_round}, stopped)

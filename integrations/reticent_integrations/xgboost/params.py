@@ -21,9 +21,8 @@ def log(call: Call, stopping: Stopping | None) -> None:
         defaults.pop("early_stopping_rounds", None)
         given["early_stopping_rounds"] = stopping.rounds
     explicit = {**_booster_params(call.get("params")), **given}
-    call.run.log_params({call.prefix + name: value for name, value in explicit.items()}, origin="explicit")
-    rest = {call.prefix + name: value for name, value in defaults.items() if name not in explicit}
-    call.run.log_params(rest, origin="default")
+    call.capture.log_params(explicit, "explicit")
+    call.capture.log_params({name: value for name, value in defaults.items() if name not in explicit}, "default")
 
 
 def _booster_params(params: Any) -> dict[str, Any]:

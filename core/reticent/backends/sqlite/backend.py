@@ -19,6 +19,7 @@ from reticent.files import sha256_of, share
 from reticent.records import (
     METRIC,
     Artifact,
+    ArtifactRemoved,
     Console,
     Dataset,
     Delivery,
@@ -53,12 +54,15 @@ class SqliteBackend:
         self._connection = connect(self._path)
         self._file = inode(self._path)
         self._keys: dict[str, int] = {}
+        self._unneeded: set[str] = set()
+        """The digests of contents that no artifact has any more."""
         return identity(self._connection)
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
         check_held()
         if inode(self._path) != self._file:
             raise UnavailableError("the database was replaced by `reticent reindex`; the new one is opened")
+        self._unneeded.clear()
         malformed = [entry for entry in batch.entries if not self._store_file(batch, entry.record)]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -78,6 +82,8 @@ class SqliteBackend:
             if self._connection.in_transaction:  # SQLite itself rolls back on some errors
                 self._connection.execute("ROLLBACK")
             raise
+        for sha256 in self._unneeded:
+            blob_path(self._path, sha256).unlink(missing_ok=True)
         return [Rejection(len(malformed), "an artifact without a SHA-256 digest")] if malformed else ()
 
     def close(self) -> None:
@@ -150,6 +156,15 @@ class SqliteBackend:
     def _store_tag(self, run: int, record: Tag) -> None:
         row = (run, record.key, record.time, record.value)
         self._connection.execute("INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?)", row)
+
+    def _store_removed(self, run: int, record: ArtifactRemoved) -> None:
+        """Forget an artifact, or all under its path, and their content where no other artifact has the same."""
+        under = "run = ? AND (path = ? OR substr(path, 1, length(?) + 1) = ? || '/') AND time <= ?"
+        values = (run, record.path, record.path, record.path, record.time)
+        gone = self._connection.execute(f"SELECT DISTINCT sha256 FROM artifact WHERE {under}", values).fetchall()
+        self._connection.execute(f"DELETE FROM artifact WHERE {under}", values)
+        used = "SELECT 1 FROM artifact WHERE sha256 = ? LIMIT 1"
+        self._unneeded.update(sha256 for (sha256,) in gone if self._one(used, sha256) is None)
 
     def _store_row(self, run: int, record: Any) -> None:
         """A record whose newest version of its key holds: the table's columns are the record's fields."""
@@ -249,6 +264,7 @@ _STORE: dict[type, Callable[[SqliteBackend, int, Any], None]] = {
     Param: SqliteBackend._store_param,
     Tag: SqliteBackend._store_tag,
     Artifact: SqliteBackend._store_row,
+    ArtifactRemoved: SqliteBackend._store_removed,
     Reference: SqliteBackend._store_row,
     Withheld: SqliteBackend._store_row,
     Dataset: SqliteBackend._store_row,

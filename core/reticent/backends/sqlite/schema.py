@@ -135,6 +135,7 @@ MIGRATIONS = (
         PRIMARY KEY (run, path)
     ) WITHOUT ROWID;
     """,
+    "CREATE INDEX artifact_by_content ON artifact (sha256);",
 )
 """Script n brings a database from version n to n + 1 (`PRAGMA user_version`)."""
 

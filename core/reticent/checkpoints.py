@@ -1,0 +1,90 @@
+"""Which of a training's checkpoints its run keeps: the best and the last ones. The others are removed from it again.
+
+One step has one checkpoint, which may be among the best and the last at once: it is stored once, tags say which it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from reticent.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    source: Path
+    step: int
+    cost: float | None
+    """The lower the better; None: not known."""
+    score: float | None
+    """As the training tells it."""
+    monitor: str = ""
+
+
+class Checkpoints:
+    """Those of one fit. Not for several threads at once."""
+
+    def __init__(self, run: Run, prefix: str, which: Literal["both", "best", "last", "none"], keep: int) -> None:
+        self._run = run
+        self._prefix = prefix
+        self._which = which
+        self._keep = keep
+        self._kept: dict[int, Checkpoint] = {}
+        """By step."""
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint, if it is one to be kept. OSError if it cannot be read or the disk is full."""
+        known = self._kept.get(checkpoint.step)
+        if known is not None:  # the same weights under another name: `last.ckpt` beside `epoch=2.ckpt`
+            if known.cost is None and checkpoint.cost is not None:
+                self._kept[checkpoint.step] = Checkpoint(
+                    known.source, known.step, checkpoint.cost, checkpoint.score, checkpoint.monitor
+                )
+                self._tell()
+            return
+        wanted = self._wanted([*self._kept.values(), checkpoint])
+        if checkpoint not in wanted:
+            return
+        self._run.log_artifact_as(checkpoint.source, self._path(checkpoint))
+        for step, old in list(self._kept.items()):
+            if old not in wanted:
+                del self._kept[step]
+                self._run.remove_artifact(self._path(old))
+        self._kept[checkpoint.step] = checkpoint
+        self._tell()
+
+    def _wanted(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
+        """Those to keep: the best and the last ones."""
+        wanted = []
+        if self._which in ("both", "best"):
+            wanted += self._best(all_of_them)
+        if self._which in ("both", "last"):
+            wanted += self._last(all_of_them)
+        return wanted
+
+    def _best(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
+        """The ones of least cost, of equal ones the earliest; the last ones where no cost is known."""
+        known = [one for one in all_of_them if one.cost is not None and one.cost == one.cost]
+        if not known:
+            return self._last(all_of_them)
+        return sorted(known, key=lambda one: (one.cost, one.step))[: self._keep]
+
+    def _last(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
+        return sorted(all_of_them, key=lambda one: one.step)[-self._keep :]
+
+    def _path(self, checkpoint: Checkpoint) -> str:
+        return f"{self._prefix}checkpoints/step_{checkpoint.step}/{checkpoint.source.name}"
+
+    def _tell(self) -> None:
+        """Say by tags which are the best and the last, and of all in a table."""
+        kept = list(self._kept.values())
+        best, last = self._best(kept)[0], self._last(kept)[-1]
+        paths = {"best": self._path(best), "last": self._path(last)}
+        self._run.set_tags({f"{self._prefix}checkpoint_{which}": path for which, path in paths.items()})
+        table = [
+            {"path": self._path(one), "step": one.step, "monitor": one.monitor, "score": one.score} for one in kept
+        ]
+        self._run.log_dict(table, f"{self._prefix}checkpoints/checkpoints.json")

@@ -1,0 +1,36 @@
+"""Early stopping, in the same terms for all frameworks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Reason: TypeAlias = Literal[
+    "no improvement",
+    "all steps trained",
+    "threshold reached",
+    "diverged",
+    "not finite",
+    "stopped otherwise",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """What came of it. Steps are those of the monitored metric's points; for most frameworks that is epochs or rounds."""
+
+    monitor: str
+    best_step: int
+    stopped_step: int
+    """The last step that was trained, whether the training stopped early or not."""
+    best_score: float
+    reason: Reason
+    patience: int | None = None
+    """How many checks without improvement end the training."""
+
+    def metrics(self) -> dict[str, float]:
+        return {"best_step": self.best_step, "stopped_step": self.stopped_step, "best_score": self.best_score}
+
+    def tags(self) -> dict[str, object]:
+        told = {"monitor": self.monitor, "reason": self.reason, "patience": self.patience}
+        return {f"early_stopping_{name}": value for name, value in told.items() if value is not None}

@@ -1,0 +1,92 @@
+"""Which checkpoints a run keeps, and that the others are gone from it and from the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import reticent
+from reticent.patching import Capture, Options
+from reticent.testing import captured
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def kept(run: reticent.Run) -> list[str]:
+    assert reticent.flush(20)
+    (found,) = [one for one in reticent.search_runs() if one.run_id == run.run_id]
+    stored = sorted(artifact.path for artifact in found.artifacts())
+    artifacts = run.directory / "artifacts"
+    assert stored == sorted(path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file())
+    for path in stored:
+        assert found.artifact_path(path).read_text()
+    stored = [path for path in stored if not path.endswith(".json")]
+    contents = {path.read_text() for path in (run.directory.parents[1] / "blobs").rglob("*") if path.is_file()}
+    assert {text for text in contents if not text.startswith("[")} == {
+        found.artifact_path(path).read_text() for path in stored
+    }, "what was removed still takes space in the store"
+    return stored
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({}, [2, 5]),
+        ({"checkpoints": "best"}, [2]),
+        ({"checkpoints": "last", "keep": 2}, [4, 5]),
+        ({"keep": 2}, [2, 3, 4, 5]),
+        ({"checkpoints": "none"}, []),
+        ({"exclude": ("checkpoints/*",)}, []),
+    ],
+)
+def test_the_best_and_the_last_are_kept(
+    options: dict[str, object], steps: list[int], root: Path, tmp_path: Path
+) -> None:
+    losses = {1: 0.9, 2: 0.1, 3: 0.5, 4: 0.6, 5: 0.7}
+    with reticent.start_run() as run:
+        capture = Capture(run, "", Options(**options), "test")
+        for step, loss in losses.items():
+            # One file, written over: what was logged is how it was then.
+            file = write(tmp_path / "weights.bin", f"weights {step}")
+            capture.log_checkpoint(file, step, loss, monitor="loss")
+            assert reticent.flush(20)
+    assert kept(run) == [f"checkpoints/step_{step}/weights.bin" for step in steps]
+    for step in steps:
+        assert (run.directory / f"artifacts/checkpoints/step_{step}/weights.bin").read_text() == f"weights {step}"
+
+
+def test_tags_say_which_is_the_best_and_the_last(root: Path, tmp_path: Path) -> None:
+    with reticent.start_run() as run:
+        capture = Capture(run, "fit_2.", Options(), "test")
+        for step, score in enumerate([0.5, 0.9, 0.7]):
+            file = write(tmp_path / f"epoch={step}.ckpt", f"weights {step}")
+            capture.log_checkpoint(file, step, score, monitor="accuracy", mode="max")
+    (found,) = captured(root)
+    assert found.tags["fit_2.checkpoint_best"] == "fit_2.checkpoints/step_1/epoch=1.ckpt"
+    assert found.tags["fit_2.checkpoint_last"] == "fit_2.checkpoints/step_2/epoch=2.ckpt"
+    assert found.warnings == []
+
+
+def test_one_step_has_one_checkpoint(root: Path, tmp_path: Path) -> None:
+    with reticent.start_run() as run:
+        capture = Capture(run, "", Options(), "test")
+        capture.log_checkpoint(write(tmp_path / "last.ckpt", "weights"), 1)
+        capture.log_checkpoint(write(tmp_path / "epoch=1.ckpt", "weights"), 1, 0.5)
+        capture.log_checkpoint(write(tmp_path / "epoch=2.ckpt", "others"), 2, 0.7)
+    assert kept(run) == ["checkpoints/step_1/last.ckpt", "checkpoints/step_2/epoch=2.ckpt"]
+
+
+def test_a_directory_is_a_checkpoint(root: Path, tmp_path: Path) -> None:
+    with reticent.start_run() as run:
+        capture = Capture(run, "", Options(checkpoints="last"), "test")
+        for step in (1, 2, 3):
+            write(tmp_path / f"checkpoint-{step}" / "weights.bin", f"weights {step}")
+            write(tmp_path / f"checkpoint-{step}" / "deep" / "state.txt", f"state {step}")
+            capture.log_checkpoint(tmp_path / f"checkpoint-{step}", step)
+    names = ["deep/state.txt", "weights.bin"]
+    assert kept(run) == [f"checkpoints/step_3/checkpoint-3/{name}" for name in names]
