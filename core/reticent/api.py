@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from reticent import settings, workers
+from reticent import ranks, settings, system, workers
 from reticent.guard import swallowed, warn_once
 from reticent.names import random_name
 from reticent.process import parent_process
@@ -54,7 +54,7 @@ def start_run(
     id begins so (4 characters at least); else a new run gets this id. Raises SettingsError if a setting is wrong; nothing
     else.
     """
-    run = _new_run(run_name, run_id, experiment, nested, parent_run_id)
+    run = _rank_0s() or _new_run(run_name, run_id, experiment, nested, parent_run_id)
     run.make_active()
     if tags:
         run.set_tags(tags)
@@ -111,6 +111,8 @@ def _new_run(
     if earlier is None and run.parent_id not in session.begun:
         capture(run._recorder)
     run.kept_console = keep_console(run._recorder, run.run_id)
+    with swallowed("metrics of the system"):
+        system.watch(session)
     return run
 
 
@@ -185,7 +187,23 @@ def _run() -> Run:
     runs = [run for run in list(session.runs.values()) if run.shared]
     if len(runs) == 1:
         return runs[0]
-    return start_run() if parent_process() is None else _run_of_worker(session)
+    if parent_process() is None:
+        return _rank_0s() or start_run()
+    return _run_of_worker(session)
+
+
+def _rank_0s() -> Run | None:
+    """In a distributed training, on another rank than 0: the run that rank 0 has open, waited for once."""
+    if not ranks.follows():
+        return None
+    with swallowed("the run of rank 0"):
+        system.watch(current())
+        run = ranks.member(current(), wait=True)
+        if run is None:
+            place = current().seal("warning", str(current().root))
+            warn_once("the run of rank 0", f"rank 0 has no run open under {place}: this rank logs to one of its own")
+        return run
+    return None
 
 
 def _run_of_worker(session: Session) -> Run:

@@ -60,12 +60,15 @@ def parent_process() -> ProcessIdentity | None:
     concurrent.futures and joblib; None: it is no worker, or that process is gone."""
     multiprocessing = sys.modules.get("multiprocessing.process")
     parent = None if multiprocessing is None else multiprocessing.parent_process()
-    if parent is None:
-        return None
+    return None if parent is None else identity_of(parent.pid)
+
+
+def identity_of(pid: int) -> ProcessIdentity | None:
+    """Another process of this machine; None if it is gone."""
     import psutil
 
     try:
-        return _identity(parent.pid)
+        return _identity(pid)
     except psutil.Error:
         return None
 

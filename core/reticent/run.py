@@ -97,10 +97,13 @@ class Run:
         session.runs[self.run_id] = self
         session.begun.add(self.run_id)
         with self._recorder.guard("start_run"):
-            with suppress(OSError):  # told and counted when the record below cannot be appended
-                session.prepare_root()
-            self._recorder.append(started)
+            self._begin(started)
             session.follow(self.run_id)
+
+    def _begin(self, started: RunStarted) -> None:
+        with suppress(OSError):  # told and counted when the record below cannot be appended
+            self._session.prepare_root()
+        self._recorder.append(started)
 
     def log_param(self, key: str, value: object) -> None:
         """Log one hyperparameter. Another value for a key that has one is kept as a new version, with a warning."""
@@ -276,6 +279,10 @@ class Run:
                 counts={**self._recorder.captured, "metrics": self._log.metric_count()},
             )
             self._recorder.append(ended)
+        self._leave(final)
+
+    def _leave(self, final: RunStatus) -> None:
+        """Log nothing more, but for what is under way; and have the log closed."""
         self.status = final
         self._recorder.ended = True
         self._session.runs.pop(self.run_id, None)

@@ -59,6 +59,8 @@ class CaptureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Host, platform, user, number of CPUs, and the versions of Python and of the frameworks that are imported."""
     environment: tuple[Name, ...] = VARIABLES
     """Names of environment variables, globs allowed, that are noted."""
+    system_s: NonNegative = 10.0
+    """How often the load of processor, memory and GPUs is noted while a run is open, in seconds; 0: never."""
     console: bool = False
     """What Python code writes to stdout and stderr while a run is open."""
     console_mb: Positive = 16.0

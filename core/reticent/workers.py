@@ -26,6 +26,8 @@ _LOOKS = 100
 
 def show_open_run(session: Session) -> None:
     """Say which run the workers of this process are to log to, if that has changed."""
+    from reticent import ranks
+
     with swallowed("showing the open run to workers"), session.lock:
         run_id = _innermost(session)
         if run_id == session.shown:
@@ -33,6 +35,7 @@ def show_open_run(session: Session) -> None:
         session.shown = run_id
         me = this_process()
         with suppress(OSError):  # a full disk: the records of the run tell of it
+            ranks.show(session, run_id is not None)
             if run_id is None:
                 _place(session.root, me).unlink(missing_ok=True)
             else:
@@ -43,15 +46,18 @@ def show_open_run(session: Session) -> None:
 def open_run(session: Session) -> str | None:
     """The id of the run that is open in the process that this one is a worker of; None if there is no such."""
     parent = parent_process()
-    if parent is None:
-        return None
+    return None if parent is None else run_shown_by(session, parent)
+
+
+def run_shown_by(session: Session, process: ProcessIdentity) -> str | None:
+    """The id of the run that a process has open; None if there is no such."""
     try:
-        started, _, run_id = _read(_place(session.root, parent)).partition(" ")
+        started, _, run_id = _read(_place(session.root, process)).partition(" ")
     except OSError:
         return None
     if not run_id:
         return None
-    return run_id if abs(float(started) - parent.started) < 2.0 else None  # else of an earlier process with its pid
+    return run_id if abs(float(started) - process.started) < 2.0 else None  # else of an earlier process with its pid
 
 
 def end_left_run(session: Session) -> None:

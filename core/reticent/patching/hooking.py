@@ -6,12 +6,14 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
+from reticent import ranks, system
 from reticent.guard import swallowed, warn_once
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
 from reticent.patching.integration import Integration, Patch
 from reticent.patching.options import Options
 from reticent.run import active
+from reticent.session import current
 
 enabled: dict[str, Options] = {}
 """The options of the integrations that are switched on."""
@@ -68,6 +70,10 @@ class _Hooks:
         if options is None or not (
             patch.transparent or (EVERYTHING not in around and (name not in around or patch.nested))
         ):
+            return None
+        if ranks.follows():  # rank 0 logs for all of them
+            with swallowed("the run of rank 0"):
+                system.watch(current())
             return None
         hooked = _Hooked(self.original, args, kwargs, patch, self.integration, options)
         hooked.before()

@@ -15,14 +15,15 @@ from reticent import aside, autologging, closing, guard, run, session, settings
 def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
     """Log under `root`, deliver to `backends` (comma-separated), and raise errors of ours, which users never see.
 
-    What git says of the tests' own repository is not captured: no test is to depend on its state. Pictures are drawn in
+    What git says of the tests' own repository is not captured, nor the load of the machine: no test is to depend on them.
+    Pictures are drawn in
     this process: starting another for each test takes a second.
     At the end autologging is off, runs are ended and delivered, and settings are read anew.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RETICENT_DIR", str(root))
         patch.setenv("RETICENT_BACKENDS", backends)
-        patch.setenv("RETICENT_CAPTURE", '{"git": false}')
+        patch.setenv("RETICENT_CAPTURE", '{"git": false, "system_s": 0}')
         patch.setattr(guard, "strict", True)
         patch.setattr(aside, "child_command", _no_child)
         patch.setattr(guard, "_told", set())
