@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from reticent_redact import archives, encodings, formats, names, pickles
@@ -21,7 +21,6 @@ from reticent_redact.text import REACH, UNSCANNED_RULE
 if TYPE_CHECKING:
     from reticent_redact.names import Verdict
     from reticent_redact.redactor import Redactor
-    from reticent_redact.text import Span
 
 CHUNK = 1024 * 1024
 MOST_UNPACKED = 4 << 30
@@ -142,25 +141,23 @@ class _Look:
             if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule
 
-    def _in_noise(self, content: bytes, by_chance: Container[str]) -> Iterator[str]:
+    def _in_noise(self, content: bytes, by_chance: frozenset[str]) -> Iterator[str]:
         """In bytes that are no text, or not from beginning to end: a key counts where there is text around it, and what
         numbers look like `by_chance` does not."""
+        scanner = self._redactor.scanner.without(by_chance)
         text = content.translate(_NUL_AS_LINE_END).decode("latin-1")
-        spans = self._spans(text, keys=True)
+        spans = scanner.spans(text, self._channel)
         by_key = [span for span in spans if span.rule in names.RULES]
         if by_key:  # they may cover what was found without one
             spans = [
                 span for span in by_key if len(span.key) >= SHORTEST_KEY and encodings.is_text_around(text, span.start)
             ]
-            spans += self._spans(text, keys=False)
+            spans += scanner.spans(text, self._channel, keys=False)
         for span in spans:
-            if span.rule in by_chance or span.end - span.start < _BY_CHANCE.get(span.rule, 0):
+            if span.end - span.start < _BY_CHANCE.get(span.rule, 0):
                 continue
             if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule
-
-    def _spans(self, text: str, *, keys: bool) -> list[Span]:
-        return self._redactor.scanner.spans(text, self._channel, keys=keys)
 
     def _hides(self, rule: str, path: str, secret: str) -> bool:
         return self._redactor.action(rule, self._channel, path, secret) != "keep"

@@ -79,14 +79,24 @@ class Scanner:
         rules: Sequence[Rule] = RULES,
     ) -> None:
         self.judge = judge
+        self._more_keys = tuple(more_keys)
+        self._rules = tuple(rules)
+        self._fewer: dict[frozenset[str], Scanner] = {}
         self.known = known if known is not None else Known()
         self._patterns = patterns
         self._assignments = Assignments(judge)
-        self._literals, self._tried = _table(tuple(rules), key_literals(tuple(more_keys)))
+        self._literals, self._tried = _table(self._rules, key_literals(self._more_keys))
         self._rule_ids = _RULE_IDS.union(patterns.ids if patterns is not None else ())
         self._joined: _Joined | None = None
         self._seen = (0, 0)
         """The generation of the known values, and how many characters of long texts were scanned with it."""
+
+    def without(self, rules: frozenset[str]) -> Scanner:
+        """One that finds the same, but for these rules."""
+        if rules not in self._fewer:
+            left = [rule for rule in self._rules if rule.id not in rules]
+            self._fewer[rules] = Scanner(self.judge, self._more_keys, self.known, self._patterns, left)
+        return self._fewer[rules]
 
     def is_marker(self, text: str) -> bool:
         """Whether the text is one of our markers and nothing else."""
