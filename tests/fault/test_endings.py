@@ -76,7 +76,7 @@ def test_sigterm_ends_at_once_with_its_own_status(form: str, work: str, root: Pa
 
 
 def test_ctrl_c_in_training(root: Path, start: Start) -> None:
-    process = start(WITH.format(body="ready(); time.sleep(60)"))
+    process = start(WITH.format(body="ready(); sleep()"))
     process.send_signal(signal.SIGINT)
     returned, errors, run = ended(process)
     assert returned == -signal.SIGINT
@@ -93,7 +93,7 @@ def test_a_handler_of_the_users_for_sigterm_is_left_alone(root: Path, start: Sta
         with reticent.start_run("r"):
             assert signal.getsignal(signal.SIGTERM) is handler
             ready()
-            time.sleep(60)
+            sleep()
     """)
     process.terminate()
     returned, errors, run = ended(process)
