@@ -6,10 +6,13 @@ told once per kind through the `reticent` logger. In strict mode (`RETICENT_STRI
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+import signal
 from collections.abc import Callable
-from types import TracebackType
+from types import CodeType, TracebackType
+from typing import Any
 
 logger = logging.getLogger("reticent")
 strict = os.environ.get("RETICENT_STRICT", "") not in ("", "0")
@@ -34,7 +37,7 @@ class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
         # SystemExit: from a method of the user's classes that only we have called, and which must not end the training.
         if error is None or not isinstance(error, (Exception, SystemExit)):
             return False
-        if strict:
+        if strict or from_signal_handler(error):  # the user's way out of the training, which we must not stand in
             return False
         if self.report is None:
             warn_once(self.kind, f"{self.kind}: {type(error).__name__}; the training is not affected")
@@ -42,6 +45,24 @@ class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
             with swallowed(f"reporting an error of {self.kind}"):
                 self.report(self.kind, error)
         return True
+
+
+def from_signal_handler(error: BaseException) -> bool:
+    """Whether an error was raised by a handler of the user's for a signal that came just then."""
+    codes, trace = set(), error.__traceback__
+    while trace is not None:
+        codes.add(trace.tb_frame.f_code)
+        trace = trace.tb_next
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    return any(_code(handler) in codes for handler in handlers if callable(handler))
+
+
+def _code(handler: Any) -> CodeType | None:
+    """The code of a function, a method, or what a callable object is called by."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    function = handler if hasattr(handler, "__code__") else type(handler).__call__
+    return getattr(function, "__code__", None)
 
 
 def warn_once(kind: str, message: str) -> None:

@@ -230,7 +230,10 @@ def _close() -> None:
     from reticent.closing import close
 
     if _session is not None and _exit_registered_by == os.getpid():
-        with swallowed("the end of the process"), suppress(KeyboardInterrupt):  # the user has waited long enough
+        with (
+            swallowed("the end of the process"),
+            suppress(KeyboardInterrupt, SystemExit),
+        ):  # who ends it again waits for nothing
             close([_session, *_former])
 
 

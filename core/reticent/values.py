@@ -20,6 +20,8 @@ from uuid import UUID
 
 import msgspec
 
+from reticent.guard import from_signal_handler
+
 Plain: TypeAlias = Any  # None | bool | int | float | str | bytes | list[Plain] | tuple[Plain, ...] | dict[str, Plain]
 
 MAX_DEPTH = 32
@@ -134,7 +136,10 @@ class _Plainer:
             return self._convert_object(value, depth + 1)
         except RecursionError:
             return _Verbatim(_summary(value))
-        except Exception:  # noqa: BLE001 - a user's class may raise from any method; its value is then named, not kept
+        except Exception as error:
+            if from_signal_handler(error):
+                raise
+            # A user's class may raise from any method; its value is then named, not kept.
             return _Verbatim(_summary(value))
         finally:
             self.inside.discard(id(value))

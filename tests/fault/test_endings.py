@@ -97,7 +97,7 @@ def test_a_handler_of_the_users_for_sigterm_is_left_alone(root: Path, start: Sta
     """)
     process.terminate()
     returned, errors, run = ended(process)
-    assert (returned, errors, run.status) == (7, "", RunStatus.KILLED)
+    assert (returned, errors, run.status) == (7, "", RunStatus.KILLED), errors
 
 
 def test_a_secret_in_a_traceback_is_sealed(root: Path, start: Start) -> None:
