@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench captures clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 
 bench: $(VENV)/.bench  ## measure what logging and redaction cost a training
 	@$(BIN)/python -m benchmarks
+
+captures: $(VENV)/.test  ## write docs/captures.md from what the tests of the integrations have seen
+	@$(BIN)/reticent doctor --captures --markdown > docs/captures.md
 
 clean:  ## remove .venv and all caches; runs in .reticent stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

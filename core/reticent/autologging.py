@@ -131,7 +131,7 @@ def _enable(point: metadata.EntryPoint) -> None:
     from reticent.patching.hooking import enabled
 
     integration: Integration = point.load()
-    choice = _options(integration)
+    choice = _options(integration, _choices)
     if choice is None:
         _disable(integration.name)
         return
@@ -177,14 +177,34 @@ def _disable(name: str) -> None:
     remove(name)
 
 
-def _options(integration: Integration) -> Options | None:
+def options_in_force(choices: Mapping[str, Any]) -> tuple[Options, dict[str, Options | None]]:
+    """With these choices, the options that all integrations have, and those of each; None for one that is switched off.
+    Raises SettingsError if a choice is wrong."""
+    from reticent.patching.options import Options
+
+    _check("autolog", choices)
+    shared = msgspec.convert(_of_fields(choices, Options), Options)
+    found = {}
+    for point in sorted(_points().values(), key=lambda point: point.name):
+        try:
+            integration: Integration = point.load()
+        except Exception:  # noqa: BLE001, S112 - a third party's module may fail in any way; it is reported elsewhere
+            continue
+        found[integration.name] = _options(integration, choices)
+    return shared, found
+
+
+def _options(integration: Integration, choices: Mapping[str, Any]) -> Options | None:
     """The options that the user chose for an integration; None if it is switched off."""
-    own = _choices.get(integration.name, True)
+    own = choices.get(integration.name, True)
     if own is False:
         return None
-    fields = {field.name for field in msgspec.structs.fields(integration.options)}
-    shared = {key: value for key, value in _choices.items() if key in fields}
+    shared = _of_fields(choices, integration.options)
     return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, integration.options)
+
+
+def _of_fields(choices: Mapping[str, Any], options: type[Options]) -> dict[str, Any]:
+    return {key: value for key, value in choices.items() if key in options.__struct_fields__}
 
 
 def _check(place: str, options: Mapping[str, Any]) -> None:

@@ -135,8 +135,24 @@ def _reindex() -> None:
 
 
 @app.command("doctor")
-def _doctor() -> None:
+def _doctor(
+    framework: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[FRAMEWORK]", help="With --captures: only of this one.", show_default=False),
+    ] = None,
+    captures: Annotated[
+        bool, typer.Option("--captures", help="Only what is captured of each framework, name by name.")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With --captures: as a page in Markdown.")] = False,
+) -> None:
     """Say what is captured here, how it is set up, and what is wrong."""
+    if not captures and (framework or markdown):
+        raise typer.BadParameter("belongs to --captures", param_hint="FRAMEWORK" if framework else "--markdown")
+    if captures:
+        from reticent.cli.captures import print_markdown, show_captures
+
+        (print_markdown if markdown else show_captures)(framework)
+        return
     from reticent.cli.doctor import diagnose
 
     diagnose()
