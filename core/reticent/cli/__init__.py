@@ -159,11 +159,21 @@ def _doctor(
 
 
 @app.command("demo")
-def _demo() -> None:
-    """Train two small models and look at what was captured (20 s)."""
-    from reticent.demo import main as train
+def _demo(
+    framework: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[FRAMEWORK]", help="Train with this one, as lightgbm.", show_default=False),
+    ] = None,
+) -> None:
+    """Train small models and look at what was captured (20 s)."""
+    if framework is None:
+        from reticent.demo.tour import tour
 
-    train()
+        tour()
+    else:
+        from reticent.demo.framework import show_framework
+
+        show_framework(framework)
 
 
 app.add_typer(models)
