@@ -4,14 +4,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# make demo FRAMEWORK=lightgbm
+FRAMEWORK ?=
+TORCH_FRAMEWORKS := torch lightning pytorch_lightning transformers
+FRAMEWORKS := sklearn xgboost lightgbm catboost keras statsmodels $(TORCH_FRAMEWORKS)
+ifneq ($(filter-out $(FRAMEWORKS),$(FRAMEWORK)),)
+$(error There is no demo of '$(FRAMEWORK)'; there is of: $(FRAMEWORKS))
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench captures clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.demo  ## train two small models and look at what was captured (20 s)
-	@$(BIN)/reticent demo
+demo: $(VENV)/.demo$(FRAMEWORK:%=-%)  ## train two small models and look at what was captured (20 s); FRAMEWORK=keras: with that one
+	@$(BIN)/reticent demo $(FRAMEWORK)
 
 test: $(VENV)/.test  ## run all tests
 	$(BIN)/python -m pytest
@@ -24,6 +32,9 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 
 bench: $(VENV)/.bench  ## measure what logging and redaction cost a training
 	@$(BIN)/python -m benchmarks
+
+captures: $(VENV)/.test  ## write docs/captures.md from what the tests of the integrations have seen
+	@$(BIN)/reticent doctor --captures --markdown > docs/captures.md
 
 clean:  ## remove .venv and all caches; runs in .reticent stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
@@ -44,6 +55,13 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/.made
 	@echo "Installing scikit-learn, XGBoost and Reticent into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet -e . --group demo
 	@touch $@
+
+$(VENV)/.demo-%: pyproject.toml | $(VENV)/.made
+	@echo "Installing Reticent and what the demo of $* needs into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet -e . --group demo-$*
+	@touch $@
+
+$(TORCH_FRAMEWORKS:%=$(VENV)/.demo-%): $(VENV)/.torch
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/.made
 	@echo "Installing what the benchmarks need, and what they compare with, into $(VENV) (once)"

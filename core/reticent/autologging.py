@@ -27,11 +27,13 @@ _waiting: set[str] = set()
 _installed: set[str] = set()
 
 
-def autolog(disable: bool = False, **options: Any) -> None:
+def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) -> None:
     """Capture every training run of the installed frameworks from here on; `disable=True` undoes it exactly.
 
     Options: `autolog(log_models=False)` for all integrations, `autolog(xgboost={"log_models": False})` or
-    `autolog(xgboost=False)` for one. Raises SettingsError for an unknown option or value; imports no framework.
+    `autolog(xgboost=False)` for one. With `dry_run=True` nothing is stored, also of what is logged by hand: what would be
+    captured and redacted is told at the end of the process, or at the next `autolog` without it. Raises SettingsError for
+    an unknown option or value; imports no framework.
     """
     global _wanted
     if aside.is_child:  # it imports the user's modules, which may say so at their top
@@ -41,12 +43,21 @@ def autolog(disable: bool = False, **options: Any) -> None:
         _wanted = False
         for name in list(_installed):
             _disable(name)
+        _end_dry_run()
         return
     source = settings.current()
     _check("autolog", options)
     check_settings(source, overridden=options)
+    choices = {**source.settings.autolog, **options}
+    as_set = choices.pop("dry_run", False)
+    if as_set if dry_run is None else dry_run:
+        from reticent.dry_run import begin
+
+        begin()
+    else:
+        _end_dry_run()
     _choices.clear()
-    _choices.update({**source.settings.autolog, **options})
+    _choices.update(choices)
     _wanted = True
     for name, point in points.items():
         if name in sys.modules:
@@ -54,6 +65,13 @@ def autolog(disable: bool = False, **options: Any) -> None:
         elif name not in _waiting:
             _waiting.add(name)
             when_imported(name, lambda point=point: _enable(point) if _wanted else None)  # type: ignore[misc]
+
+
+def _end_dry_run() -> None:
+    if "reticent.dry_run" in sys.modules:
+        from reticent.dry_run import end
+
+        end()
 
 
 def check_settings(source: settings.Source, overridden: Collection[str] = ()) -> None:
@@ -113,7 +131,7 @@ def _enable(point: metadata.EntryPoint) -> None:
     from reticent.patching.hooking import enabled
 
     integration: Integration = point.load()
-    choice = _options(integration)
+    choice = _options(integration, _choices)
     if choice is None:
         _disable(integration.name)
         return
@@ -159,14 +177,34 @@ def _disable(name: str) -> None:
     remove(name)
 
 
-def _options(integration: Integration) -> Options | None:
+def options_in_force(choices: Mapping[str, Any]) -> tuple[Options, dict[str, Options | None]]:
+    """With these choices, the options that all integrations have, and those of each; None for one that is switched off.
+    Raises SettingsError if a choice is wrong."""
+    from reticent.patching.options import Options
+
+    _check("autolog", choices)
+    shared = msgspec.convert(_of_fields(choices, Options), Options)
+    found = {}
+    for point in sorted(_points().values(), key=lambda point: point.name):
+        try:
+            integration: Integration = point.load()
+        except Exception:  # noqa: BLE001, S112 - a third party's module may fail in any way; it is reported elsewhere
+            continue
+        found[integration.name] = _options(integration, choices)
+    return shared, found
+
+
+def _options(integration: Integration, choices: Mapping[str, Any]) -> Options | None:
     """The options that the user chose for an integration; None if it is switched off."""
-    own = _choices.get(integration.name, True)
+    own = choices.get(integration.name, True)
     if own is False:
         return None
-    fields = {field.name for field in msgspec.structs.fields(integration.options)}
-    shared = {key: value for key, value in _choices.items() if key in fields}
+    shared = _of_fields(choices, integration.options)
     return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, integration.options)
+
+
+def _of_fields(choices: Mapping[str, Any], options: type[Options]) -> dict[str, Any]:
+    return {key: value for key, value in choices.items() if key in options.__struct_fields__}
 
 
 def _check(place: str, options: Mapping[str, Any]) -> None:
@@ -182,7 +220,10 @@ def _check(place: str, options: Mapping[str, Any]) -> None:
             known[integration.name] = integration.options
     shared = {name: one for one in known.values() if one is not None for name in one.__struct_fields__}
     for key, value in options.items():
-        if key in known:
+        if key == "dry_run":
+            if not isinstance(value, bool):
+                raise SettingsError(f"{place}: dry_run must be true or false")
+        elif key in known:
             own = known[key]
             if not isinstance(value, (bool, Mapping)):
                 raise SettingsError(f"{place}: {key} must be true, false or a table of options")

@@ -202,6 +202,8 @@ _session: Session | None = None
 _former: list[Session] = []
 """Sessions whose settings were changed; their runs go on as they began."""
 _exit_registered_by: int | None = None
+after_close: list[Callable[[], None]] = []
+"""What is done at the end of the process when everything is closed."""
 
 
 def current() -> Session:
@@ -235,6 +237,9 @@ def _close() -> None:
             suppress(KeyboardInterrupt, SystemExit),
         ):  # who ends it again waits for nothing
             close([_session, *_former])
+        for action in after_close:
+            with swallowed("the end of the process"):
+                action()
 
 
 def _forked() -> None:

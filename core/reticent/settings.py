@@ -27,6 +27,11 @@ NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
+DRY_RUN_VARIABLE = "RETICENT_DRY_RUN"
+"""Where the dry run of this process, or of the one that started it, has its place."""
+DRY_RUN_PREFIX = "reticent-dry-run-"
+"""How the name of such a place begins."""
+
 VARIABLES = (
     "*_VISIBLE_DEVICES",
     "*_NUM_THREADS",
@@ -153,6 +158,10 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
                     values[key], origin[key] = {**known, **value}, f"{origin[key]}, {place}"
                 else:
                     values[key], origin[key] = value, place
+    if DRY_RUN_VARIABLE in environment:
+        dry = {"dir": _dry_run_place(environment[DRY_RUN_VARIABLE]), "backends": [], "try_models_mb": 0.0}
+        values |= dry
+        origin |= dict.fromkeys(dry, "dry run")
     shown, policies = resolve(redact, environment)
     settings = msgspec.structs.replace(msgspec.convert(values, Settings), redact=shown, policies=policies)
     for url in settings.backends:
@@ -164,6 +173,16 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
             except SettingsError as error:
                 raise SettingsError(f"{origin['backends']}: setting 'backends': {error}") from None
     return Source(settings, origin)
+
+
+def _dry_run_place(text: str) -> str:
+    path = Path(text)
+    if not (path.is_absolute() and path.name.startswith(DRY_RUN_PREFIX)):
+        raise SettingsError(
+            f"{DRY_RUN_VARIABLE} tells child processes of a dry run where its place is; one is begun by "
+            "`reticent.autolog(dry_run=True)` or RETICENT_AUTOLOG='{\"dry_run\": true}'"
+        )
+    return text
 
 
 def policy_of(path: Path, environment: Mapping[str, str]) -> Policies:
@@ -201,7 +220,7 @@ def _environment(environment: Mapping[str, str]) -> list[tuple[str, Path | None,
     layers: list[tuple[str, Path | None, dict[str, Any]]] = []
     for variable, text in environment.items():
         key = variable[len("RETICENT_") :].lower()
-        if not variable.startswith("RETICENT_") or key == "strict" or variable == KEY_VARIABLE:
+        if not variable.startswith("RETICENT_") or key == "strict" or variable in (KEY_VARIABLE, DRY_RUN_VARIABLE):
             continue
         value: Any = text
         if key == "backends":

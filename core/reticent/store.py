@@ -28,6 +28,7 @@ from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
 from reticent.guard import warn_once
 from reticent.runlog import RUN_ID
 from reticent.session import Session, current
+from reticent.settings import DRY_RUN_VARIABLE
 
 if TYPE_CHECKING:
     import pandas
@@ -143,9 +144,12 @@ def sync(
     """Deliver what is outstanding to the configured backends, or to those in `to`, and say how far each one got.
 
     In this thread; `advance(n)` is called as records arrive. The keys are the backends' URLs, without passwords. A backend
-    that fails does not stop the others. Raises RunNotFoundError if one of `run_ids` is not in the root.
+    that fails does not stop the others. In a dry run nothing is delivered. Raises RunNotFoundError if one of `run_ids` is
+    not in the root.
     """
     session = current()
+    if DRY_RUN_VARIABLE in os.environ:
+        return {}
     urls = session.settings.backends if to is None else [to] if isinstance(to, str) else to
     wanted = None if run_ids is None else list(run_ids)
     for run_id in wanted or ():

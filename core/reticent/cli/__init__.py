@@ -135,19 +135,45 @@ def _reindex() -> None:
 
 
 @app.command("doctor")
-def _doctor() -> None:
+def _doctor(
+    framework: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[FRAMEWORK]", help="With --captures: only of this one.", show_default=False),
+    ] = None,
+    captures: Annotated[
+        bool, typer.Option("--captures", help="Only what is captured of each framework, name by name.")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With --captures: as a page in Markdown.")] = False,
+) -> None:
     """Say what is captured here, how it is set up, and what is wrong."""
+    if not captures and (framework or markdown):
+        raise typer.BadParameter("belongs to --captures", param_hint="FRAMEWORK" if framework else "--markdown")
+    if captures:
+        from reticent.cli.captures import print_markdown, show_captures
+
+        (print_markdown if markdown else show_captures)(framework)
+        return
     from reticent.cli.doctor import diagnose
 
     diagnose()
 
 
 @app.command("demo")
-def _demo() -> None:
-    """Train two small models and look at what was captured (20 s)."""
-    from reticent.demo import main as train
+def _demo(
+    framework: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[FRAMEWORK]", help="Train with this one, as lightgbm.", show_default=False),
+    ] = None,
+) -> None:
+    """Train small models and look at what was captured (20 s)."""
+    if framework is None:
+        from reticent.demo.tour import tour
 
-    train()
+        tour()
+    else:
+        from reticent.demo.framework import show_framework
+
+        show_framework(framework)
 
 
 app.add_typer(models)

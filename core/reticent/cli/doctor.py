@@ -9,11 +9,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import typer
@@ -24,24 +22,15 @@ from reticent import files, settings
 from reticent.backends import name_of
 from reticent.backends.sqlite.schema import database_path
 from reticent.cli import render
+from reticent.cli.doctor_frameworks import frameworks, options_table, refused_options
+from reticent.cli.finding import Finding, table_of
 from reticent.errors import SettingsError
 from reticent.runlog import RUN_ID
 
-State = Literal["good", "fair", "bad", "none"]
-
 LITTLE_SPACE = 1e9
 
-_NOTHING: tuple[object, ...] = (None, "", [], {}, ())
 _TABLES = ("redact", "capture")
 """Settings that hold names and bounds, never a value of the user's."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    state: State
-    what: str
-    says: str | Text
-    why: str = ""
 
 
 def diagnose() -> None:
@@ -52,7 +41,7 @@ def diagnose() -> None:
     root = settings.root(source.settings)
     parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("Place", lambda: place(root)),
-        ("Frameworks", lambda: chain(frameworks(), options(source))),
+        ("Frameworks", lambda: chain(frameworks(), refused_options(source))),
         ("Backends", lambda: backends(source.settings)),
     ]
     from reticent import __version__
@@ -62,10 +51,11 @@ def diagnose() -> None:
     for title, part in parts:
         found = list(part())
         problems += [finding for finding in found if finding.state == "bad"]
-        render.section(out, title, _table(found))
+        render.section(out, title, table_of(found))
     if problem is not None:
-        render.section(out, "Settings", _table([problem]))
+        render.section(out, "Settings", table_of([problem]))
     else:
+        render.section(out, "Options of autologging", options_table(source), "as settings have them")
         render.section(out, "Settings", settings_table(source))
         from reticent.cli.policy import policy_table
 
@@ -76,15 +66,6 @@ def diagnose() -> None:
         return
     out.print(Text(render.plural(len(problems), "problem"), style=render.BAD))
     raise typer.Exit(1)
-
-
-def _table(findings: list[Finding]) -> RenderableType:
-    table = render.table("", "", "", "")
-    for finding in findings:
-        says = finding.says if isinstance(finding.says, Text) else render.literal(finding.says)
-        why = render.literal(finding.why, render.DIM)
-        table.add_row(render.check(finding.state), render.literal(finding.what), says, why)
-    return table
 
 
 def _settings() -> tuple[settings.Source, Finding | None]:
@@ -108,24 +89,16 @@ def settings_table(source: settings.Source) -> RenderableType:
             continue
         value = msgspec.to_builtins(getattr(source.settings, name))
         if isinstance(value, dict):
-            value = {key: item for key, item in value.items() if item not in _NOTHING}
+            value = {key: item for key, item in value.items() if item not in render.NOTHING}
         origin = source.origin[name]
         style = render.DIM if origin == "default" else ""
-        text = _shown(value) if name in _TABLES else redactor.seal(_shown(value), channel="settings", key=name)
+        text = (
+            render.setting(value)
+            if name in _TABLES
+            else redactor.seal(render.setting(value), channel="settings", key=name)
+        )
         table.add_row(render.literal(name, style), render.literal(text, style), render.literal(origin, render.DIM))
     return table
-
-
-def _shown(value: object) -> str:
-    if value in _NOTHING:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    if isinstance(value, dict):
-        return "; ".join(f"{key} = {_shown(item)}" for key, item in value.items())
-    return str(value)
 
 
 def place(root: Path) -> Iterator[Finding]:
@@ -184,37 +157,6 @@ def database(root: Path) -> Finding:
         return Finding("bad", "database", str(path), f"{first}; `reticent reindex` rebuilds it from the run logs")
     size = render.size(path.stat().st_size)
     return Finding("good", "database", str(path), "; ".join(filter(None, (size, why))))
-
-
-def frameworks() -> Iterator[Finding]:
-    """Each integration: is its framework there, in range, and does everything that is patched exist."""
-    from reticent.autologging import inspect_integrations
-
-    for report in sorted(inspect_integrations(), key=lambda report: report.name):
-        absent = [target for target, applies in report.patches if not applies]
-        patches = render.plural(len(report.patches) - len(absent), "patch", "patches")
-        if report.error:
-            yield Finding("bad", report.name, report.installed_version or "broken", report.error)
-        elif report.installed_version is None:
-            yield Finding(
-                "none", report.name, Text("not installed", style=render.DIM), f"captured when {report.required}"
-            )
-        elif not report.in_range:
-            yield Finding("fair", report.name, report.installed_version, f"not captured: outside of {report.required}")
-        elif absent:
-            yield Finding("fair", report.name, report.installed_version, f"{patches}; not found: {', '.join(absent)}")
-        else:
-            yield Finding("good", report.name, report.installed_version, f"{report.required}  {patches}")
-
-
-def options(source: settings.Source) -> Iterator[Finding]:
-    """What `reticent.autolog()` would refuse in the setting `autolog`."""
-    from reticent.autologging import check_settings
-
-    try:
-        check_settings(source)
-    except SettingsError as error:
-        yield Finding("bad", "options", str(error), "reticent.autolog() raises this")
 
 
 def backends(chosen: settings.Settings) -> Iterator[Finding]:

@@ -23,6 +23,9 @@ PIPED_WIDTH = 2000
 CELL, LAST_CELL = 80, 200
 """The most characters of a cell in what is piped, and of one that nothing follows."""
 
+NOTHING: tuple[object, ...] = (None, "", [], {}, ())
+"""Values of settings that say nothing."""
+
 REDACTED = "magenta"
 DIM = "bright_black"
 GOOD, FAIR, BAD = "green", "yellow", "red"
@@ -220,6 +223,19 @@ def number(value: float | None) -> str:
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def setting(value: object) -> str:
+    """A setting's value, as a person would say it."""
+    if value in NOTHING:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{key} = {setting(item)}" for key, item in value.items())
+    return str(value)
 
 
 def sparkline(values: Sequence[float]) -> str:

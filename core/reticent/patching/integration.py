@@ -1,4 +1,8 @@
-"""What an integration is made of."""
+"""What an integration is made of.
+
+A package of one may have a file `captures.json` beside its `__init__.py`, of what its tests have seen captured: `reticent
+doctor --captures` shows it, whoever the package is from. `reticent.captures` has its form.
+"""
 
 from __future__ import annotations
 

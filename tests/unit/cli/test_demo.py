@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reticent import demo
+from reticent.demo import framework, tour
 
 from .conftest import SECRET, Command
 
@@ -41,7 +41,27 @@ def test_the_demo_and_the_commands_that_it_prints(tmp_path: Path, command: Comma
 
 
 def test_without_the_frameworks_it_names_the_extra(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    monkeypatch.setattr(tour, "find_spec", lambda name: None)
     outcome = command("demo")
     assert (outcome.code, outcome.out) == (1, "")
     assert 'pip install "reticent[sklearn,xgboost]"' in outcome.err
+
+
+def test_an_unknown_framework_is_told_which_there_are(command: Command) -> None:
+    outcome = command("demo", "nothing")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "there is no demo of 'nothing'; there is of: " in outcome.err
+
+
+def test_the_code_is_the_body_of_the_training() -> None:
+    def train() -> str:
+        """Not shown."""
+        numbers = [1, 2]
+
+        # A remark.
+        for number in numbers:
+            print(number)
+        return "done"
+
+    shown = "numbers = [1, 2]\n\n# A remark.\nfor number in numbers:\n    print(number)"
+    assert framework.body(train) == shown

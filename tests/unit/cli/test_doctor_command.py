@@ -51,6 +51,21 @@ def test_what_is_captured_is_shown(command: Command, monkeypatch: pytest.MonkeyP
     assert "RETICENT_CAPTURE" in shown
 
 
+def test_options_are_shown_and_where_they_are_from(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = command("doctor").out
+    assert "log_models = true, log_datasets = true" in line(out, "integration")
+    assert line(out, "xgboost").split()[1:4] == ["importance_types", "=", "weight,"]
+    monkeypatch.setenv("RETICENT_AUTOLOG", '{"keep": 3, "xgboost": {"every_n_steps": 7}, "sklearn": false}')
+    out = command("doctor").out
+    assert "keep = 3" in line(out, "integration")
+    assert "RETICENT_AUTOLOG" in line(out, "integration")
+    assert "every_n_steps = 7" in line(out, "xgboost")
+    assert "keep" not in line(out, "xgboost")
+    assert [text for text in out.splitlines() if text.split()[:2] == ["sklearn", "off"]]
+
+
 def test_frameworks_are_told_apart(command: Command) -> None:
     out = command("doctor").out
     assert "1 patch" in line(out, "sklearn")
