@@ -65,7 +65,7 @@ def _note(run: Found, record: records.SealedRecord) -> None:
     elif isinstance(record, records.Artifact):
         run.artifacts[record.path] = record.size
     elif isinstance(record, records.ArtifactRemoved):
-        kept = {path: size for path, size in run.artifacts.items() if not _lies_in(path, record.path)}
+        kept = {path: size for path, size in run.artifacts.items() if not records.is_under(path, record.path)}
         run.artifacts = kept
     elif isinstance(record, records.Model):
         run.models[record.path] = record
@@ -111,7 +111,11 @@ def _table(run: Found) -> Table:
     table.add_row("data sets", str(len(run.datasets)), _names(list(run.datasets)))
     models = [f"{path} ({one.flavor}, {render.size(one.size)})" for path, one in run.models.items()]
     table.add_row("models", str(len(models)), _names(models))
-    own = {path: size for path, size in run.artifacts.items() if not any(_lies_in(path, model) for model in run.models)}
+    own = {
+        path: size
+        for path, size in run.artifacts.items()
+        if not any(records.is_under(path, model) for model in run.models)
+    }
     table.add_row("artifacts", str(len(own)), _names([f"{path} ({render.size(size)})" for path, size in own.items()]))
     for (channel, rule, action), count in run.redacted.items():
         says = Text.assemble((rule, render.REDACTED), f" in {channel}: {action}")
@@ -134,7 +138,3 @@ def _names(names: list[str]) -> Text:
     names = sorted(names, key=lambda name: not render.hides(name))
     more = f", {len(names) - NAMES} more" if len(names) > NAMES else ""
     return render.literal(", ".join(names[:NAMES]) + more)
-
-
-def _lies_in(path: str, parent: str) -> bool:
-    return path == parent or path.startswith(f"{parent}/")
