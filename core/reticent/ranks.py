@@ -8,10 +8,11 @@ each other here, and nothing is sent between them.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,55 @@ def member(session: Session, wait: bool = False) -> Member | None:
         time.sleep(0.05)
 
 
+class StepTimes:
+    """How long the steps of this rank took: the slowest rank is the one that all others wait for."""
+
+    def __init__(self) -> None:
+        self._ticks = 0
+        self._distributed = False
+        self._began = 0.0
+        self._least, self._most, self._sum, self._count = math.inf, 0.0, 0.0, 0
+
+    def tick(self, session: Callable[[], Session]) -> None:
+        """Note that a step has ended here. Takes a microsecond, and logs nothing."""
+        now = time.perf_counter()
+        if (
+            self._ticks & (self._ticks - 1) == 0
+        ):  # after 1, 2, 4, 8... steps: it may have been set up, and the run opened
+            self._distributed = rank() is not None
+            if self._distributed and rank() != 0:
+                member(session())
+        self._ticks += 1
+        if self._distributed and self._began:
+            seconds = now - self._began
+            self._least, self._most = min(self._least, seconds), max(self._most, seconds)
+            self._sum += seconds
+            self._count += 1
+        self._began = now
+
+    def take(self) -> dict[str, float]:
+        """The times since this was last called, in seconds; nothing if there were no steps, or if this is no rank."""
+        least, most, total, count = self._least, self._most, self._sum, self._count
+        self._least, self._most, self._sum, self._count = math.inf, 0.0, 0.0, 0
+        if not count:
+            return {}
+        return {"step_seconds_min": least, "step_seconds_mean": total / count, "step_seconds_max": most}
+
+    def stop(self) -> dict[str, float]:
+        """As `take`; what passes from here to the next step is none."""
+        self._began = 0.0
+        return self.take()
+
+
+step_times = StepTimes()
+
+
+def of_rank(run: Run, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics under the names that tell which rank they are of."""
+    prefix = "" if isinstance(run, Member) else "rank_0/"
+    return {f"{prefix}{name}": value for name, value in metrics.items()}
+
+
 class Member(Run):
     """The run of rank 0, for another rank: its names begin with `rank_<n>/`, and it neither begins nor ends the run."""
 
@@ -147,6 +197,7 @@ class Member(Run):
         end_time: float | None = None,  # noqa: ARG002
     ) -> None:
         if self.status is RunStatus.RUNNING and self.owned:
+            self.log_metrics(step_times.stop())
             with self.guard("a metric on a device"):
                 self._deferred.settle(time.monotonic() + deferred.END_S)
             self._leave(RunStatus.FINISHED)

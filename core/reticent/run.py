@@ -14,16 +14,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import artifacts, deferred, outcome, resume, values, workers
-from reticent.files import safe_relative
+from reticent import deferred, outcome, resume, values, workers
+from reticent.filelogging import FileLogging
 from reticent.filing import Filing
 from reticent.guard import swallowed
-from reticent.pictures import Draw
 from reticent.recorder import Recorder
 from reticent.records import (
     METRIC,
@@ -36,7 +33,6 @@ from reticent.records import (
     Tag,
     Warned,
 )
-from reticent.runlog import ARTIFACTS
 from reticent_redact import LEFT_OUT, SealedText
 
 if TYPE_CHECKING:
@@ -65,7 +61,7 @@ def _status(status: RunStatus | str) -> RunStatus:
         ) from None
 
 
-class Run:
+class Run(FileLogging):
     """One training: made by `reticent.start_run`, ended by leaving its `with` block or by `end`."""
 
     def __init__(self, session: Session, started: RunStarted, params: Mapping[str, SealedText] = _NO_PARAMS) -> None:
@@ -147,86 +143,6 @@ class Run:
         with self._recorder.guard("set_tags"):
             self._recorder.append(*self._tags(tags))
 
-    def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Log a file, or a directory with all in it, as it is now, under `artifact_path`. It may be deleted afterwards."""
-        with self._recorder.guard("log_artifact"):
-            source = Path(local_path)
-            self._filing.add(source, Path(artifact_path or "") / source.name)
-
-    def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Log the files in a directory, as they are now, under `artifact_path`."""
-        with self._recorder.guard("log_artifacts"):
-            source = Path(local_dir)
-            if not source.is_dir():
-                raise NotADirectoryError(20, "not a directory", str(source))
-            self._filing.add(source, Path(artifact_path or ""))
-
-    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> None:
-        """Log a file, or a directory with all in it, as it is now, as the artifact `artifact_file`."""
-        with self._recorder.guard("log_artifact"):
-            self._filing.add(Path(local_path), Path(artifact_file))
-
-    def remove_artifact(self, artifact_file: str) -> None:
-        """Keep an artifact, or all that lie under this path, no longer. What no backend has by now, none will get."""
-        with self._recorder.guard("remove_artifact"):
-            self._filing.remove(self._filing.path(artifact_file))
-
-    def log_text(self, text: str, artifact_file: str) -> None:
-        """Log text as the artifact `artifact_file`."""
-        with self._recorder.guard("log_text"):
-            self._filing.add_text(values.text(values.plain(text)), artifact_file)
-
-    def log_dict(self, dictionary: Mapping[str, Any] | list[Any], artifact_file: str) -> None:
-        """Log a dictionary or list as JSON (which is YAML too) in the artifact `artifact_file`."""
-        with self._recorder.guard("log_dict"):
-            content = self._recorder.seal("artifact", dictionary, render=values.json)
-            self._recorder.append(artifacts.write_sealed(self.directory, self._filing.path(artifact_file), content))
-
-    def log_figure(self, figure: Any, artifact_file: str) -> None:
-        """Log a matplotlib figure (format by the file's suffix) or a plotly one (HTML), drawn as it is now."""
-        with self._recorder.guard("log_figure"):
-            path = self._filing.path(artifact_file)
-            token, directory = artifacts.stage_directory(self.directory)
-            drawn = directory / safe_relative(path).name
-            if hasattr(figure, "savefig"):
-                figure.savefig(drawn)
-            elif hasattr(figure, "write_html"):
-                figure.write_html(drawn)
-            else:
-                raise TypeError(f"a figure must be matplotlib's or plotly's, not {type(figure).__name__}")
-            self._filing.publish(f"{token}/{drawn.name}", path)
-
-    def log_picture(self, draw: Draw, data: Mapping[str, Any], artifact_file: str) -> None:
-        """Log the matplotlib figure that `draw`, a function of a module, makes of sealed `data`; drawn in the background,
-        by another process where that is possible. Does nothing where matplotlib is not installed, or when many wait."""
-        with self._recorder.guard("log_picture"):
-            if find_spec("matplotlib") is None:
-                return
-            path = self._filing.path(artifact_file)
-            content = self._recorder.seal("artifact", data, render=values.json)
-            self._filing.draw(draw, content, path)
-
-    def log_model(self, model: Any, name: str = "model", **options: Any) -> str | None:
-        """Log a model as it is now; its URI for `reticent.load_model`, or None if it could not be logged.
-
-        Options, all of them optional: `input_example` and `signature_outputs`: what the model takes, of which some rows are
-        kept, and what it gives for that; `signature_inputs`, if the signature is to be that of other data; `signature`, as
-        MLflow infers it, instead of these; `params`: the defaults of params of inference; `metadata`: anything that is
-        JSON; `code_paths`: files and directories with modules of yours that the model needs; `flavor`: a
-        `reticent.models.Flavor` of your own.
-        """
-        with self._recorder.guard(f"log_model({values.text(values.plain(name))!r})"):
-            from reticent.models import stage
-            from reticent.models.filing import file_model, known_options
-
-            path = self._filing.path(name)
-            if path in self._models or (self.directory / ARTIFACTS / path / "MLmodel").exists():
-                self.warn("model changed", f"the model {path!r} was logged again; the newest one holds")
-            self._models.add(path)
-            file_model(self._filing, stage(self.directory, model, **known_options(self._recorder, options)), path)
-            return f"runs:/{self.run_id}/{path}"
-        return None
-
     def log_dataset(
         self, name: str, context: str, *, digest: str, source: object, schema: object, profile: object
     ) -> None:
@@ -269,6 +185,8 @@ class Run:
         final = RunStatus.FINISHED
         with self._recorder.guard("end_run"):
             final = _status(status)
+        if self.parent_id not in self._session.runs:
+            self._log_step_times()
         with self._recorder.guard("a metric on a device"):
             self._deferred.settle(time.monotonic() + deferred.END_S)
         with self._recorder.guard("end_run"):
@@ -280,6 +198,12 @@ class Run:
             )
             self._recorder.append(ended)
         self._leave(final)
+
+    def _log_step_times(self) -> None:
+        from reticent import ranks
+
+        with self._recorder.guard("step times of a rank"):
+            self.log_metrics(ranks.of_rank(self, ranks.step_times.stop()))
 
     def _leave(self, final: RunStatus) -> None:
         """Log nothing more, but for what is under way; and have the log closed."""

@@ -1,4 +1,5 @@
-"""The load of processor, memory and GPUs while a run is open: metrics `system/...`, named as MLflow names them.
+"""The load of processor, memory and GPUs while a run is open: metrics `system/...`, named as MLflow names them; and
+where this is a rank of a distributed training, how long its steps take.
 
 One thread per process, which ends when no run is open.
 """
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from reticent import ranks
@@ -37,7 +39,6 @@ def watch(session: Session) -> None:
 
 def _watch(session: Session) -> None:
     period = session.settings.capture.system_s
-    steps: dict[str, int] = {}
     began: dict[str, float] = {}
     processor, gpus = _Processor(), _gpus()
     while True:
@@ -49,11 +50,11 @@ def _watch(session: Session) -> None:
             now = time.monotonic()
             due = [run for run in runs if now - began.setdefault(run.run_id, now) >= period]
             if due:
-                found = {**processor.load(), **dict(gpus.load())}
+                found = {f"system/{name}": value for name, value in chain(processor.load(), gpus.load())}
+                step_times = ranks.step_times.take()
                 for run in due:
                     began[run.run_id] = now
-                    steps[run.run_id] = steps.get(run.run_id, -1) + 1
-                    run.log_metrics({f"system/{name}": value for name, value in found.items()}, steps[run.run_id])
+                    run.log_metrics({**found, **ranks.of_rank(run, step_times)})
 
 
 def _runs(session: Session) -> list[Run]:
@@ -76,15 +77,13 @@ class _Processor:
         psutil.cpu_percent()  # the first answers are about nothing
         self._process.cpu_percent()
 
-    def load(self) -> dict[str, float]:
+    def load(self) -> Iterator[tuple[str, float]]:
         memory = self._psutil.virtual_memory()
-        return {
-            "cpu_utilization_percentage": self._psutil.cpu_percent(),
-            "system_memory_usage_megabytes": memory.used / 1e6,
-            "system_memory_usage_percentage": memory.percent,
-            "process_cpu_utilization_percentage": self._process.cpu_percent(),
-            "process_memory_usage_megabytes": self._process.memory_info().rss / 1e6,
-        }
+        yield "cpu_utilization_percentage", self._psutil.cpu_percent()
+        yield "system_memory_usage_megabytes", memory.used / 1e6
+        yield "system_memory_usage_percentage", memory.percent
+        yield "process_cpu_utilization_percentage", self._process.cpu_percent()
+        yield "process_memory_usage_megabytes", self._process.memory_info().rss / 1e6
 
 
 class _Gpus:
