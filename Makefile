@@ -63,8 +63,8 @@ $(VENV)/.demo-%: pyproject.toml | $(VENV)/.made
 
 $(TORCH_FRAMEWORKS:%=$(VENV)/.demo-%): $(VENV)/.torch
 
-$(VENV)/.bench: pyproject.toml | $(VENV)/.made
-	@echo "Installing what the benchmarks need, and what they compare with, into $(VENV) (once)"
+$(VENV)/.bench: pyproject.toml $(VENV)/.torch | $(VENV)/.made
+	@echo "Installing all frameworks, and what is compared with, into $(VENV): 4 GB (once)"
 	@$(BIN)/python -m pip install --quiet -e . --group bench
 	@touch $@ $(VENV)/.demo
 
