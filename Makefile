@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 
 # make demo FRAMEWORK=lightgbm
 FRAMEWORK ?=
@@ -13,7 +14,7 @@ $(error There is no demo of '$(FRAMEWORK)'; there is of: $(FRAMEWORKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench captures clean
+.PHONY: help demo test lint bench captures oldest clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -36,8 +37,11 @@ bench: $(VENV)/.bench  ## measure what logging and redaction cost a training
 captures: $(VENV)/.test  ## write docs/captures.md from what the tests of the integrations have seen
 	@$(BIN)/reticent doctor --captures --markdown > docs/captures.md
 
+oldest: $(OLDEST)/.made  ## run the integrations' contract with the oldest versions of frameworks, in an environment of its own
+	$(OLDEST)/bin/python tests/oldest.py sklearn xgboost lightgbm catboost statsmodels
+
 clean:  ## remove .venv and all caches; runs in .reticent stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) $(OLDEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find core integrations redact tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # A stamp file per set of packages: each is installed once, and again when pyproject.toml changes.
@@ -63,8 +67,8 @@ $(VENV)/.demo-%: pyproject.toml | $(VENV)/.made
 
 $(TORCH_FRAMEWORKS:%=$(VENV)/.demo-%): $(VENV)/.torch
 
-$(VENV)/.bench: pyproject.toml | $(VENV)/.made
-	@echo "Installing what the benchmarks need, and what they compare with, into $(VENV) (once)"
+$(VENV)/.bench: pyproject.toml $(VENV)/.torch | $(VENV)/.made
+	@echo "Installing all frameworks, and what is compared with, into $(VENV): 4 GB (once)"
 	@$(BIN)/python -m pip install --quiet -e . --group bench
 	@touch $@ $(VENV)/.demo
 
@@ -77,4 +81,11 @@ $(VENV)/.test: pyproject.toml $(VENV)/.torch | $(VENV)/.made
 $(VENV)/.torch: pyproject.toml | $(VENV)/.made
 	@$(BIN)/python -m pip install --quiet torch==2.13.0
 	@$(BIN)/python -m pip install --quiet -e . --group torch
+	@touch $@
+
+$(OLDEST)/.made: pyproject.toml
+	@echo "Making $(OLDEST) with the oldest versions of frameworks (once)"
+	@$(PYTHON) -m venv $(OLDEST)
+	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(OLDEST)/bin/python -m pip install --quiet -e . --group oldest
 	@touch $@

@@ -1,6 +1,7 @@
 """What do `import reticent` and `autolog()` add to the start of a process?
 
-Wall time of whole processes, interleaved, the median of the differences to a bare `python -c pass` started just before.
+Wall time of whole processes, interleaved, the median of the differences to a bare `python -c pass` started just before;
+with a framework imported before, the wall time of the two statements.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 REPEATS = 15
 CODES = {
@@ -16,7 +18,27 @@ CODES = {
     "import reticent; reticent.autolog()": "import reticent; reticent.autolog()",
     "import reticent, then the first run": "import reticent; reticent.start_run()",
 }
-HEAVY = ("sklearn", "xgboost", "numpy", "requests", "rich", "sqlite3", "wrapt", "msgspec")
+FRAMEWORKS = (
+    "sklearn",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "statsmodels",
+    "keras",
+    "lightning",
+    "transformers",
+    "torch",
+)
+HEAVY = (*FRAMEWORKS, "numpy", "requests", "rich", "sqlite3", "wrapt", "msgspec")
+
+LATE = """
+import {framework}
+import time
+start = time.perf_counter()
+import reticent; reticent.autolog()
+print(time.perf_counter() - start, flush=True)
+"""
+"""How long it takes where the framework is there before: its import takes seconds, which vary by more than this."""
 
 
 def measure() -> list[dict[str, object]]:
@@ -25,28 +47,35 @@ def measure() -> list[dict[str, object]]:
         for name, code in CODES.items():
             bare = seconds("pass")
             added[name].append(seconds(code) - bare)
-    return [
-        {
-            "code": f"`{name}`",
-            "added ms (median)": statistics.median(values) * 1e3,
-            "p90 ms": sorted(values)[int(len(values) * 0.9)] * 1e3,
-            "imports of it": imported(CODES[name]),
-        }
-        for name, values in added.items()
-    ]
+    rows = [_row(f"`{name}`", values, imported(CODES[name])) for name, values in added.items()]
+    for framework in filter(find_spec, FRAMEWORKS):
+        late = [float(output(LATE.format(framework=framework))) for _ in range(REPEATS // 3)]
+        rows.append(_row(f"`import reticent; reticent.autolog()` after `import {framework}`", late, "not asked"))
+    return rows
+
+
+def _row(code: str, values: list[float], imports: str) -> dict[str, object]:
+    return {
+        "code": code,
+        "added ms (median)": statistics.median(values) * 1e3,
+        "p90 ms": sorted(values)[int(len(values) * 0.9)] * 1e3,
+        "imports of it": imports,
+    }
 
 
 def seconds(code: str) -> float:
-    # os._exit: what the end of a process costs is not what is asked here.
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", f"{code}\nimport os; os._exit(0)"], check=True, capture_output=True)
+    output(code)
     return time.perf_counter() - start
 
 
 def imported(code: str) -> str:
     """Which of the heavy packages the code imported."""
     listing = f"{code}\nimport sys; print(*[name for name in {HEAVY!r} if name in sys.modules], flush=True)"
-    output = subprocess.run(
-        [sys.executable, "-c", f"{listing}\nimport os; os._exit(0)"], check=True, capture_output=True, text=True
-    )
-    return ", ".join(output.stdout.split()) or "none"
+    return ", ".join(output(listing).split()) or "none"
+
+
+def output(code: str) -> str:
+    """What a process prints that runs the code. By os._exit: what its end costs is not what is asked here."""
+    command = [sys.executable, "-c", f"{code}\nimport os; os._exit(0)"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,10 +1,19 @@
-"""What integrations capture, as their tests have seen it: the file `captures.json` in the package of each."""
+"""What integrations capture, as their tests have seen it, and with which versions: files in the package of each.
+
+`captures.json` is of the newest version that was tested, `oldest.json` says which the oldest one is.
+"""
 
 from __future__ import annotations
 
-from importlib import metadata, resources
+from importlib import import_module, metadata, resources
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from reticent.patching import Integration
+
+Form = TypeVar("Form")
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,19 +50,51 @@ class Captures(msgspec.Struct, frozen=True, kw_only=True):
     """By what was trained, in a few words."""
 
 
+class Oldest(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the contract tests with the oldest version."""
+
+    version: str
+    passed: int
+    failed: int
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    required: str
+    oldest: Oldest | None
+    newest: str | None
+
+
 def tables() -> dict[str, Captures]:
     """Of each integration that has a table, by the name of its entry point; several in one package share it."""
-    packages: dict[str, str] = {}
-    for point in metadata.entry_points(group="reticent.integrations"):
-        package = point.value.partition(":")[0]
-        packages[package] = f"{packages[package]}, {point.name}" if package in packages else point.name
-    found = {names: _table(package) for package, names in packages.items()}
-    return {names: found[names] for names in sorted(found) if found[names] is not None}  # type: ignore[misc]
+    found = {names: _read(package, "captures.json", Captures) for names, package in _packages().items()}
+    return {names: table for names, table in found.items() if table is not None}
 
 
-def _table(package: str) -> Captures | None:
+def versions() -> dict[str, Versions]:
+    """Which versions of the frameworks are captured, and which were tested, by names as in `tables`."""
+    found = {}
+    for names, package in _packages().items():
+        oldest, table = _read(package, "oldest.json", Oldest), _read(package, "captures.json", Captures)
+        if oldest is not None or table is not None:
+            newest = None if table is None else table.version
+            found[names] = Versions(required=_required(package), oldest=oldest, newest=newest)
+    return found
+
+
+def _packages() -> dict[str, str]:
+    names: dict[str, list[str]] = {}
+    for point in sorted(metadata.entry_points(group="reticent.integrations"), key=lambda point: point.name):
+        names.setdefault(point.value.partition(":")[0], []).append(point.name)
+    return {", ".join(own): package for package, own in names.items()}
+
+
+def _read(package: str, name: str, form: type[Form]) -> Form | None:
     try:
-        content = (resources.files(package) / "captures.json").read_bytes()
-        return msgspec.json.decode(content, type=Captures)
+        return msgspec.json.decode((resources.files(package) / name).read_bytes(), type=form)
     except Exception:  # noqa: BLE001 - it has none, or a third party's package fails in any way: the doctor reports that
         return None
+
+
+def _required(package: str) -> str:
+    integration: Integration = import_module(package).integration
+    return integration.requires

@@ -26,25 +26,25 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib import import_module, metadata
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import cloudpickle
 import pytest
 
 import reticent
 from reticent import guard
-from reticent.patching import Call, Integration
-from reticent.testing.canary import CANARY, VARIABLE, Canary, find
+from reticent.patching import Call
+from reticent.testing.canary import CANARY, VARIABLE, find
 from reticent.testing.captured import Captured, captured
 from reticent.testing.comparing import state
-from reticent.testing.example import PASSED, ExampleCall
-from reticent.testing.isolation import isolated
+from reticent.testing.copies_contract import CopiesContract
+from reticent.testing.example import PASSED
+from reticent.testing.options_contract import OptionsContract
 from reticent.testing.targets import PLANTED, enabled_with, functions, owners
 
 SECRET = "ghp_" + "R7mK2pQ9" * 4 + "xW4t"
@@ -64,43 +64,8 @@ ORDERS = {
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-class IntegrationContract:
-    integration: ClassVar[Integration]
-    code: ClassVar[str]
-    """Statements that train once, run after `import <module>`, for tests in processes of their own."""
-    runs = 1
-    """How many runs the example makes."""
-
-    def call(self) -> ExampleCall:
-        """A small training, the same each time: new arguments, fixed seeds. The function is to be looked up here."""
-        raise NotImplementedError
-
-    def failing_call(self, error: BaseException) -> ExampleCall:
-        """A training in which the user's own code (a callback, a metric, data) raises `error`."""
-        raise NotImplementedError
-
-    def call_with_secrets(self, canary: Canary) -> ExampleCall:  # noqa: ARG002 - for those who plant them
-        """The training of `call` with secrets in what users name and choose: params, names of columns and of data."""
-        return self.call()
-
-    def outcome(self, returned: Any) -> object:
-        """What must be the same with autologging as without, to the last bit: something with `==`."""
-        raise NotImplementedError
-
-    @pytest.fixture(autouse=True)
-    def root(self, tmp_path: Path) -> Iterator[Path]:
-        import_module(self.integration.module)
-        with isolated(tmp_path / "root", backends="") as root:
-            yield root
-
-    def enable(self) -> None:
-        """Switch this integration on, and no other."""
-        names = {point.load().name for point in metadata.entry_points(group="reticent.integrations")}
-        assert self.integration.name in names, "register it under the entry-point group reticent.integrations"
-        reticent.autolog(**dict.fromkeys(names - {self.integration.name}, False))
-
-    def train(self) -> object:
-        return self.outcome(self.call().by_keyword())
+class IntegrationContract(OptionsContract, CopiesContract):
+    """All that is promised. What an example must say of itself is in `IntegrationExample`."""
 
     @pytest.mark.parametrize("order", ORDERS)
     def test_orders_of_import_and_autolog(self, order: str, tmp_path: Path, root: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reticent import aside, autologging, closing, guard, run, session, settings
+from reticent import aside, autologging, closing, dry_run, guard, run, session, settings
 
 
 @contextmanager
@@ -33,6 +33,7 @@ def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
         finally:
             autologging.autolog(disable=True)
             _close_sessions()
+            dry_run.finish()
     settings.reset()
 
 

@@ -38,7 +38,8 @@ TABLE = {
 def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Integrations of third parties: one with a table, one without, one that cannot be imported, one whose table is none."""
     points = []
-    for name, code in {"toys": "", "bare": "", "broken": "1 / 0", "wrong": ""}.items():
+    toy = 'from types import SimpleNamespace\nintegration = SimpleNamespace(requires=">=1.2,<3")'
+    for name, code in {"toys": toy, "bare": "", "broken": "1 / 0", "wrong": ""}.items():
         monkeypatch.delitem(sys.modules, f"{name}_reticent", raising=False)  # of another test
         package = tmp_path / f"{name}_reticent"
         package.mkdir()
@@ -46,6 +47,7 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         points.append(f"{name} = {name}_reticent:integration")
     points.append("toys_more = toys_reticent:more")
     (tmp_path / "toys_reticent" / "captures.json").write_text(json.dumps(TABLE))
+    (tmp_path / "toys_reticent" / "oldest.json").write_text('{"version": "1.2", "passed": 40, "failed": 1}')
     (tmp_path / "wrong_reticent" / "captures.json").write_text('{"version": 1}')
     found = [metadata.EntryPoint(*point.split(" = "), "reticent.integrations") for point in points]
     monkeypatch.setattr(captures.metadata, "entry_points", lambda group: found)
@@ -81,6 +83,7 @@ def test_as_markdown(toys: None, command: Command) -> None:
     page = command("doctor", "--captures", "--markdown").out
     assert "### toys, toys_more: train\n\n| | |\n| --- | --- |\n| params, explicit | `depth` |\n" in page
     assert "| params, derived | `a\\|b` |" in page
+    assert "| toys, toys_more | >=1.2,<3 | 1.2, 1 test failed | 1.5 |" in page
 
 
 def test_the_page_in_docs_is_up_to_date(command: Command) -> None:
