@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
 
-from reticent.patching import Call, Hook, Integration, LightPatch, Patch, RegisteredHook
+from reticent.patching import Call, Hook, Integration, Patch, RegisteredHook
 from reticent.patching.hooking import enabled
 from reticent.patching.integration import AnyPatch
 from reticent.patching.placing import applies, place, remove
@@ -87,7 +87,9 @@ def _with(patch: AnyPatch, make: Callable[[Hook], Hook]) -> AnyPatch:
         for _ in planted(call):
             pass
 
-    return replace(patch, hook=hook) if isinstance(patch, LightPatch) else replace(patch, hook=hook)
+    if isinstance(patch, RegisteredHook):
+        return replace(patch, hook=hook)
+    return replace(patch, hook=hook)
 
 
 def _applicable(integration: Integration) -> list[AnyPatch]:
