@@ -10,9 +10,10 @@ from typing import Annotated
 
 import msgspec
 
-from reticent.patching import Integration, LightPatch, Options, RegisteredHook
-from reticent_integrations.torch import loop
+from reticent.patching import Integration, LightPatch, Options, Patch, RegisteredHook
+from reticent_integrations.torch import loop, saving, writers
 
+WRITER = "torch.utils.tensorboard.writer:SummaryWriter"
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -40,6 +41,13 @@ integration = Integration(
         LightPatch(
             "torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", loop.drew, failed=loop.drew_none, optional=True
         ),
+        LightPatch("torch.serialization:save", saving.saved),
+        LightPatch("safetensors.torch:save_file", saving.saved_tensors),
+        LightPatch(f"{WRITER}.add_scalar", writers.added_scalar),
+        LightPatch(f"{WRITER}.add_scalars", writers.added_scalars),
+        LightPatch(f"{WRITER}.add_text", writers.added_text),
+        LightPatch(f"{WRITER}.close", writers.closed),
+        Patch(f"{WRITER}.add_hparams", writers.add_hparams),
     ),
     options=TorchOptions,
     demo="reticent_integrations.torch.demo",

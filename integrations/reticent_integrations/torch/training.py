@@ -48,6 +48,9 @@ class Known:
         self.born = born
         model = ownership.owner(optimizer, here.asked())
         self.model = None if model is None else weakref.ref(model)
+        self.params, self.chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
+        """From now, as some schedulers change more than the learning rate."""
+        self.groups = len(optimizer.param_groups)
         self.schedulers: list[weakref.ref[Any]] = []
         self.training: Training | None = None
         self.line = Line("")
@@ -207,13 +210,12 @@ class Training:
             self._leave()
 
     def _log_params(self, one: Known, optimizer: Any) -> None:
-        params, chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
-        named = {
-            name: {f"{one.prefix}{key}": value for key, value in params.items() if (key in chosen) is wanted}
-            for name, wanted in (("explicit", True), ("default", False))
-        }
-        self.capture.log_params(named["explicit"], "explicit")
-        self.capture.log_params(named["default"], "default")
+        if len(optimizer.param_groups) != one.groups:
+            one.params, one.chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
+        chosen = {f"{one.prefix}{name}": value for name, value in one.params.items() if name in one.chosen}
+        others = {f"{one.prefix}{name}": value for name, value in one.params.items() if name not in one.chosen}
+        self.capture.log_params(chosen, "explicit")
+        self.capture.log_params(others, "default")
         self._log_schedulers(one)
 
     def _log_schedulers(self, one: Known) -> None:
