@@ -157,7 +157,10 @@ def _array(data: Any) -> Iterator[bytes]:
     if hasattr(sample, "to_numpy"):
         sample = sample.to_numpy()
     elif not hasattr(sample, "tobytes") and hasattr(sample, "numpy"):
-        sample = sample.numpy()
+        try:
+            sample = sample.numpy()
+        except TypeError:  # of a type that NumPy does not have, as bfloat16
+            sample = sample.float().numpy()
     if getattr(getattr(sample, "dtype", None), "kind", "O") == "O":
         items = list(sample.reshape(-1) if hasattr(sample, "reshape") else sample)
         yield b"".join(map(_item, items[:MAX_ROWS]))

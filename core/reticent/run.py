@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -83,6 +83,7 @@ class Run(FileLogging):
         self.kept_console: Kept | None = None
         """What is kept of the console, if that is wanted."""
         self._fits = 0
+        self._before_end: list[Callable[[RunStatus], None]] = []
         self._models: set[str] = set()
         self._lock = threading.RLock()
         self._recorder = Recorder(session, started.run_id)
@@ -187,6 +188,10 @@ class Run(FileLogging):
             final = _status(status)
         if self.parent_id not in self._session.runs:
             self._log_step_times()
+        jobs, self._before_end = self._before_end, []
+        for job in jobs:
+            with self._recorder.guard("end_run"):
+                job(final)
         with self._recorder.guard("a metric on a device"):
             self._deferred.settle(time.monotonic() + deferred.END_S)
         with self._recorder.guard("end_run"):
@@ -236,6 +241,10 @@ class Run(FileLogging):
 
     def __repr__(self) -> str:
         return f"<Run {self.name} {self.run_id} {self.status.value}>"
+
+    def before_end(self, job: Callable[[RunStatus], None]) -> None:
+        """Have `job(status)` done just before the run ends, where it is ended: to log what is known only then."""
+        self._before_end.append(job)
 
     def count_fit(self) -> int:
         """The number of a fit that is captured in this run, from 1."""
