@@ -20,8 +20,10 @@ from xgboost.callback import TrainingCallback
 
 import reticent
 from reticent.models import load_model
+from reticent.patching import Capture
 from reticent.testing import Captured, captured
-from reticent_integrations.xgboost import data, importances
+from reticent_integrations import importances
+from reticent_integrations.xgboost import XGBoostOptions, data
 from reticent_integrations.xgboost.observer import observer_class
 
 from .conftest import PARAMS, make_data, train
@@ -67,7 +69,11 @@ def test_metrics_of_every_iteration(only_run: OnlyRun) -> None:
         for metric, values in metrics.items()
     }
     assert len(expected) == 4
-    assert only_run().metrics == expected
+    metrics = only_run().metrics
+    assert {key: metrics[key] for key in expected} == expected
+    seconds, rate = metrics["fit_seconds"][0][1], metrics["fit_samples_per_second"][0][1]
+    assert seconds * rate == pytest.approx(80 * 6), "rows, as often as they were gone through"
+    assert sorted(metrics.keys() - expected.keys()) == ["fit_samples_per_second", "fit_seconds", "peak_memory_mb"]
 
 
 def test_metrics_are_in_the_run_log_while_training_runs(root: Path, autolog: None) -> None:
@@ -104,7 +110,12 @@ def test_evals_by_position_and_from_an_iterator(only_run: OnlyRun) -> None:
     with pytest.warns(FutureWarning, match="as keyword args"):
         xgboost.train(PARAMS, data, 3, iter([(data, "train"), (make_data(seed=1), "valid")]), verbose_eval=False)
     run = only_run()
-    assert sorted(run.metrics) == ["train-auc", "train-logloss", "valid-auc", "valid-logloss"]
+    assert sorted(key for key in run.metrics if "-" in key) == [
+        "train-auc",
+        "train-logloss",
+        "valid-auc",
+        "valid-logloss",
+    ]
     assert run.datasets == [("train", "train"), ("valid", "eval")]
 
 
@@ -130,14 +141,12 @@ def test_params_as_pairs(only_run: OnlyRun) -> None:
 def test_importances(root: Path, only_run: OnlyRun) -> None:
     booster = train()
     run = only_run()
+    kinds = ("cover", "gain", "total_cover", "total_gain", "weight")
     assert sorted(path for path in run.artifacts if "/" not in path) == [
-        "feature_importance_gain.json",
-        "feature_importance_gain.png",
-        "feature_importance_weight.json",
-        "feature_importance_weight.png",
+        f"feature_importance_{kind}.{ending}" for kind in kinds for ending in ("json", "png")
     ]
     files = root / "runs" / run.run_id / "artifacts"
-    for kind in ("gain", "weight"):
+    for kind in kinds:
         assert json.loads((files / f"feature_importance_{kind}.json").read_text()) == booster.get_score(
             importance_type=kind
         )
@@ -268,7 +277,7 @@ def test_a_part_that_fails_does_not_take_the_others_with_it(only_run: OnlyRun, m
 
 def test_copies_of_the_callback_do_nothing(root: Path) -> None:
     with reticent.start_run() as run:
-        observer = observer_class()(run, "")
+        observer = observer_class()(Capture(run, "", XGBoostOptions(), "xgboost"))
         for copied in (pickle.loads(pickle.dumps(observer)), copy.deepcopy(observer), copy.copy(observer)):
             assert type(copied) is TrainingCallback
             assert copied.after_iteration(None, 0, {"train": {"auc": [0.5]}}) is False
