@@ -100,3 +100,13 @@ def test_in_a_pipeline(root: Path) -> None:
     (run,) = captured(root)
     assert len(run.metrics["valid_0-l2"]) == 2
     assert run.datasets == [("dataset", "train"), ("valid_0", "eval")]
+
+
+def test_params_that_are_no_arguments_of_the_constructor(root: Path) -> None:
+    reticent.autolog()
+    X, y = make_rows()
+    LGBMRegressor(n_estimators=2, extra_trees=True, **OPTIONS).fit(X, y)
+    (run,) = captured(root)
+    assert run.params["extra_trees"] == "True"
+    assert "estimator.html" in run.artifacts
+    assert run.warnings == []

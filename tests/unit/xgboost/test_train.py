@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import sqlite3
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ import pandas as pd
 import pytest
 import xgboost
 import yaml
-from xgboost.callback import TrainingCallback
+from xgboost.callback import TrainingCallback, TrainingCheckPoint
 
 import reticent
 from reticent.models import load_model
@@ -26,7 +29,7 @@ from reticent_integrations import importances
 from reticent_integrations.xgboost import XGBoostOptions, data
 from reticent_integrations.xgboost.observer import observer_class
 
-from .conftest import PARAMS, make_data, train
+from .conftest import NAMES, PARAMS, make_data, train
 
 OnlyRun = Callable[[], Captured]
 
@@ -103,6 +106,68 @@ def test_a_training_that_dies_keeps_all_its_points(only_run: OnlyRun) -> None:
     assert [step for step, _ in run.metrics["valid-auc"]] == [0, 1, 2, 3, 4]
     assert run.params["num_boost_round"] == "10"
     assert run.datasets == [("train", "train"), ("valid", "eval")]
+
+
+DIES = """
+import os, numpy, reticent, xgboost
+
+reticent.autolog()
+X = numpy.random.default_rng(0).normal(size=(80, 4))
+data = xgboost.DMatrix(X, X[:, 0] > 0)
+
+class Die(xgboost.callback.TrainingCallback):
+    def after_iteration(self, model, epoch, evals_log):
+        if epoch == 59:
+            os.kill(os.getpid(), 9)
+
+xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 100, evals=[(data, "train")], callbacks=[Die()])
+"""
+
+
+def test_a_training_that_is_killed_keeps_all_its_points(root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "RETICENT_DIR": str(tmp_path / "killed")}
+    done = subprocess.run([sys.executable, "-c", DIES], env=environment, capture_output=True, timeout=120)
+    assert done.returncode == -9, done.stderr.decode()
+    (run,) = captured(tmp_path / "killed")
+    assert [step for step, _ in run.metrics["train-logloss"]] == list(range(60))
+    assert run.params["objective"] == "binary:logistic"
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"objective": "multi:softprob", "num_class": 3}, ["valid-mlogloss"]),
+        ({"objective": "rank:ndcg", "eval_metric": ["ndcg@3", "ndcg@5"]}, ["valid-ndcg@3", "valid-ndcg@5"]),
+    ],
+)
+def test_metrics_of_classes_and_ranks(only_run: OnlyRun, params: dict[str, Any], names: list[str]) -> None:
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    data = xgboost.DMatrix(X, np.arange(80) % 3)
+    if "rank" in params["objective"]:
+        data.set_group([20] * 4)
+    xgboost.train({"nthread": 1, **params}, data, 3, evals=[(data, "valid")], verbose_eval=False)
+    run = only_run()
+    assert sorted(key for key in run.metrics if "-" in key) == names
+    assert {len(run.metrics[name]) for name in names} == {3}
+    assert (run.models, run.warnings) == (["model"], [])
+
+
+def test_checkpoints(root: Path, only_run: OnlyRun, tmp_path: Path) -> None:
+    result: dict[str, Any] = {}
+    train(7, callbacks=[TrainingCheckPoint(tmp_path, "booster", interval=2)], evals_result=result)
+    run = only_run()
+    saved = sorted(path.name for path in tmp_path.glob("booster_*.ubj"))
+    assert len(saved) == 3
+    steps = [int(name.removesuffix(".ubj").partition("_")[2]) for name in saved]
+    best = max(steps, key=lambda step: result["valid"]["auc"][step])
+    assert run.tags["checkpoint_best"] == f"checkpoints/step_{best}/booster_{best}.ubj"
+    assert run.tags["checkpoint_last"] == f"checkpoints/step_{steps[-1]}/booster_{steps[-1]}.ubj"
+    files = root / "runs" / run.run_id / "artifacts"
+    assert xgboost.Booster(model_file=files / run.tags["checkpoint_last"]).num_boosted_rounds() == steps[-1] + 1
+    (entry,) = [
+        row for row in json.loads((files / "checkpoints" / "checkpoints.json").read_text()) if row["step"] == best
+    ]
+    assert (entry["monitor"], entry["score"]) == ("valid-auc", result["valid"]["auc"][best])
 
 
 def test_evals_by_position_and_from_an_iterator(only_run: OnlyRun) -> None:
@@ -203,6 +268,46 @@ def test_signature_has_the_features(root: Path, only_run: OnlyRun) -> None:
         ("smokes", "boolean"),
         ("city", "any"),
     ]
+
+
+@pytest.mark.parametrize("names", [None, NAMES])
+def test_example_has_the_first_rows(root: Path, only_run: OnlyRun, names: list[str] | None) -> None:
+    X = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    X[1, 2], X[2, 0] = np.nan, 0.0
+    xgboost.train({"nthread": 1}, xgboost.DMatrix(X, np.arange(9), feature_names=names), 1)
+    model = root / "runs" / only_run().run_id / "artifacts" / "model"
+    example = json.loads((model / "input_example.json").read_text())
+    rows = example["data"] if names else example
+    assert np.array_equal(np.array(rows, dtype=np.float32), X[:5], equal_nan=True)
+    assert example["columns"] == names if names else True
+
+
+@pytest.mark.parametrize(
+    ("params", "shape"),
+    [
+        ({"objective": "multi:softprob", "num_class": 3}, [-1, 3]),
+        ({"objective": "multi:softmax", "num_class": 3}, [-1]),
+        ({"objective": "reg:squarederror"}, [-1]),
+        ({"objective": "binary:logistic", "booster": "dart"}, [-1]),
+    ],
+)
+def test_signature_of_what_the_model_gives(
+    root: Path, only_run: OnlyRun, params: dict[str, Any], shape: list[int]
+) -> None:
+    data = xgboost.DMatrix(np.arange(24.0).reshape(6, 4), [0, 1, 0, 1, 1, 0])
+    booster = xgboost.train({"nthread": 1, **params}, data, 1)
+    model = root / "runs" / only_run().run_id / "artifacts" / "model"
+    (output,) = json.loads(yaml.safe_load((model / "MLmodel").read_text())["signature"]["outputs"])
+    assert output["tensor-spec"] == {"dtype": "float32", "shape": shape}
+    assert booster.predict(data).shape[1:] == tuple(shape[1:])
+
+
+def test_without_an_example(root: Path) -> None:
+    reticent.autolog(sklearn=False, xgboost={"log_examples": False})
+    train()
+    (run,) = captured(root)
+    assert run.models == ["model"]
+    assert "model/input_example.json" not in run.artifacts
 
 
 def test_signature_without_names(root: Path, only_run: OnlyRun) -> None:
