@@ -45,6 +45,5 @@ def save(call: Call) -> Generator[None, Any, None]:
     training = _watched.get()
     if training is not None and training.last_step >= 0:
         score = training.score()
-        file = call.args[1] if len(call.args) > 1 else next(iter(call.kwargs.values()))
-        step = training.last_step
+        file, step = next(iter(call.given().values())), training.last_step
         training.capture.log_checkpoint(file, step, score.value, monitor=score.monitor, mode=score.mode)

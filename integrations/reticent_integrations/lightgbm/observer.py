@@ -58,7 +58,7 @@ class MetricObserver:
             if not self.history:
                 self.params, self.first_step, self.end_step = dict(env.params), env.begin_iteration, env.end_iteration
                 if not hasattr(type(env.model), "__getattr__"):  # of several models, there is every attribute
-                    self.train_name = env.model._train_data_name
+                    self.train_name = getattr(env.model, "_train_data_name", "training")
             self.last_step = env.iteration
             self.history.append(results(env.evaluation_result_list))
             self.capture.log_step(self.metrics(self.history[-1]), env.iteration)
