@@ -110,3 +110,15 @@ def test_params_that_are_no_arguments_of_the_constructor(root: Path) -> None:
     assert run.params["extra_trees"] == "True"
     assert "estimator.html" in run.artifacts
     assert run.warnings == []
+
+
+def test_estimators_of_dask_are_left_alone(root: Path) -> None:
+    class Own(lightgbm.DaskLGBMClassifier):
+        pass
+
+    X, y = make_rows()
+    reticent.autolog()
+    for kind in (lightgbm.DaskLGBMClassifier, Own):
+        with pytest.raises(Exception, match="Dask|dask|client"):  # there is no cluster here
+            kind(**OPTIONS).fit(X, y)
+    assert captured(root) == []
