@@ -128,16 +128,22 @@ def _chunks(data: Any) -> Iterator[bytes]:
 
 def _frame(data: Any) -> Iterator[bytes]:
     """A sample of a table, column by column."""
-    budget = MAX_BYTES // 16 // max(1, len(data.columns))
+    names = _column_names(data)
+    budget = MAX_BYTES // 16 // max(1, len(names))
     sample = take(data, _step(rows(data) or 0, min(MAX_ROWS, max(10, budget))))
     if len({str(kind) for kind in getattr(sample, "dtypes", ())}) == 1:  # one array: hundreds of columns at once
-        yield repr(values.plain(list(data.columns)[:MAX_COLUMNS])).encode()
+        yield repr(values.plain(names[:MAX_COLUMNS])).encode()
         yield from _array(sample)
         return
-    for position, name in enumerate(list(data.columns)[:MAX_COLUMNS]):
+    for position, name in enumerate(names[:MAX_COLUMNS]):
         yield repr(values.plain(name)).encode()
         # By position where names may be doubled or no strings.
         yield from _array(sample.iloc[:, position] if hasattr(sample, "iloc") else sample[name])
+
+
+def _column_names(data: Any) -> list[Any]:
+    """Of a table: pyarrow's `columns` are the data itself."""
+    return list(data.columns if hasattr(data, "iloc") else getattr(data, "column_names", data.columns))
 
 
 def _array(data: Any) -> Iterator[bytes]:
@@ -188,8 +194,13 @@ def _schema(data: Any) -> dict[str, Any]:
         result["shape"] = list(extents)
     columns = getattr(data, "columns", None)
     if columns is not None and not callable(columns):
-        names = list(columns)[:MAX_COLUMNS]
-        types = list(data.dtypes) if hasattr(data, "dtypes") else [""] * len(names)
+        columns = _column_names(data)
+        names = columns[:MAX_COLUMNS]
+        types = (
+            list(data.dtypes)
+            if hasattr(data, "dtypes")
+            else getattr(getattr(data, "schema", None), "types", [""] * len(names))
+        )
         result["columns"] = [{"name": str(name), "type": str(kind)} for name, kind in zip(names, types, strict=False)]
         if len(columns) > MAX_COLUMNS:
             result["more_columns"] = len(columns) - MAX_COLUMNS

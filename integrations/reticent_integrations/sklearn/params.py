@@ -42,6 +42,8 @@ def sealed_copy(estimator: Any) -> Any:
     # Constructors set more than parameters, and methods rely on it; what is private or was fitted is left out.
     made = {name: value for name, value in vars(estimator).items() if not name.startswith("_") and name[-1] != "_"}
     made.update(estimator.get_params(deep=False))
+    if "_other_params" in vars(estimator):  # which LightGBM's `get_params` relies on
+        made["_other_params"] = vars(estimator)["_other_params"]
     vars(copy).update({name: sealed(name, value) for name, value in made.items()}, __sklearn_is_fitted__=_yes)
     return copy
 

@@ -1,31 +1,38 @@
-"""XGBoost: `xgboost.train`, called by the user or by XGBoost's scikit-learn estimators.
+"""XGBoost: `xgboost.train`, called by the user or by XGBoost's scikit-learn estimators, and `xgboost.cv`.
 
 Called alone, it captures all there is to know. Inside an estimator's fit, which the scikit-learn integration captures,
-it adds what only XGBoost knows: the evaluation sets, the metrics of each iteration, early stopping, importances.
+it adds what only XGBoost knows: the evaluation sets, the metrics of each iteration, early stopping, importances. Models
+that are saved in between are checkpoints. Dask and Spark train in workers of their own, of which the first one logs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Any
 
 from reticent.patching import Call, Integration, Options, Patch
+from reticent_integrations import checkpoints, folds
 from reticent_integrations import importances as charted
 from reticent_integrations.xgboost import data, early_stopping, importances, params
+from reticent_integrations.xgboost.cv import cv
 from reticent_integrations.xgboost.flavor import flavor
 from reticent_integrations.xgboost.observer import observer_class
 
 
 class XGBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    importance_types: tuple[str, ...] = ("weight", "gain")
+    importance_types: tuple[str, ...] = ("weight", "gain", "cover", "total_gain", "total_cover")
     """Feature importances to log, of those that `Booster.get_score` knows; none: no importances."""
 
 
 def train(call: Call) -> Generator[None, Any, None]:
     """Around `xgboost.train`."""
+    if _is_a_later_worker():
+        yield
+        return
     call.name = "xgboost.train"
     capture = call.capture
-    callbacks, evals = _listed(call, "callbacks"), _listed(call, "evals")
+    callbacks, evals = params.listed(call, "callbacks"), params.listed(call, "evals")
     observer = observer_class()(capture)
     # First, not last: a callback that ends the training, or raises, keeps those after it from seeing that iteration.
     call.set("callbacks", [observer, *callbacks])
@@ -35,17 +42,40 @@ def train(call: Call) -> Generator[None, Any, None]:
             params.log(call, stopping)
     with capture.guard("datasets"):
         data.log(call, evals)
+    with ExitStack() as around:
+        around.enter_context(checkpoints.of(observer))
+        phase = None if call.inner else around.enter_context(capture.phase("fit"))
 
-    booster = yield
+        booster = yield
 
+        if phase is not None:
+            phase.samples = call.get("dtrain").num_row() * (observer.last_step + 1)
     if stopping is not None:
         with capture.guard("early stopping"):
-            early_stopping.log(capture, stopping, observer, booster)
+            early_stopping.log(stopping, observer)
     with capture.guard("feature importances"):
         charted.log(capture, importances.scores(booster, call.options.importance_types))
     if not call.inner:
-        with capture.guard("model"):
-            capture.log_model(booster, flavor=flavor, signature_inputs=data.example(booster))
+        _log_model(call, booster)
+
+
+def _log_model(call: Call, booster: Any) -> None:
+    capture = call.capture
+    told: dict[str, Any] = {}
+    with capture.guard("signature"):
+        told["signature_inputs"], told["signature_outputs"] = data.form(booster)
+    with capture.guard("input example"):
+        if call.options.log_models and call.options.log_examples:
+            told["input_example"] = data.first_rows(call.get("dtrain"))
+    with capture.guard("model"):
+        capture.log_model(booster, flavor=flavor, **told)
+
+
+def _is_a_later_worker() -> bool:
+    """Whether this is one of several workers that train one model together, and not the first of them."""
+    from xgboost import collective
+
+    return bool(collective.is_distributed() and collective.get_rank() != 0)
 
 
 integration = Integration(
@@ -57,15 +87,11 @@ integration = Integration(
         Patch("xgboost:train", train),
         Patch("xgboost.training:train", train),
         Patch("xgboost.sklearn:train", train),
+        Patch("xgboost:cv", cv),
+        Patch("xgboost.training:cv", cv),
+        Patch("xgboost.callback:_aggcv", folds.aggregate, nested=True, optional=True),
+        Patch("xgboost.core:Booster.save_model", checkpoints.save, nested=True),
     ),
     options=XGBoostOptions,
+    demo="reticent_integrations.xgboost.demo",
 )
-
-
-def _listed(call: Call, name: str) -> list[Any]:
-    """A list argument; from an iterator, which can be read once, XGBoost then gets the same list."""
-    value = call.get(name)
-    items = [] if value is None else list(value)
-    if value is not None and not isinstance(value, (list, tuple)):
-        call.set(name, items)
-    return items

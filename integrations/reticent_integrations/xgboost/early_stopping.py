@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reticent.patching import Call, Capture, EarlyStopping
+from reticent.patching import Call, EarlyStopping
 from reticent.patching.early_stopping import Reason
+from reticent_integrations.xgboost.observer import History
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,11 @@ class Stopping:
     all_rounds: int
     callback: Any = None
 
-    def monitor(self, history: Mapping[str, Mapping[str, Any]]) -> str:
+    def monitor(self, history: History) -> str:
         """The data set and the metric that decide: the last ones where none are named, as XGBoost has it."""
         data = getattr(self.callback, "data", None) or list(history)[-1]
         metric = getattr(self.callback, "metric_name", None) or list(history[data])[-1]
         return f"{data}-{metric}"
-
-    def first_round(self, booster: Any, steps: int) -> int:
-        """The rounds of the model that the training went on from; XGBoost counts iterations from 0 all the same."""
-        if self.callback is not None:  # it may have cut the booster to its best rounds
-            return int(self.callback.starting_round)
-        return int(booster.num_boosted_rounds()) - steps
 
 
 def told(call: Call, callbacks: list[Any]) -> Stopping | None:
@@ -44,20 +38,21 @@ def told(call: Call, callbacks: list[Any]) -> Stopping | None:
     return None
 
 
-def log(capture: Capture, stopping: Stopping, observer: Any, booster: Any) -> None:
-    best = booster.attr("best_iteration")
-    if best is None or observer.last_step < 0:
+def log(stopping: Stopping, observer: Any, suffix: str = "") -> None:
+    """`suffix`: what the name of the monitored metric has in addition."""
+    if observer.best is None or observer.last_step < 0:
         return  # not one iteration was trained
-    stopped = observer.last_step
     # Steps are those of the metrics. Iterations are XGBoost's own: they go on from the model that was trained before.
-    first_round = stopping.first_round(booster, stopped + 1)
-    best_step = int(best) - first_round
+    stopped = observer.last_step
+    first_round = observer.rounds - (stopped + 1)
+    best, score = observer.best
+    best_step = best - first_round
     reason: Reason = "stopped otherwise"
     if stopped - best_step >= stopping.rounds:
         reason = "no improvement"
     elif stopped + 1 >= stopping.all_rounds:
         reason = "all steps trained"
-    score = float(booster.attr("best_score"))
-    monitor = stopping.monitor(observer.history)
+    monitor = stopping.monitor(observer.history) + suffix
+    capture = observer.capture
     capture.log_early_stopping(EarlyStopping(monitor, best_step, stopped, score, reason, stopping.rounds))
-    capture.log_metrics({"best_iteration": int(best), "stopped_iteration": stopped + first_round}, stopped)
+    capture.log_metrics({"best_iteration": best, "stopped_iteration": stopped + first_round}, stopped)

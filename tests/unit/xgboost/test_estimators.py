@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
-from xgboost import XGBClassifier, XGBRegressor
+from xgboost import XGBClassifier, XGBRanker, XGBRegressor
 
 import reticent
 from reticent.models import find, load_model
@@ -76,6 +76,19 @@ def test_evaluation_sets_are_data_sets_of_the_run(root: Path, kind: type, in_pip
     (run,) = captured(root)
     assert run.datasets == [("dataset", "train"), ("validation_1", "eval"), ("validation_2", "eval")]
     assert {"validation_0-" + name for name in ("logloss", "rmse")} & set(run.metrics)
+
+
+@pytest.mark.parametrize("sklearn", [True, False])
+def test_rankers(root: Path, sklearn: bool) -> None:
+    reticent.autolog(**({} if sklearn else {"sklearn": False}))
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    y, groups = np.arange(80) % 3, np.repeat(range(4), 20)
+    model = XGBRanker(n_estimators=3, n_jobs=1, eval_metric="ndcg@5")
+    model.fit(X, y, qid=groups, eval_set=[(X[:40], y[:40])], eval_qid=[groups[:40]], verbose=False)
+    (run,) = captured(root)
+    assert [step for step, _ in run.metrics["validation_0-ndcg@5"]] == [0, 1, 2]
+    assert run.models == ["model"]
+    assert run.warnings == []
 
 
 def test_without_data_sets(root: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import sqlite3
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,15 +19,17 @@ import pandas as pd
 import pytest
 import xgboost
 import yaml
-from xgboost.callback import TrainingCallback
+from xgboost.callback import TrainingCallback, TrainingCheckPoint
 
 import reticent
 from reticent.models import load_model
+from reticent.patching import Capture
 from reticent.testing import Captured, captured
-from reticent_integrations.xgboost import data, importances
+from reticent_integrations import importances
+from reticent_integrations.xgboost import XGBoostOptions, data
 from reticent_integrations.xgboost.observer import observer_class
 
-from .conftest import PARAMS, make_data, train
+from .conftest import NAMES, PARAMS, make_data, train
 
 OnlyRun = Callable[[], Captured]
 
@@ -67,7 +72,11 @@ def test_metrics_of_every_iteration(only_run: OnlyRun) -> None:
         for metric, values in metrics.items()
     }
     assert len(expected) == 4
-    assert only_run().metrics == expected
+    metrics = only_run().metrics
+    assert {key: metrics[key] for key in expected} == expected
+    seconds, rate = metrics["fit_seconds"][0][1], metrics["fit_samples_per_second"][0][1]
+    assert seconds * rate == pytest.approx(80 * 6), "rows, as often as they were gone through"
+    assert sorted(metrics.keys() - expected.keys()) == ["fit_samples_per_second", "fit_seconds", "peak_memory_mb"]
 
 
 def test_metrics_are_in_the_run_log_while_training_runs(root: Path, autolog: None) -> None:
@@ -99,12 +108,79 @@ def test_a_training_that_dies_keeps_all_its_points(only_run: OnlyRun) -> None:
     assert run.datasets == [("train", "train"), ("valid", "eval")]
 
 
+DIES = """
+import os, numpy, reticent, xgboost
+
+reticent.autolog()
+X = numpy.random.default_rng(0).normal(size=(80, 4))
+data = xgboost.DMatrix(X, X[:, 0] > 0)
+
+class Die(xgboost.callback.TrainingCallback):
+    def after_iteration(self, model, epoch, evals_log):
+        if epoch == 59:
+            os.kill(os.getpid(), 9)
+
+xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 100, evals=[(data, "train")], callbacks=[Die()])
+"""
+
+
+def test_a_training_that_is_killed_keeps_all_its_points(root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "RETICENT_DIR": str(tmp_path / "killed")}
+    done = subprocess.run([sys.executable, "-c", DIES], env=environment, capture_output=True, timeout=120)
+    assert done.returncode == -9, done.stderr.decode()
+    (run,) = captured(tmp_path / "killed")
+    assert [step for step, _ in run.metrics["train-logloss"]] == list(range(60))
+    assert run.params["objective"] == "binary:logistic"
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"objective": "multi:softprob", "num_class": 3}, ["valid-mlogloss"]),
+        ({"objective": "rank:ndcg", "eval_metric": ["ndcg@3", "ndcg@5"]}, ["valid-ndcg@3", "valid-ndcg@5"]),
+    ],
+)
+def test_metrics_of_classes_and_ranks(only_run: OnlyRun, params: dict[str, Any], names: list[str]) -> None:
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    data = xgboost.DMatrix(X, np.arange(80) % 3)
+    if "rank" in params["objective"]:
+        data.set_group([20] * 4)
+    xgboost.train({"nthread": 1, **params}, data, 3, evals=[(data, "valid")], verbose_eval=False)
+    run = only_run()
+    assert sorted(key for key in run.metrics if "-" in key) == names
+    assert {len(run.metrics[name]) for name in names} == {3}
+    assert (run.models, run.warnings) == (["model"], [])
+
+
+def test_checkpoints(root: Path, only_run: OnlyRun, tmp_path: Path) -> None:
+    result: dict[str, Any] = {}
+    train(7, callbacks=[TrainingCheckPoint(tmp_path, "booster", interval=2)], evals_result=result)
+    run = only_run()
+    saved = sorted(path.name for path in tmp_path.glob("booster_*.ubj"))
+    assert len(saved) == 3
+    steps = [int(name.removesuffix(".ubj").partition("_")[2]) for name in saved]
+    best = max(steps, key=lambda step: result["valid"]["auc"][step])
+    assert run.tags["checkpoint_best"] == f"checkpoints/step_{best}/booster_{best}.ubj"
+    assert run.tags["checkpoint_last"] == f"checkpoints/step_{steps[-1]}/booster_{steps[-1]}.ubj"
+    files = root / "runs" / run.run_id / "artifacts"
+    assert xgboost.Booster(model_file=files / run.tags["checkpoint_last"]).num_boosted_rounds() == steps[-1] + 1
+    (entry,) = [
+        row for row in json.loads((files / "checkpoints" / "checkpoints.json").read_text()) if row["step"] == best
+    ]
+    assert (entry["monitor"], entry["score"]) == ("valid-auc", result["valid"]["auc"][best])
+
+
 def test_evals_by_position_and_from_an_iterator(only_run: OnlyRun) -> None:
     data = make_data()
     with pytest.warns(FutureWarning, match="as keyword args"):
         xgboost.train(PARAMS, data, 3, iter([(data, "train"), (make_data(seed=1), "valid")]), verbose_eval=False)
     run = only_run()
-    assert sorted(run.metrics) == ["train-auc", "train-logloss", "valid-auc", "valid-logloss"]
+    assert sorted(key for key in run.metrics if "-" in key) == [
+        "train-auc",
+        "train-logloss",
+        "valid-auc",
+        "valid-logloss",
+    ]
     assert run.datasets == [("train", "train"), ("valid", "eval")]
 
 
@@ -130,14 +206,12 @@ def test_params_as_pairs(only_run: OnlyRun) -> None:
 def test_importances(root: Path, only_run: OnlyRun) -> None:
     booster = train()
     run = only_run()
+    kinds = ("cover", "gain", "total_cover", "total_gain", "weight")
     assert sorted(path for path in run.artifacts if "/" not in path) == [
-        "feature_importance_gain.json",
-        "feature_importance_gain.png",
-        "feature_importance_weight.json",
-        "feature_importance_weight.png",
+        f"feature_importance_{kind}.{ending}" for kind in kinds for ending in ("json", "png")
     ]
     files = root / "runs" / run.run_id / "artifacts"
-    for kind in ("gain", "weight"):
+    for kind in kinds:
         assert json.loads((files / f"feature_importance_{kind}.json").read_text()) == booster.get_score(
             importance_type=kind
         )
@@ -194,6 +268,46 @@ def test_signature_has_the_features(root: Path, only_run: OnlyRun) -> None:
         ("smokes", "boolean"),
         ("city", "any"),
     ]
+
+
+@pytest.mark.parametrize("names", [None, NAMES])
+def test_example_has_the_first_rows(root: Path, only_run: OnlyRun, names: list[str] | None) -> None:
+    X = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    X[1, 2], X[2, 0] = np.nan, 0.0
+    xgboost.train({"nthread": 1}, xgboost.DMatrix(X, np.arange(9), feature_names=names), 1)
+    model = root / "runs" / only_run().run_id / "artifacts" / "model"
+    example = json.loads((model / "input_example.json").read_text())
+    rows = example["data"] if names else example
+    assert np.array_equal(np.array(rows, dtype=np.float32), X[:5], equal_nan=True)
+    assert example["columns"] == names if names else True
+
+
+@pytest.mark.parametrize(
+    ("params", "shape"),
+    [
+        ({"objective": "multi:softprob", "num_class": 3}, [-1, 3]),
+        ({"objective": "multi:softmax", "num_class": 3}, [-1]),
+        ({"objective": "reg:squarederror"}, [-1]),
+        ({"objective": "binary:logistic", "booster": "dart"}, [-1]),
+    ],
+)
+def test_signature_of_what_the_model_gives(
+    root: Path, only_run: OnlyRun, params: dict[str, Any], shape: list[int]
+) -> None:
+    data = xgboost.DMatrix(np.arange(24.0).reshape(6, 4), [0, 1, 0, 1, 1, 0])
+    booster = xgboost.train({"nthread": 1, **params}, data, 1)
+    model = root / "runs" / only_run().run_id / "artifacts" / "model"
+    (output,) = json.loads(yaml.safe_load((model / "MLmodel").read_text())["signature"]["outputs"])
+    assert output["tensor-spec"] == {"dtype": "float32", "shape": shape}
+    assert booster.predict(data).shape[1:] == tuple(shape[1:])
+
+
+def test_without_an_example(root: Path) -> None:
+    reticent.autolog(sklearn=False, xgboost={"log_examples": False})
+    train()
+    (run,) = captured(root)
+    assert run.models == ["model"]
+    assert "model/input_example.json" not in run.artifacts
 
 
 def test_signature_without_names(root: Path, only_run: OnlyRun) -> None:
@@ -268,7 +382,7 @@ def test_a_part_that_fails_does_not_take_the_others_with_it(only_run: OnlyRun, m
 
 def test_copies_of_the_callback_do_nothing(root: Path) -> None:
     with reticent.start_run() as run:
-        observer = observer_class()(run, "")
+        observer = observer_class()(Capture(run, "", XGBoostOptions(), "xgboost"))
         for copied in (pickle.loads(pickle.dumps(observer)), copy.deepcopy(observer), copy.copy(observer)):
             assert type(copied) is TrainingCallback
             assert copied.after_iteration(None, 0, {"train": {"auc": [0.5]}}) is False
