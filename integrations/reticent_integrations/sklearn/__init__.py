@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from reticent.patching import Integration, Options, Patch
 from reticent_integrations.sklearn import crossval, later, threads
 from reticent_integrations.sklearn.fit import fit
@@ -10,8 +14,8 @@ from reticent_integrations.sklearn.fit import fit
 class SklearnOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
     training_metrics: bool = True
     """Predict the training data after a fit, and log metrics and curves of that."""
-    max_children: int = 50
-    """Child runs of a search at most; the best candidates get theirs first."""
+    max_children: Annotated[int, msgspec.Meta(ge=0)] = 50
+    """Child runs of a search at most: of its first candidates, as they are done, and in the last place of the best."""
 
 
 _FITS = ("fit", "fit_predict", "fit_transform")

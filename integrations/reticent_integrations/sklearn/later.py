@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reticent import datasets
-from reticent.patching import Call
-from reticent.run import Run
+from reticent.patching import Call, Capture
 
 _MOST_ESTIMATORS = 1000
 _MOST_OUTPUTS = 1000
@@ -86,9 +85,8 @@ class Data:
 class Fitted:
     """An estimator that was captured: where to log what is found out about it later."""
 
-    def __init__(self, run: Run, prefix: str, name: str, training: Data, info: dict[str, Any]) -> None:
-        self.run = run
-        self.prefix = prefix
+    def __init__(self, capture: Capture, name: str, training: Data, info: dict[str, Any]) -> None:
+        self.capture = capture
         self.name = name
         self._info = info
         self._datasets = [training]
@@ -105,7 +103,7 @@ class Fitted:
             count = self._calls[metric, dataset]
             key = f"{metric}{'' if count == 1 else f'-{count}'}_{dataset}"
             self._info[key] = {"call": metric, "data": dataset, **({"options": options} if options else {})}
-        self.run.log_metric(self.prefix + key, value)
+        self.capture.log_metric(key, value)
         self.write_info()
 
     def write_info(self) -> None:
@@ -114,13 +112,13 @@ class Fitted:
             if self._stale:
                 return
             self._stale = True
-        self.run.in_background("metric_info.json", self._write_info)
+        self.capture.in_background("metric_info.json", self._write_info)
 
     def _write_info(self) -> None:
         with self._lock:
             self._stale = False
             info = dict(self._info)
-        self.run.log_dict(info, f"{self.prefix}metric_info.json")
+        self.capture.log_dict(info, "metric_info.json")
 
     def dataset(self, features: Any, targets: Any, origin: Identity) -> str:
         """What data is called here.
@@ -132,7 +130,7 @@ class Fitted:
         with self._lock:
             known = self._find(data)
         if known is None:  # read outside the lock: a fork meanwhile would leave it locked in the child
-            with self.run.guard("sklearn integration (data of a metric)"):
+            with self.capture.guard("data of a metric"):
                 data.contents = datasets.contents(features=features, targets=targets)
         with self._lock:
             known = known or self._find(data)
@@ -156,10 +154,7 @@ class Fitted:
             if name in self._described:
                 return
             self._described.add(name)
-        found = datasets.describe(features, targets)
-        self.run.log_dataset(
-            name, "eval", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
-        )
+        self.capture.log_dataset(name, "eval", datasets.describe(features, targets))
 
 
 class _WeakTable:

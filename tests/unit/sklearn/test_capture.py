@@ -36,6 +36,7 @@ REGRESSOR_METRICS = {
     f"training_{name}"
     for name in ("mean_squared_error", "mean_absolute_error", "r2_score", "root_mean_squared_error", "score")
 }
+PHASE = {"fit_seconds", "fit_samples_per_second", "peak_memory_mb"}
 CURVES = {"training_confusion_matrix", "training_roc_curve", "training_precision_recall_curve"}
 
 
@@ -48,15 +49,19 @@ def test_a_classifier(cancer, root):
     (run,) = captured(root)
     assert set(run.params) == set(LogisticRegression().get_params())
     assert run.params["C"] == "0.5"
-    assert set(run.metrics) == CLASSIFIER_METRICS
+    assert set(run.metrics) == CLASSIFIER_METRICS | PHASE | {"n_iter"}
     assert all(len(points) == 1 for points in run.metrics.values())
+    assert run.metrics["n_iter"][0][1] == model.n_iter_[0]
+    took, samples_per_second = (run.metrics[key][0][1] for key in ("fit_seconds", "fit_samples_per_second"))
+    assert samples_per_second == pytest.approx(len(cancer[0]) / took)
     assert run.metrics["training_score"][0][1] == model.score(*cancer)
     assert run.tags["estimator_name"] == "LogisticRegression"
     assert run.tags["estimator_class"] == "sklearn.linear_model._logistic.LogisticRegression"
     assert run.tags["autologging"] == "sklearn"
     pictures = {f"{name}.{suffix}" for name in CURVES for suffix in ("json", "png")}
     own = {path for path in run.artifacts if not path.startswith("model/")}
-    assert own == {"estimator.html", "metric_info.json"} | pictures
+    coefficients = {f"feature_importance_coefficients.{suffix}" for suffix in ("json", "png")}
+    assert own == {"estimator.html", "metric_info.json"} | pictures | coefficients
     assert run.models == ["model"]
     assert run.datasets == [("dataset", "train")]
     assert run.warnings == []
@@ -75,9 +80,10 @@ def test_explicit_and_default_params_are_told_apart(cancer):
 def test_a_regressor(diabetes, root):
     model = Ridge().fit(*diabetes)
     (run,) = captured(root)
-    assert set(run.metrics) == REGRESSOR_METRICS
+    assert set(run.metrics) == REGRESSOR_METRICS | PHASE
     assert run.metrics["training_r2_score"][0][1] == pytest.approx(model.score(*diabetes))
-    assert {path for path in run.artifacts if not path.startswith("model/")} == {"estimator.html", "metric_info.json"}
+    own = {path for path in run.artifacts if not path.startswith(("model/", "feature_importance_coefficients."))}
+    assert own == {"estimator.html", "metric_info.json"}
 
 
 def test_a_pipeline_is_one_run_with_the_params_of_its_steps(cancer, root):
@@ -88,7 +94,7 @@ def test_a_pipeline_is_one_run_with_the_params_of_its_steps(cancer, root):
     assert run.params["steps"] == (
         "[('standardscaler', StandardScaler()), ('logisticregression', LogisticRegression(C=2.0))]"
     )
-    assert set(run.metrics) == CLASSIFIER_METRICS
+    assert set(run.metrics) == CLASSIFIER_METRICS | PHASE | {"n_iter"}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_what_only_transforms_opens_no_run(transformer, method, cancer, root):
 @pytest.mark.parametrize(
     ("estimator", "metrics"),
     [
-        (KMeans(2, n_init=1), {"training_score"}),
+        (KMeans(2, n_init=1), {"training_score", "n_iter", "inertia"}),
         (DBSCAN(), set()),
         (IsolationForest(n_estimators=5), set()),
     ],
@@ -120,7 +126,7 @@ def test_what_only_transforms_opens_no_run(transformer, method, cancer, root):
 def test_without_labels(estimator, metrics, cancer, root):
     estimator.fit_predict(cancer[0])
     (run,) = captured(root)
-    assert set(run.metrics) == metrics
+    assert set(run.metrics) == metrics | PHASE
     assert run.models == ["model"]
     assert run.warnings == []
 
@@ -129,15 +135,15 @@ def test_several_outputs(cancer, diabetes, root):
     MultiOutputClassifier(LogisticRegression()).fit(cancer[0], np.c_[cancer[1], 1 - cancer[1]])
     RandomForestRegressor(3).fit(diabetes[0], np.c_[diabetes[1], diabetes[1]])
     classifier, regressor = captured(root)
-    assert set(classifier.metrics) == CLASSIFIER_METRICS - {"training_log_loss", "training_roc_auc"}
-    assert set(regressor.metrics) == REGRESSOR_METRICS
+    assert set(classifier.metrics) == (CLASSIFIER_METRICS | PHASE) - {"training_log_loss", "training_roc_auc"}
+    assert set(regressor.metrics) == REGRESSOR_METRICS | PHASE
     assert classifier.warnings == regressor.warnings == []
 
 
 def test_a_metric_that_cannot_be_had_is_explained(cancer, root):
     DummyClassifier().fit(cancer[0], np.zeros(len(cancer[0]), dtype=int))
     (run,) = captured(root)
-    assert set(run.metrics) == CLASSIFIER_METRICS - {"training_roc_auc"}
+    assert set(run.metrics) == (CLASSIFIER_METRICS | PHASE) - {"training_roc_auc"}
     info = artifact(root, run.run_id, "metric_info.json")
     assert info["not computed"] == {"training_roc_auc": "there is only one class in the data"}
 
@@ -147,7 +153,7 @@ def test_texts_and_frames(texts, cancer, root):
     frame = pd.DataFrame(cancer[0][:, :3], columns=["a", "b", "c"])
     LogisticRegression().fit(frame, pd.Series(cancer[1]))
     of_texts, of_frame = captured(root)
-    assert set(of_texts.metrics) == set(of_frame.metrics) == CLASSIFIER_METRICS
+    assert set(of_texts.metrics) == set(of_frame.metrics) == CLASSIFIER_METRICS | PHASE | {"n_iter"}
     assert of_texts.warnings == of_frame.warnings == []
     reticent.flush(60)
     schema = json.loads(reticent.get_run(of_frame.run_id).datasets()[0].schema)
@@ -234,7 +240,7 @@ def test_switches(cancer, root):
     reticent.autolog(log_models=False, log_datasets=False, sklearn={"training_metrics": False})
     LogisticRegression().fit(*cancer)
     (run,) = captured(root)
-    assert (run.models, run.datasets, dict(run.metrics)) == ([], [], {})
+    assert (run.models, run.datasets, set(run.metrics)) == ([], [], PHASE | {"n_iter"})
 
 
 def test_what_is_asked_of_an_estimator_draws_no_random_numbers_of_the_users(cancer):
@@ -294,7 +300,7 @@ def test_an_estimator_that_is_slow_to_predict_is_asked_about_few_rows(rows, root
     model = Slow(row_s=0.05).fit(np.zeros((rows, 2)), np.arange(rows) % 2)
     assert sum(model.asked_) < 50
     (run,) = captured(root)
-    assert run.metrics == {}
+    assert set(run.metrics) == PHASE
     assert [warning.message for warning in reticent.search_runs()[0].warnings()] == [
         "training metrics are left out: the estimator's answers for its training data would take longer than 1 s"
     ]
