@@ -18,7 +18,7 @@ from reticent.records import ArtifactRemoved, Reference, SealedRecord, Staged, W
 from reticent_redact import SealedText
 
 DRAWING = "drawing a picture"
-MOST_PICTURES = 15
+MOST_PICTURES = 24
 """So many may wait to be drawn: the end of the process waits for them."""
 
 

@@ -1,4 +1,6 @@
-"""scikit-learn: every estimator's fit, searches over candidates, cross-validation, and metrics computed afterwards."""
+"""scikit-learn: every estimator's fit, and all `partial_fit`s of one as one run; params of all parts, metrics and curves
+of the training data, iterations and early stopping, importances, the model; searches with a child run for each candidate
+while they go on; cross-validation by folds; and metrics that are computed afterwards, by data set."""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import msgspec
 from reticent.patching import Integration, Options, Patch
 from reticent_integrations.sklearn import crossval, later, threads
 from reticent_integrations.sklearn.fit import fit
+from reticent_integrations.sklearn.partial import partial_fit
 
 
 class SklearnOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,6 +30,7 @@ integration = Integration(
     requires=">=1.4",
     patches=(
         *(Patch(f"sklearn.base:BaseEstimator.{name}", fit, subclasses=True) for name in _FITS),
+        Patch("sklearn.base:BaseEstimator.partial_fit", partial_fit, subclasses=True),
         *(Patch(f"sklearn.base:BaseEstimator.{name}", later.predict, subclasses=True) for name in _PREDICTIONS),
         Patch("sklearn.base:BaseEstimator.score", later.score, subclasses=True),
         *(Patch(f"sklearn.metrics:{name}", later.metric) for name in later.METRICS),
@@ -36,6 +40,7 @@ integration = Integration(
         Patch("sklearn.utils.parallel:_FuncWrapper.__call__", threads.work, transparent=True),
     ),
     options=SklearnOptions,
+    demo="reticent_integrations.sklearn.demo",
 )
 
 __all__ = ["SklearnOptions", "integration"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from reticent import datasets
 from reticent.patching import Call, Capture, quiet
-from reticent_integrations.sklearn import curves, importances, iterations, later, metrics, params, search
+from reticent_integrations.sklearn import curves, importances, iterations, later, metrics, params, search, training
 from reticent_integrations.sklearn.predictions import randomness_kept
 
 _ANSWERS = ("predict", "score", "fit_predict", "predict_proba", "decision_function", "score_samples")
@@ -30,6 +30,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
     features, targets = argument(call, 1, "X"), argument(call, 2, "y")
     shown, contents = start(call, estimator, features, targets)
     capture = call.capture
+    training.end(estimator)
     call.quiet = not _is_one_training(estimator)
 
     with search.watched(capture, estimator) as children, capture.phase("fit") as phase:
@@ -83,6 +84,18 @@ def start(call: Call, estimator: Any, features: Any, targets: Any) -> tuple[Any,
     return shown, contents
 
 
+def log_html(capture: Capture, shown: Any) -> None:
+    """Log how a notebook shows the estimator, made in the background."""
+
+    def log() -> None:
+        from sklearn.utils import estimator_html_repr
+
+        capture.log_text(estimator_html_repr(shown), "estimator.html")
+
+    if shown is not None:
+        capture.in_background("estimator.html", log)
+
+
 def only_transforms(estimator: Any) -> bool:
     transforms = hasattr(estimator, "transform") or hasattr(estimator, "fit_transform")
     return transforms and not any(hasattr(estimator, name) for name in _ANSWERS)
@@ -113,20 +126,13 @@ def _log_models(capture: Capture, estimator: Any, features: Any, found: metrics.
 
 def _log_pictures(capture: Capture, shown: Any, found: metrics.Evaluation) -> None:
     """In the background, from copies: the user may change the estimator and the data at any time from here on."""
-    if shown is not None:
-        capture.in_background("estimator.html", lambda: _log_html(capture, shown))
+    log_html(capture, shown)
     made = found.predictions
     if made is not None and made.classes is not None and made.truth.ndim == made.labels.ndim == 1:
         made.features = None
         made.truth = made.truth.copy()
         made.weight = None if made.weight is None else made.weight.copy()
         capture.in_background("curves of a classifier", lambda: curves.log(capture, made))
-
-
-def _log_html(capture: Capture, shown: Any) -> None:
-    from sklearn.utils import estimator_html_repr
-
-    capture.log_text(estimator_html_repr(shown), "estimator.html")
 
 
 def _is_one_training(estimator: Any) -> bool:

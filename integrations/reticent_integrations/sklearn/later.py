@@ -87,6 +87,8 @@ class Fitted:
 
     def __init__(self, capture: Capture, name: str, training: Data, info: dict[str, Any]) -> None:
         self.capture = capture
+        self.step: int | None = None
+        """Of an estimator whose training goes on: after how many calls it is asked."""
         self.name = name
         self._info = info
         self._datasets = [training]
@@ -97,13 +99,14 @@ class Fitted:
         self._stale = False
 
     def log(self, metric: str, dataset: str, value: float, options: dict[str, Any]) -> None:
-        """Log a metric of a data set; the second time as `metric-2`, and so on."""
+        """Log a metric of a data set; the second time as `metric-2`, and so on, or as a point of the same one where the
+        training has gone on."""
         with self._lock:
             self._calls[metric, dataset] += 1
-            count = self._calls[metric, dataset]
+            count = self._calls[metric, dataset] if self.step is None else 1
             key = f"{metric}{'' if count == 1 else f'-{count}'}_{dataset}"
             self._info[key] = {"call": metric, "data": dataset, **({"options": options} if options else {})}
-        self.capture.log_metric(key, value)
+        self.capture.log_metric(key, value, self.step)
         self.write_info()
 
     def write_info(self) -> None:
@@ -157,7 +160,7 @@ class Fitted:
         self.capture.log_dataset(name, "eval", datasets.describe(features, targets))
 
 
-class _WeakTable:
+class WeakTable:
     """Values by the identity of an object, until it is gone; the oldest go first when there are too many."""
 
     def __init__(self, most: int) -> None:
@@ -175,13 +178,21 @@ class _WeakTable:
             for oldest in list(rows)[: max(0, len(rows) - self._most)]:
                 rows.pop(oldest, None)
 
+    def pop(self, key: Any) -> Any:
+        value = self.get(key)
+        self._rows.pop(id(key), None)
+        return value
+
+    def values(self) -> list[Any]:
+        return [value for _, value in list(self._rows.values())]
+
     def get(self, key: Any) -> Any:
         reference, value = self._rows.get(id(key), (None, None))
         return value if reference is not None and reference() is key else None
 
 
-_estimators = _WeakTable(_MOST_ESTIMATORS)
-_outputs = _WeakTable(_MOST_OUTPUTS)
+_estimators = WeakTable(_MOST_ESTIMATORS)
+_outputs = WeakTable(_MOST_OUTPUTS)
 
 
 def remember(estimator: Any, fitted: Fitted) -> None:
