@@ -18,7 +18,7 @@ _EACH = {
 }
 """The attributes of scikit-learn's estimators that have a number for each iteration, by the names of our metrics."""
 
-_ONCE = {"n_iter": "n_iter_", "inertia": "inertia_", "best_loss": "best_loss_", "oob_score": "oob_score_"}
+_ONCE = {"n_iter": "n_iter_", "inertia": "inertia_", "oob_score": "oob_score_"}
 
 
 def log(capture: Capture, model: Any) -> None:

@@ -97,6 +97,23 @@ def test_a_pipeline_is_one_run_with_the_params_of_its_steps(cancer, root):
     assert set(run.metrics) == CLASSIFIER_METRICS | PHASE | {"n_iter"}
 
 
+def test_params_of_all_parts_of_a_column_transformer(cancer):
+    scaled = make_pipeline(StandardScaler(with_mean=False), TruncatedSVD(2))
+    columns = ColumnTransformer([("scaled", scaled, [0, 1, 2]), ("as_is", "passthrough", [3])], n_jobs=1)
+    make_pipeline(columns, LogisticRegression()).fit(*cancer)
+    reticent.flush(60)
+    (run,) = reticent.search_runs()
+    told = {
+        "columntransformer__scaled__standardscaler__with_mean": ("False", "explicit"),
+        "columntransformer__scaled__truncatedsvd__n_components": ("2", "default"),
+        "columntransformer__as_is": ("passthrough", "derived"),
+        "columntransformer__n_jobs": ("1", "explicit"),
+        "columntransformer__remainder": ("drop", "default"),
+        "logisticregression__C": ("1.0", "default"),
+    }
+    assert {name: (run.params[name], run.param_origins[name]) for name in told} == told
+
+
 @pytest.mark.parametrize(
     "transformer",
     [
@@ -172,6 +189,16 @@ def test_large_data_is_sampled_and_says_so(root, monkeypatch):
     assert artifact(root, run.run_id, "metric_info.json")["rows"] == {"used": 1000, "in training data": 5000}
 
 
+def test_more_than_a_hundred_thousand_rows_are_sampled(root):
+    features = np.random.default_rng(0).normal(size=(150_000, 2))
+    LinearRegression().fit(features, features[:, 0])
+    LinearRegression().fit(features[:90_000], features[:90_000, 0])
+    large, whole = captured(root)
+    assert large.tags["training_metrics_rows"] == "75000 of 150000"
+    assert artifact(root, large.run_id, "metric_info.json")["rows"] == {"used": 75_000, "in training data": 150_000}
+    assert "training_metrics_rows" not in whole.tags
+
+
 def test_slow_predictions_are_cut_to_a_share_of_the_fit(root):
     Slow(row_s=0.0001).fit(np.zeros((20_000, 5)), np.arange(20_000) % 2)
     (run,) = captured(root)
@@ -234,6 +261,25 @@ def test_the_model_is_the_one_that_was_fitted(cancer, root):
     kept = reticent.load_model(f"runs:/{run.run_id}/model")
     assert kept.score(*cancer) > 0.9
     assert "sklearn" in (root / "runs" / run.run_id / "artifacts/model/MLmodel").read_text()
+
+
+def test_what_is_included_and_excluded(cancer, root):
+    reticent.autolog(include=("training_*", "C", "estimator_*"), exclude=("*.png", "training_roc*"), log_examples=False)
+    LogisticRegression().fit(*cancer)
+    (run,) = captured(root)
+    assert set(run.params) == {"C"}
+    assert set(run.metrics) == CLASSIFIER_METRICS - {"training_roc_auc"}
+    assert set(run.artifacts) == {"training_confusion_matrix.json", "training_precision_recall_curve.json"}
+    assert (run.models, run.datasets, run.warnings) == ([], [], [])
+
+
+def test_no_rows_are_kept_where_none_are_wanted(cancer, root):
+    reticent.autolog(log_examples=False)
+    LogisticRegression().fit(*cancer)
+    (run,) = captured(root)
+    assert run.models == ["model"]
+    assert not any("example" in path for path in run.artifacts)
+    assert "signature" in (root / "runs" / run.run_id / "artifacts/model/MLmodel").read_text()
 
 
 def test_switches(cancer, root):

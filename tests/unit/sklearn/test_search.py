@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     RandomizedSearchCV,
+    cross_val_predict,
     cross_val_score,
     cross_validate,
     learning_curve,
+    permutation_test_score,
     validation_curve,
 )
 from sklearn.pipeline import make_pipeline
@@ -52,6 +55,11 @@ def family(root: Path) -> tuple[Captured, list[Captured]]:
     children = [run for run in runs if run.parent_id == parent.run_id]
     assert len(children) == len(runs) - 1
     return parent, children
+
+
+def name_of(run: Captured) -> str:
+    reticent.flush(60)
+    return reticent.get_run(run.run_id).name
 
 
 def check(search: Any, root: Path) -> tuple[Captured, list[Captured]]:
@@ -142,13 +150,120 @@ def test_several_metrics(cancer, root):
     assert {"mean_test_accuracy", "mean_test_f1", "rank_test_f1"} <= set(children[0].metrics)
 
 
-def test_a_halving_search(cancer, root):
+@pytest.mark.parametrize("backend", ["sequential", "loky"])
+def test_a_halving_search(backend, cancer, root):
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401
     from sklearn.model_selection import HalvingGridSearchCV
 
-    search = HalvingGridSearchCV(LogisticRegression(), {"C": [0.1, 1.0, 10.0]}, cv=2).fit(*cancer)
+    with parallel_backend(backend):
+        search = HalvingGridSearchCV(LogisticRegression(), {"C": [0.1, 1.0, 10.0]}, cv=2, n_jobs=2).fit(*cancer)
     _, children = check(search, root)
     assert len(children) == len(search.cv_results_["params"])
+    for name in ("iter", "n_resources"):
+        column = sorted((float(c.params["C"]), c.metrics[name][0][1]) for c in children)
+        assert column == sorted(
+            zip((p["C"] for p in search.cv_results_["params"]), search.cv_results_[name], strict=True)
+        )
+    assert max(child.metrics["iter"][0][1] for child in children) == search.n_iterations_ - 1
+
+
+class Waiting(LogisticRegression):
+    """Its last candidate is not fitted before two others have their runs."""
+
+    def __init__(self, C=1.0, runs="", last=0.0):
+        super().__init__(C=C)
+        self.runs = runs
+        self.last = last
+
+    def fit(self, X, y):
+        import pathlib
+        import time
+
+        deadline = time.monotonic() + 30
+        while self.last == self.C and len(list(pathlib.Path(self.runs).iterdir())) < 3:
+            if time.monotonic() > deadline:
+                raise TimeoutError("no candidate has a run")
+            time.sleep(0.01)
+        return super().fit(X, y)
+
+
+Waiting.__module__ = "__main__"
+
+
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky", "multiprocessing"])
+def test_candidates_have_runs_while_the_search_goes_on(backend, cancer, root):
+    search = GridSearchCV(
+        Waiting(runs=str(root / "runs"), last=4.0),
+        {"C": [1.0, 2.0, 3.0, 4.0]},
+        cv=2,
+        n_jobs=2,
+        error_score="raise",
+        refit=False,
+    )
+    with parallel_backend(backend):
+        search.fit(*cancer)
+    _, children = family(root)
+    assert len(children) == 4
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_what_a_candidate_has_is_what_the_results_say(streamed, cancer, root, monkeypatch):
+    if not streamed:  # as with a version of joblib that is made otherwise
+        monkeypatch.setattr("reticent_integrations.sklearn.watching._SOURCES", ("_none_such",))
+    search = GridSearchCV(
+        LogisticRegression(),
+        {"C": [0.01, 1.0, 10.0]},
+        cv=3,
+        scoring=["accuracy", "f1"],
+        refit="f1",
+        return_train_score=True,
+    ).fit(*cancer)
+    _, children = check(search, root)
+    results = search.cv_results_
+    names = [name for name in results if name != "params" and not name.startswith("param_")]
+    assert len(children) == 3
+    for child in children:
+        number = [params["C"] for params in results["params"]].index(float(child.params["C"]))
+        assert name_of(child) == f"GridSearchCV.candidate_{number}"
+        assert {name: points[0][1] for name, points in child.metrics.items()} == {
+            name: results[name][number] for name in names
+        }
+
+
+def test_a_search_in_a_search_has_no_candidates_of_its_own(cancer, root):
+    inner = GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0, 3.0]}, cv=2)
+    GridSearchCV(inner, {"error_score": [0.0, 1.0]}, cv=2).fit(*cancer)
+    parent, children = family(root)
+    assert sorted(map(name_of, children)) == ["GridSearchCV.candidate_0", "GridSearchCV.candidate_1"]
+    assert parent.tags["candidates"] == "2"
+
+
+def test_a_search_that_fails_keeps_the_candidates_that_were_done(cancer, root):
+    with pytest.raises(ValueError, match="must be a float"):
+        GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0, -1.0]}, cv=2, error_score="raise").fit(*cancer)
+    parent, children = family(root)
+    assert parent.status == "FAILED"
+    assert [(child.status, child.params["C"]) for child in children] == [("FINISHED", "1.0"), ("FINISHED", "2.0")]
+
+
+def test_a_search_of_the_users_own(cancer, root):
+    from sklearn.model_selection._search import BaseSearchCV
+
+    class Twice(BaseSearchCV):
+        """Looks around the best of what it has seen."""
+
+        def _run_search(self, evaluate_candidates):
+            results = evaluate_candidates([{"C": 0.01}, {"C": 1.0}])
+            best = results["params"][results["rank_test_score"].argmin()]["C"]
+            evaluate_candidates([{"C": best * 2}])
+
+    Twice(LogisticRegression(), cv=2).fit(*cancer)
+    _, children = family(root)
+    assert sorted((name_of(child), child.params["C"]) for child in children) == [
+        ("Twice.candidate_0", "0.01"),
+        ("Twice.candidate_1", "1.0"),
+        ("Twice.candidate_2", "2.0"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -208,6 +323,13 @@ def test_cross_validation_is_one_run(cancer, root):
     scores = cross_val_score(LogisticRegression(), *cancer, cv=3)
     cross_validate(LogisticRegression(), *cancer, cv=2, scoring=["accuracy", "f1"], n_jobs=2)
     first, second = captured(root)
+    (table,) = (root / "runs" / first.run_id / "artifacts").glob("cross_val_score.json")
+    assert json.loads(table.read_text()) == [{"fold": f, "test_score": s} for f, s in enumerate(scores.tolist())]
+    (table,) = (root / "runs" / second.run_id / "artifacts").glob("cross_validate.json")
+    assert [set(row) for row in json.loads(table.read_text())] == [
+        {"fold", "fit_time", "score_time", "test_accuracy", "test_f1"}
+    ] * 2
+    assert second.params["cross_validate__cv"] == "2"
     assert [value for _, value in first.metrics["test_score"]] == scores.tolist()
     assert first.metrics["mean_test_score"][0][1] == scores.mean()
     assert first.tags["evaluation"] == "cross_val_score"
@@ -222,3 +344,19 @@ def test_curves_of_many_fits_are_one_run(cancer, root):
     assert [step for step, _ in learning.metrics["mean_test_score"]] == [85, 284]
     assert len(validation.metrics["mean_train_score"]) == 2
     assert validation.params["param_name"] == "C"
+    for run, name in ((learning, "learning_curve"), (validation, "validation_curve")):
+        folds = json.loads((root / "runs" / run.run_id / "artifacts" / f"{name}.json").read_text())
+        means = [sum(scores) / len(scores) for scores in folds["test_score"]]
+        assert means == pytest.approx([value for _, value in run.metrics["mean_test_score"]])
+
+
+def test_the_other_functions_that_fit_many_times(cancer, root):
+    predicted = cross_val_predict(LogisticRegression(), *cancer, cv=2)
+    score, scores, pvalue = permutation_test_score(LogisticRegression(), *cancer, cv=2, n_permutations=4)
+    assert len(predicted) == len(cancer[1])
+    predictions, permutations = captured(root)
+    assert predictions.tags["evaluation"] == "cross_val_predict"
+    assert permutations.metrics["test_score"][0][1] == score
+    assert permutations.metrics["pvalue"][0][1] == pvalue
+    table = root / "runs" / permutations.run_id / "artifacts/permutation_test_score.json"
+    assert json.loads(table.read_text()) == {"permutation_scores": scores.tolist()}
