@@ -34,7 +34,7 @@ said["means"] = search.cv_results_["mean_test_score"].tolist()
 
 said["folds"] = cross_validate(LogisticRegression(), X, y, cv=4)["test_score"].tolist()
 
-network = MLPRegressor((4,), early_stopping=True, n_iter_no_change=2, random_state=0).fit(Xa, ya)
+network = MLPRegressor(hidden_layer_sizes=(4,), early_stopping=True, n_iter_no_change=2, random_state=0).fit(Xa, ya)
 said["network"] = network.n_iter_, network.best_validation_score_
 
 steps = SGDClassifier(random_state=0)
