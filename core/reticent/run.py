@@ -222,8 +222,7 @@ class Run(FileLogging):
                 self.kept_console.close()
             self.in_background("console", self.kept_console.finish)
         self.in_background("closing a run log", self._log.close)
-        if active.get() is self:
-            active.set(self._outer)
+        self.make_inactive()
 
     @property
     def owned(self) -> bool:
@@ -258,6 +257,11 @@ class Run(FileLogging):
         active.set(self)
         self.shared = True
         workers.show_open_run(self._session)
+
+    def make_inactive(self) -> None:
+        """Have module-level functions in this context log to what they did before; the run goes on."""
+        if active.get() is self:
+            active.set(self._outer)
 
     def forked(self, session: Session) -> None:
         """In a forked child: log to files of the child's own."""

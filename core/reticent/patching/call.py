@@ -43,6 +43,8 @@ class Call:
         """Set by a hook before it asks for `run`: how a run that is opened for this call is called."""
         self.joined = False
         """Whether `run` was open before this call; then the call does not end it."""
+        self.kept = False
+        """Set by a hook that sees to the end of a run that is opened for this call: only the call's failure ends it."""
         self._signature, self._given = _bind(function, args, kwargs)
         self._edits: dict[str, Any] = {}
         self._run: Run | None = None
@@ -89,6 +91,13 @@ class Call:
             if prefix:  # which fit the names with this prefix are of
                 run.set_tag(prefix.rstrip("."), self.name or self.function.__qualname__)
         return Capture(run, prefix, self.options, self.integration.name)
+
+    def go_on(self, capture: Capture, joined: bool) -> None:
+        """Log to the run of an earlier call that was kept open: this one is a part of the same fit."""
+        self._run, self.joined, self.kept = capture.run, joined, True
+        self.__dict__["capture"] = capture
+        if not joined:
+            capture.run.make_active()
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a parameter, however it was passed; else its default in the function, else `default`."""
@@ -154,7 +163,11 @@ class Call:
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the run if it was opened for this call."""
-        if self._run is not None and not self.joined:
+        if self._run is None or self.joined:
+            return
+        if self.kept and error is None:
+            self._run.make_inactive()
+        else:
             self._run.end(status_of(error), error)
 
     def _extra(self) -> Mapping[str, Any]:

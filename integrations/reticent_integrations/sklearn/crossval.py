@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from reticent.patching import Call
-from reticent.run import Run
+from reticent.patching import Call, Capture
 from reticent_integrations.sklearn.fit import start
 
 FUNCTIONS = (
@@ -21,50 +20,78 @@ FUNCTIONS = (
 
 def evaluate(call: Call) -> Generator[None, Any, None]:
     """Around the functions of `sklearn.model_selection` that are named in `FUNCTIONS`."""
+    if call.inner:  # in another framework's training it is a part of that
+        yield
+        return
     start(call, call.get("estimator"), call.get("X"), call.get("y"))
-    run, name = call.run, call.function.__name__
-    run.set_tag(f"{call.prefix}evaluation", name)
+    capture, name = call.capture, call.function.__name__
+    capture.set_tags({"evaluation": name})
     call.quiet = True
 
-    result = yield
+    with capture.phase("fit"):
+        result = yield
 
-    with run.guard("sklearn integration (scores)"):
-        _log_scores(run, call.prefix, name, call, result)
+    with capture.guard("arguments"):
+        _log_arguments(call)
+    with capture.guard("scores"):
+        _log_scores(capture, name, call, result)
 
 
-def _log_scores(run: Run, prefix: str, name: str, call: Call, result: Any) -> None:
+def _log_arguments(call: Call) -> None:
+    """The arguments of the function, beside the estimator's own params, with the function's name before them."""
+    name = call.function.__name__
+    data = {"estimator", "X", "y", "groups", "fit_params", "params", "param_name", "param_range"}
+    for values, origin in ((call.given(), "explicit"), (call.defaults(), "default")):
+        told = {f"{name}__{key}": value for key, value in values.items() if key not in data}
+        call.capture.log_params(told, origin)  # type: ignore[arg-type] # the two are origins
+
+
+def _log_scores(capture: Capture, name: str, call: Call, result: Any) -> None:
     if name == "cross_validate":
-        for key, scores in result.items():
-            _log_folds(run, prefix, key, scores)
+        _log_folds(capture, name, result)
     elif name == "cross_val_score":
-        _log_folds(run, prefix, "test_score", result)
+        _log_folds(capture, name, {"test_score": result})
     elif name == "permutation_test_score":
-        run.log_metrics({f"{prefix}test_score": result[0], f"{prefix}pvalue": result[2]})
+        capture.log_metrics({"test_score": result[0], "pvalue": result[2]})
+        capture.log_dict({"permutation_scores": result[1].tolist()}, f"{name}.json")
     elif name == "learning_curve":
-        _log_curves(run, prefix, dict(zip(map(int, result[0]), range(len(result[0])), strict=True)), result[1:3])
+        steps = [int(size) for size in result[0]]
+        _log_curves(capture, name, {"train_sizes": steps}, steps, result[1:])
     elif name == "validation_curve":
         varied = {"param_name": call.get("param_name"), "param_range": call.get("param_range")}
-        run.log_params({prefix + key: value for key, value in varied.items()}, origin="explicit")
-        _log_curves(run, prefix, {position: position for position in range(len(result[0]))}, result)
+        capture.log_params(varied, "explicit")
+        _log_curves(capture, name, varied, range(len(result[0])), result)
 
 
-def _log_folds(run: Run, prefix: str, key: str, scores: Any) -> None:
-    """A point for each fold, then their mean and deviation."""
+def _log_folds(capture: Capture, function: str, results: Mapping[str, Any]) -> None:
+    """A point for each fold, then their mean and deviation; and all folds as a table."""
+    columns = {
+        key: scores for key, scores in ((key, _numbers(value)) for key, value in results.items()) if scores is not None
+    }
+    for key, scores in columns.items():
+        for fold, value in enumerate(scores.tolist()):
+            capture.log_metric(key, value, step=fold)
+        capture.log_metrics({f"mean_{key}": float(scores.mean()), f"std_{key}": float(scores.std())})
+    rows = zip(*(scores.tolist() for scores in columns.values()), strict=True)
+    table = [{"fold": fold, **dict(zip(columns, row, strict=True))} for fold, row in enumerate(rows)]
+    capture.log_dict(table, f"{function}.json")
+
+
+def _numbers(scores: Any) -> Any:
+    """One number for each fold; None if these are the estimators or indices that were asked for as well."""
     import numpy as np
 
     try:
-        scores = np.asarray(scores, dtype=float)
+        array = np.asarray(scores, dtype=float)
     except (TypeError, ValueError):
-        return  # the estimators or indices that were asked for as well
-    if scores.ndim != 1:
-        return
-    for fold, value in enumerate(scores.tolist()):
-        run.log_metric(prefix + key, value, step=fold)
-    run.log_metrics({f"{prefix}mean_{key}": float(scores.mean()), f"{prefix}std_{key}": float(scores.std())})
+        return None
+    return array if array.ndim == 1 else None
 
 
-def _log_curves(run: Run, prefix: str, steps: Mapping[int, int], curves: Any) -> None:
-    """The mean over the folds at each step, of the training and of the test scores."""
-    for key, scores in zip(("train_score", "test_score"), curves, strict=False):
-        for step, position in steps.items():
-            run.log_metric(f"{prefix}mean_{key}", float(scores[position].mean()), step=step)
+def _log_curves(capture: Capture, function: str, varied: Mapping[str, Any], steps: Any, curves: Any) -> None:
+    """The mean over the folds at each step, of the training and of the test scores; and the scores of each fold."""
+    named = dict(zip(("train_score", "test_score", "fit_time", "score_time"), curves, strict=False))
+    for key, scores in named.items():
+        for step, folds in zip(steps, scores, strict=True):
+            capture.log_metric(f"mean_{key}", float(folds.mean()), step=step)
+    capture.log_dict({**varied, **{key: scores.tolist() for key, scores in named.items()}}, f"{function}.json")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reticent.run import Run
+from reticent.patching import Capture
 from reticent_integrations.sklearn import drawing, ranking
 from reticent_integrations.sklearn.metrics import coded, positive_scores
 from reticent_integrations.sklearn.predictions import Predictions
@@ -19,7 +19,7 @@ MOST_CURVES = 10
 MOST_CLASSES = 200
 
 
-def log(run: Run, prefix: str, predictions: Predictions) -> None:
+def log(capture: Capture, predictions: Predictions) -> None:
     """Log what can be shown of a classifier's predictions. Called in the background."""
     shown: dict[str, tuple[Any, Any]] = {}
     classes, truth, labels = coded(predictions)
@@ -31,9 +31,9 @@ def log(run: Run, prefix: str, predictions: Predictions) -> None:
         shown["training_precision_recall_curve"] = {"curves": [one["pr"] for one in curves]}, drawing.precision_recall
     for name, (data, _) in shown.items():
         rows = {"rows": predictions.rows, "rows_in_training_data": predictions.of_rows}
-        run.log_dict({**rows, **data}, f"{prefix}{name}.json")
+        capture.log_dict({**rows, **data}, f"{name}.json")
     for name, (data, draw) in shown.items():
-        run.log_picture(draw, data, f"{prefix}{name}.png")
+        capture.log_picture(draw, data, f"{name}.png")
 
 
 def confusion(classes: Any, truth: Any, labels: Any, weight: Any) -> dict[str, Any]:

@@ -5,14 +5,12 @@ An estimator that only transforms data opens no run. Everything that is fitted i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from typing import Any
 
 from reticent import datasets
-from reticent.patching import Call, quiet
-from reticent.run import Run
-from reticent_integrations.sklearn import curves, later, metrics, params, search
+from reticent.patching import Call, Capture, quiet
+from reticent_integrations.sklearn import curves, importances, iterations, later, metrics, params, search, training
 from reticent_integrations.sklearn.predictions import randomness_kept
 
 _ANSWERS = ("predict", "score", "fit_predict", "predict_proba", "decision_function", "score_samples")
@@ -31,40 +29,44 @@ def fit(call: Call) -> Generator[None, Any, None]:
     if any(base.__module__.startswith(_OTHERS_TRAIN) for base in type(estimator).__mro__):
         yield
         return
-    if _only_transforms(estimator):
+    if only_transforms(estimator) or call.inner:  # in another framework's training it is a part of that
         call.quiet = True
         yield
         return
-    features, targets = _argument(call, 1, "X"), _argument(call, 2, "y")
+    features, targets = argument(call, 1, "X"), argument(call, 2, "y")
     shown, contents = start(call, estimator, features, targets)
-    run, prefix, options = call.run, call.prefix, call.options
+    capture = call.capture
+    training.end(estimator)
     call.quiet = not _is_one_training(estimator)
-    began, began_at = time.perf_counter(), time.time()
 
-    yield
+    with search.watched(capture, estimator) as children, capture.phase("fit") as phase:
+        phase.samples = datasets.rows(features) or 0
+        yield
 
-    fit_s = time.perf_counter() - began
     with quiet():
         # What has been read to its end, or was changed by the fit itself, cannot be predicted.
         readable = not hasattr(features, "__next__") and not params.changes_data(estimator)
         found = metrics.Evaluation()
-        if options.training_metrics and readable:
-            with run.guard("sklearn integration (training metrics)"), randomness_kept(estimator.get_params(deep=True)):
-                found = metrics.evaluate(estimator, features, targets, call.get("sample_weight"), fit_s)
-            _log_metrics(run, prefix, found)
-        if params.is_search(estimator):
-            with run.guard("sklearn integration (search)"):
-                search.log(run, prefix, estimator, began_at, options.max_children)
-        if options.log_models:
-            _log_models(run, prefix, estimator, features if readable else None, found)
-    with run.guard("sklearn integration (later metrics)"):
+        if call.options.training_metrics and readable:
+            with capture.guard("training metrics"), randomness_kept(estimator.get_params(deep=True)):
+                found = metrics.evaluate(estimator, features, targets, call.get("sample_weight"), phase.seconds)
+            _log_metrics(capture, found)
+        if children is not None:
+            with capture.guard("search"):
+                search.log(capture, estimator, children)
+        with capture.guard("iterations"):
+            iterations.log(capture, params.final(estimator))
+        with capture.guard("feature importances"):
+            importances.log(capture, estimator)
+        _log_models(capture, estimator, features if readable else None, found)
+    with capture.guard("later metrics"):
         data = later.Data("training", later.Identity(features), later.Identity(targets), contents)
-        fitted = later.Fitted(run, prefix, type(estimator).__name__, data, found.info())
+        fitted = later.Fitted(capture, type(estimator).__name__, data, found.info())
         fitted.write_info()
         for one in (estimator, getattr(estimator, "best_estimator_", None)):
             if one is not None:
                 later.remember(one, fitted)
-    _log_pictures(run, prefix, shown, found)
+    _log_pictures(capture, shown, found)
 
 
 def start(call: Call, estimator: Any, features: Any, targets: Any) -> tuple[Any, dict[str, str]]:
@@ -72,68 +74,71 @@ def start(call: Call, estimator: Any, features: Any, targets: Any) -> tuple[Any,
 
     Returns a copy of the estimator to be shown, and the digests of the data's contents.
     """
-    call.name = type(estimator).__name__
-    run, prefix = call.run, call.prefix
-    shown, contents = None, {}
-    with run.guard("sklearn integration (params)"):
-        shown = params.sealed_copy(estimator)
-        params.log(run, prefix, estimator, shown)
     kind = type(estimator)
-    run.set_tags(
-        {
-            f"{prefix}estimator_name": kind.__name__,
-            f"{prefix}estimator_class": f"{kind.__module__}.{kind.__name__}",
-            "autologging": call.integration.name,
-        }
-    )
+    call.name = kind.__name__
+    capture = call.capture
+    shown, contents = None, {}
+    with capture.guard("params"):
+        shown = params.sealed_copy(estimator)
+        params.log(capture, estimator, shown)
+    capture.set_tags({"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__name__}"})
     if features is not None:
-        with run.guard("sklearn integration (dataset)"):
+        with capture.guard("dataset"):
             found = datasets.describe(features, targets)
             contents = found.contents
-            if call.options.log_datasets:
-                form = {"source": found.source, "schema": found.schema, "profile": found.profile}
-                run.log_dataset("dataset", "train", digest=found.digest, **form)
+            capture.log_dataset("dataset", "train", found)
     return shown, contents
 
 
-def _log_metrics(run: Run, prefix: str, found: metrics.Evaluation) -> None:
-    run.log_metrics({f"{prefix}training_{name}": value for name, value in found.metrics.items()})
+def log_html(capture: Capture, shown: Any) -> None:
+    """Log how a notebook shows the estimator, made in the background."""
+
+    def log() -> None:
+        from sklearn.utils import estimator_html_repr
+
+        capture.log_text(estimator_html_repr(shown), "estimator.html")
+
+    if shown is not None:
+        capture.in_background("estimator.html", log)
+
+
+def only_transforms(estimator: Any) -> bool:
+    transforms = hasattr(estimator, "transform") or hasattr(estimator, "fit_transform")
+    return transforms and not any(hasattr(estimator, name) for name in _ANSWERS)
+
+
+def argument(call: Call, position: int, name: str) -> Any:
+    """An argument by its name, or by its position where an estimator calls it otherwise."""
+    value = call.get(name)
+    return call.args[position] if value is None and len(call.args) > position else value
+
+
+def _log_metrics(capture: Capture, found: metrics.Evaluation) -> None:
+    capture.log_metrics({f"training_{name}": value for name, value in found.metrics.items()})
     if found.left_out:
-        run.warn("training metrics", f"{prefix}training metrics are left out: {found.left_out}")
+        capture.warn("training metrics", f"{capture.prefix}training metrics are left out: {found.left_out}")
     if found.sampled:
-        run.set_tag(f"{prefix}training_metrics_rows", f"{found.rows} of {found.of_rows}")
+        capture.set_tags({"training_metrics_rows": f"{found.rows} of {found.of_rows}"})
 
 
-def _log_models(run: Run, prefix: str, estimator: Any, features: Any, found: metrics.Evaluation) -> None:
+def _log_models(capture: Capture, estimator: Any, features: Any, found: metrics.Evaluation) -> None:
     labels = None if found.predictions is None else found.predictions.labels
     data = {"signature_inputs": features, "signature_outputs": labels, "input_example": features}
-    run.log_model(estimator, f"{prefix}model", **data)
+    capture.log_model(estimator, **data)
     best = getattr(estimator, "best_estimator_", None)
     if best is not None and params.is_search(estimator):
-        run.log_model(best, f"{prefix}best_estimator", **data)
+        capture.log_model(best, "best_estimator", **data)
 
 
-def _log_pictures(run: Run, prefix: str, shown: Any, found: metrics.Evaluation) -> None:
+def _log_pictures(capture: Capture, shown: Any, found: metrics.Evaluation) -> None:
     """In the background, from copies: the user may change the estimator and the data at any time from here on."""
-    if shown is not None:
-        run.in_background("estimator.html", lambda: _log_html(run, prefix, shown))
+    log_html(capture, shown)
     made = found.predictions
     if made is not None and made.classes is not None and made.truth.ndim == made.labels.ndim == 1:
         made.features = None
         made.truth = made.truth.copy()
         made.weight = None if made.weight is None else made.weight.copy()
-        run.in_background("curves of a classifier", lambda: curves.log(run, prefix, made))
-
-
-def _log_html(run: Run, prefix: str, shown: Any) -> None:
-    from sklearn.utils import estimator_html_repr
-
-    run.log_text(estimator_html_repr(shown), f"{prefix}estimator.html")
-
-
-def _only_transforms(estimator: Any) -> bool:
-    transforms = hasattr(estimator, "transform") or hasattr(estimator, "fit_transform")
-    return transforms and not any(hasattr(estimator, name) for name in _ANSWERS)
+        capture.in_background("curves of a classifier", lambda: curves.log(capture, made))
 
 
 def _is_one_training(estimator: Any) -> bool:
@@ -145,9 +150,3 @@ def _is_one_training(estimator: Any) -> bool:
     if type(estimator).__module__.partition(".")[0] == "sklearn" or not hasattr(estimator, "get_params"):
         return False
     return not any(hasattr(value, "fit") for value in estimator.get_params(deep=False).values())
-
-
-def _argument(call: Call, position: int, name: str) -> Any:
-    """An argument by its name, or by its position where an estimator calls it otherwise."""
-    value = call.get(name)
-    return call.args[position] if value is None and len(call.args) > position else value

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reticent import datasets
-from reticent.patching import Call
-from reticent.run import Run
+from reticent.patching import Call, Capture
 
 _MOST_ESTIMATORS = 1000
 _MOST_OUTPUTS = 1000
@@ -86,9 +85,10 @@ class Data:
 class Fitted:
     """An estimator that was captured: where to log what is found out about it later."""
 
-    def __init__(self, run: Run, prefix: str, name: str, training: Data, info: dict[str, Any]) -> None:
-        self.run = run
-        self.prefix = prefix
+    def __init__(self, capture: Capture, name: str, training: Data, info: dict[str, Any]) -> None:
+        self.capture = capture
+        self.step: int | None = None
+        """Of an estimator whose training goes on: after how many calls it is asked."""
         self.name = name
         self._info = info
         self._datasets = [training]
@@ -99,13 +99,14 @@ class Fitted:
         self._stale = False
 
     def log(self, metric: str, dataset: str, value: float, options: dict[str, Any]) -> None:
-        """Log a metric of a data set; the second time as `metric-2`, and so on."""
+        """Log a metric of a data set; the second time as `metric-2`, and so on, or as a point of the same one where the
+        training has gone on."""
         with self._lock:
             self._calls[metric, dataset] += 1
-            count = self._calls[metric, dataset]
+            count = self._calls[metric, dataset] if self.step is None else 1
             key = f"{metric}{'' if count == 1 else f'-{count}'}_{dataset}"
             self._info[key] = {"call": metric, "data": dataset, **({"options": options} if options else {})}
-        self.run.log_metric(self.prefix + key, value)
+        self.capture.log_metric(key, value, self.step)
         self.write_info()
 
     def write_info(self) -> None:
@@ -114,13 +115,13 @@ class Fitted:
             if self._stale:
                 return
             self._stale = True
-        self.run.in_background("metric_info.json", self._write_info)
+        self.capture.in_background("metric_info.json", self._write_info)
 
     def _write_info(self) -> None:
         with self._lock:
             self._stale = False
             info = dict(self._info)
-        self.run.log_dict(info, f"{self.prefix}metric_info.json")
+        self.capture.log_dict(info, "metric_info.json")
 
     def dataset(self, features: Any, targets: Any, origin: Identity) -> str:
         """What data is called here.
@@ -132,7 +133,7 @@ class Fitted:
         with self._lock:
             known = self._find(data)
         if known is None:  # read outside the lock: a fork meanwhile would leave it locked in the child
-            with self.run.guard("sklearn integration (data of a metric)"):
+            with self.capture.guard("data of a metric"):
                 data.contents = datasets.contents(features=features, targets=targets)
         with self._lock:
             known = known or self._find(data)
@@ -156,13 +157,10 @@ class Fitted:
             if name in self._described:
                 return
             self._described.add(name)
-        found = datasets.describe(features, targets)
-        self.run.log_dataset(
-            name, "eval", digest=found.digest, source=found.source, schema=found.schema, profile=found.profile
-        )
+        self.capture.log_dataset(name, "eval", datasets.describe(features, targets))
 
 
-class _WeakTable:
+class WeakTable:
     """Values by the identity of an object, until it is gone; the oldest go first when there are too many."""
 
     def __init__(self, most: int) -> None:
@@ -180,13 +178,21 @@ class _WeakTable:
             for oldest in list(rows)[: max(0, len(rows) - self._most)]:
                 rows.pop(oldest, None)
 
+    def pop(self, key: Any) -> Any:
+        value = self.get(key)
+        self._rows.pop(id(key), None)
+        return value
+
+    def values(self) -> list[Any]:
+        return [value for _, value in list(self._rows.values())]
+
     def get(self, key: Any) -> Any:
         reference, value = self._rows.get(id(key), (None, None))
         return value if reference is not None and reference() is key else None
 
 
-_estimators = _WeakTable(_MOST_ESTIMATORS)
-_outputs = _WeakTable(_MOST_OUTPUTS)
+_estimators = WeakTable(_MOST_ESTIMATORS)
+_outputs = WeakTable(_MOST_OUTPUTS)
 
 
 def remember(estimator: Any, fitted: Fitted) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from reticent import values
-from reticent.run import Run
+from reticent.patching import Capture
 from reticent.session import current
 
 _PLAIN = (type(None), bool, int, float)
@@ -18,7 +18,7 @@ _MAX_ITEMS = 1000
 _LINE_BREAK = re.compile(r"\n\s*")
 
 
-def log(run: Run, prefix: str, estimator: Any, shown: Any) -> None:
+def log(capture: Capture, estimator: Any, shown: Any) -> None:
     """Log the parameters of `estimator`; `shown` is its `sealed_copy`, from which the text of its parts is taken."""
     deep = not is_search(estimator)
     given = estimator.get_params(deep=deep)
@@ -28,9 +28,9 @@ def log(run: Run, prefix: str, estimator: Any, shown: Any) -> None:
     for key, value in given.items():
         chosen = default if _is_default(estimator, given, key, value) else explicit
         # A part's own values are logged by their names as well, where what is secret is seen and counted.
-        chosen[prefix + key] = _text(texts[key]) if _holds_estimators(value) else value
-    run.log_params(explicit, origin="explicit")
-    run.log_params(default, origin="default")
+        chosen[key] = _text(texts[key]) if _holds_estimators(value) else value
+    capture.log_params(explicit, "explicit")
+    capture.log_params(default, "default")
 
 
 def sealed_copy(estimator: Any) -> Any:
@@ -105,6 +105,15 @@ def is_search(estimator: Any) -> bool:
     module = sys.modules.get("sklearn.model_selection._search")
     base = getattr(module, "BaseSearchCV", None)
     return base is not None and isinstance(estimator, base)
+
+
+def final(estimator: Any) -> Any:
+    """What makes the predictions: of a search its best estimator, of a pipeline its last step."""
+    best = getattr(estimator, "best_estimator_", None) if is_search(estimator) else None
+    if best is not None:
+        return final(best)
+    steps = getattr(estimator, "steps", None)
+    return final(steps[-1][1]) if isinstance(steps, list) and steps else estimator
 
 
 def changes_data(estimator: Any) -> bool:

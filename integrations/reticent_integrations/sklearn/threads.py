@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 from reticent.patching import Call, carried, carry
 from reticent.patching.context import Carried
+from reticent_integrations.sklearn.watching import Watch, watching
 
 _NOTE = "_reticent_context"
 
@@ -22,9 +24,13 @@ def dispatch(call: Call) -> Generator[None, Any, None]:
     The context is taken here, not when a task is made: most tasks are made in a thread of joblib's, when others are done.
     """
     kind = getattr(sys.modules["sklearn.utils.parallel"], "_FuncWrapper", None)
-    if kind is not None and call.explicit("iterable"):
-        call.set("iterable", _noted(call.get("iterable"), kind, carry()))
-    yield
+    if kind is None or not call.explicit("iterable"):
+        yield
+        return
+    watch = watching.get()
+    with nullcontext(False) if watch is None else watch.attending(call.instance) as seen:
+        call.set("iterable", _noted(call.get("iterable"), kind, carry(), watch if seen else None))
+        yield
 
 
 def work(call: Call) -> Generator[None, Any, None]:
@@ -33,12 +39,18 @@ def work(call: Call) -> Generator[None, Any, None]:
     if context is None:
         yield
         return
-    with carried(context):
-        yield
+    token = watching.set(None)  # a search that is fitted in a search is none of the latter's candidates
+    try:
+        with carried(context):
+            yield
+    finally:
+        watching.reset(token)
 
 
-def _noted(tasks: Iterable[Any], kind: type, context: Carried) -> Iterator[Any]:
+def _noted(tasks: Iterable[Any], kind: type, context: Carried, watch: Watch | None) -> Iterator[Any]:
     for task in tasks:
         if isinstance(task, tuple) and task and isinstance(task[0], kind):
             setattr(task[0], _NOTE, context)
+            if watch is not None:
+                watch.noted(task)
         yield task

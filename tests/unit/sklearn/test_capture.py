@@ -36,6 +36,7 @@ REGRESSOR_METRICS = {
     f"training_{name}"
     for name in ("mean_squared_error", "mean_absolute_error", "r2_score", "root_mean_squared_error", "score")
 }
+PHASE = {"fit_seconds", "fit_samples_per_second", "peak_memory_mb"}
 CURVES = {"training_confusion_matrix", "training_roc_curve", "training_precision_recall_curve"}
 
 
@@ -48,15 +49,19 @@ def test_a_classifier(cancer, root):
     (run,) = captured(root)
     assert set(run.params) == set(LogisticRegression().get_params())
     assert run.params["C"] == "0.5"
-    assert set(run.metrics) == CLASSIFIER_METRICS
+    assert set(run.metrics) == CLASSIFIER_METRICS | PHASE | {"n_iter"}
     assert all(len(points) == 1 for points in run.metrics.values())
+    assert run.metrics["n_iter"][0][1] == model.n_iter_[0]
+    took, samples_per_second = (run.metrics[key][0][1] for key in ("fit_seconds", "fit_samples_per_second"))
+    assert samples_per_second == pytest.approx(len(cancer[0]) / took)
     assert run.metrics["training_score"][0][1] == model.score(*cancer)
     assert run.tags["estimator_name"] == "LogisticRegression"
     assert run.tags["estimator_class"] == "sklearn.linear_model._logistic.LogisticRegression"
     assert run.tags["autologging"] == "sklearn"
     pictures = {f"{name}.{suffix}" for name in CURVES for suffix in ("json", "png")}
     own = {path for path in run.artifacts if not path.startswith("model/")}
-    assert own == {"estimator.html", "metric_info.json"} | pictures
+    coefficients = {f"feature_importance_coefficients.{suffix}" for suffix in ("json", "png")}
+    assert own == {"estimator.html", "metric_info.json"} | pictures | coefficients
     assert run.models == ["model"]
     assert run.datasets == [("dataset", "train")]
     assert run.warnings == []
@@ -75,9 +80,10 @@ def test_explicit_and_default_params_are_told_apart(cancer):
 def test_a_regressor(diabetes, root):
     model = Ridge().fit(*diabetes)
     (run,) = captured(root)
-    assert set(run.metrics) == REGRESSOR_METRICS
+    assert set(run.metrics) == REGRESSOR_METRICS | PHASE
     assert run.metrics["training_r2_score"][0][1] == pytest.approx(model.score(*diabetes))
-    assert {path for path in run.artifacts if not path.startswith("model/")} == {"estimator.html", "metric_info.json"}
+    own = {path for path in run.artifacts if not path.startswith(("model/", "feature_importance_coefficients."))}
+    assert own == {"estimator.html", "metric_info.json"}
 
 
 def test_a_pipeline_is_one_run_with_the_params_of_its_steps(cancer, root):
@@ -88,7 +94,24 @@ def test_a_pipeline_is_one_run_with_the_params_of_its_steps(cancer, root):
     assert run.params["steps"] == (
         "[('standardscaler', StandardScaler()), ('logisticregression', LogisticRegression(C=2.0))]"
     )
-    assert set(run.metrics) == CLASSIFIER_METRICS
+    assert set(run.metrics) == CLASSIFIER_METRICS | PHASE | {"n_iter"}
+
+
+def test_params_of_all_parts_of_a_column_transformer(cancer):
+    scaled = make_pipeline(StandardScaler(with_mean=False), TruncatedSVD(2))
+    columns = ColumnTransformer([("scaled", scaled, [0, 1, 2]), ("as_is", "passthrough", [3])], n_jobs=1)
+    make_pipeline(columns, LogisticRegression()).fit(*cancer)
+    reticent.flush(60)
+    (run,) = reticent.search_runs()
+    told = {
+        "columntransformer__scaled__standardscaler__with_mean": ("False", "explicit"),
+        "columntransformer__scaled__truncatedsvd__n_components": ("2", "default"),
+        "columntransformer__as_is": ("passthrough", "derived"),
+        "columntransformer__n_jobs": ("1", "explicit"),
+        "columntransformer__remainder": ("drop", "default"),
+        "logisticregression__C": ("1.0", "default"),
+    }
+    assert {name: (run.params[name], run.param_origins[name]) for name in told} == told
 
 
 @pytest.mark.parametrize(
@@ -112,7 +135,7 @@ def test_what_only_transforms_opens_no_run(transformer, method, cancer, root):
 @pytest.mark.parametrize(
     ("estimator", "metrics"),
     [
-        (KMeans(2, n_init=1), {"training_score"}),
+        (KMeans(2, n_init=1), {"training_score", "n_iter", "inertia"}),
         (DBSCAN(), set()),
         (IsolationForest(n_estimators=5), set()),
     ],
@@ -120,7 +143,7 @@ def test_what_only_transforms_opens_no_run(transformer, method, cancer, root):
 def test_without_labels(estimator, metrics, cancer, root):
     estimator.fit_predict(cancer[0])
     (run,) = captured(root)
-    assert set(run.metrics) == metrics
+    assert set(run.metrics) == metrics | PHASE
     assert run.models == ["model"]
     assert run.warnings == []
 
@@ -129,15 +152,15 @@ def test_several_outputs(cancer, diabetes, root):
     MultiOutputClassifier(LogisticRegression()).fit(cancer[0], np.c_[cancer[1], 1 - cancer[1]])
     RandomForestRegressor(3).fit(diabetes[0], np.c_[diabetes[1], diabetes[1]])
     classifier, regressor = captured(root)
-    assert set(classifier.metrics) == CLASSIFIER_METRICS - {"training_log_loss", "training_roc_auc"}
-    assert set(regressor.metrics) == REGRESSOR_METRICS
+    assert set(classifier.metrics) == (CLASSIFIER_METRICS | PHASE) - {"training_log_loss", "training_roc_auc"}
+    assert set(regressor.metrics) == REGRESSOR_METRICS | PHASE
     assert classifier.warnings == regressor.warnings == []
 
 
 def test_a_metric_that_cannot_be_had_is_explained(cancer, root):
     DummyClassifier().fit(cancer[0], np.zeros(len(cancer[0]), dtype=int))
     (run,) = captured(root)
-    assert set(run.metrics) == CLASSIFIER_METRICS - {"training_roc_auc"}
+    assert set(run.metrics) == (CLASSIFIER_METRICS | PHASE) - {"training_roc_auc"}
     info = artifact(root, run.run_id, "metric_info.json")
     assert info["not computed"] == {"training_roc_auc": "there is only one class in the data"}
 
@@ -147,7 +170,7 @@ def test_texts_and_frames(texts, cancer, root):
     frame = pd.DataFrame(cancer[0][:, :3], columns=["a", "b", "c"])
     LogisticRegression().fit(frame, pd.Series(cancer[1]))
     of_texts, of_frame = captured(root)
-    assert set(of_texts.metrics) == set(of_frame.metrics) == CLASSIFIER_METRICS
+    assert set(of_texts.metrics) == set(of_frame.metrics) == CLASSIFIER_METRICS | PHASE | {"n_iter"}
     assert of_texts.warnings == of_frame.warnings == []
     reticent.flush(60)
     schema = json.loads(reticent.get_run(of_frame.run_id).datasets()[0].schema)
@@ -164,6 +187,16 @@ def test_large_data_is_sampled_and_says_so(root, monkeypatch):
     (run,) = captured(root)
     assert run.tags["training_metrics_rows"] == "1000 of 5000"
     assert artifact(root, run.run_id, "metric_info.json")["rows"] == {"used": 1000, "in training data": 5000}
+
+
+def test_more_than_a_hundred_thousand_rows_are_sampled(root):
+    features = np.random.default_rng(0).normal(size=(150_000, 2))
+    LinearRegression().fit(features, features[:, 0])
+    LinearRegression().fit(features[:90_000], features[:90_000, 0])
+    large, whole = captured(root)
+    assert large.tags["training_metrics_rows"] == "75000 of 150000"
+    assert artifact(root, large.run_id, "metric_info.json")["rows"] == {"used": 75_000, "in training data": 150_000}
+    assert "training_metrics_rows" not in whole.tags
 
 
 def test_slow_predictions_are_cut_to_a_share_of_the_fit(root):
@@ -230,11 +263,30 @@ def test_the_model_is_the_one_that_was_fitted(cancer, root):
     assert "sklearn" in (root / "runs" / run.run_id / "artifacts/model/MLmodel").read_text()
 
 
+def test_what_is_included_and_excluded(cancer, root):
+    reticent.autolog(include=("training_*", "C", "estimator_*"), exclude=("*.png", "training_roc*"), log_examples=False)
+    LogisticRegression().fit(*cancer)
+    (run,) = captured(root)
+    assert set(run.params) == {"C"}
+    assert set(run.metrics) == CLASSIFIER_METRICS - {"training_roc_auc"}
+    assert set(run.artifacts) == {"training_confusion_matrix.json", "training_precision_recall_curve.json"}
+    assert (run.models, run.datasets, run.warnings) == ([], [], [])
+
+
+def test_no_rows_are_kept_where_none_are_wanted(cancer, root):
+    reticent.autolog(log_examples=False)
+    LogisticRegression().fit(*cancer)
+    (run,) = captured(root)
+    assert run.models == ["model"]
+    assert not any("example" in path for path in run.artifacts)
+    assert "signature" in (root / "runs" / run.run_id / "artifacts/model/MLmodel").read_text()
+
+
 def test_switches(cancer, root):
     reticent.autolog(log_models=False, log_datasets=False, sklearn={"training_metrics": False})
     LogisticRegression().fit(*cancer)
     (run,) = captured(root)
-    assert (run.models, run.datasets, dict(run.metrics)) == ([], [], {})
+    assert (run.models, run.datasets, set(run.metrics)) == ([], [], PHASE | {"n_iter"})
 
 
 def test_what_is_asked_of_an_estimator_draws_no_random_numbers_of_the_users(cancer):
@@ -294,7 +346,7 @@ def test_an_estimator_that_is_slow_to_predict_is_asked_about_few_rows(rows, root
     model = Slow(row_s=0.05).fit(np.zeros((rows, 2)), np.arange(rows) % 2)
     assert sum(model.asked_) < 50
     (run,) = captured(root)
-    assert run.metrics == {}
+    assert set(run.metrics) == PHASE
     assert [warning.message for warning in reticent.search_runs()[0].warnings()] == [
         "training metrics are left out: the estimator's answers for its training data would take longer than 1 s"
     ]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from joblib import Parallel, delayed, parallel_backend
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -39,6 +40,39 @@ def test_threads_of_a_fit_open_no_runs(estimator, cancer, root):
     (run,) = captured(root)
     assert run.tags["estimator_name"] == type(estimator).__name__
     assert run.models == ["model"]
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_processes_of_a_fit_open_no_runs(backend, cancer, root):
+    with parallel_backend(backend):
+        BaggingClassifier(LogisticRegression(), 4, n_jobs=2).fit(*cancer)
+        StackingClassifier(pair, n_jobs=2, cv=2).fit(*cancer)
+        CalibratedClassifierCV(LogisticRegression(), cv=2, n_jobs=2).fit(*cancer)
+    runs = captured(root)
+    names = [run.tags["estimator_name"] for run in runs]
+    assert names == ["BaggingClassifier", "StackingClassifier", "CalibratedClassifierCV"]
+    assert all(run.status == "FINISHED" and run.models == ["model"] for run in runs)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_trials_of_a_study_are_runs_of_their_own(nested, cancer, root):
+    """As with Optuna: a function is called for each trial, in threads."""
+
+    def trial(c: int) -> float:
+        if not nested:
+            return LogisticRegression(C=c).fit(*cancer).score(*cancer)
+        with reticent.start_run(f"trial {c}", parent_run_id=study.run_id if study else None):
+            return LogisticRegression(C=c).fit(*cancer).score(*cancer)
+
+    study = reticent.start_run("study") if nested else None
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(trial, range(1, 6)))
+    if study:
+        study.end()
+    runs = [run for run in captured(root) if study is None or run.run_id != study.run_id]
+    assert sorted(run.params["C"] for run in runs) == [str(c) for c in range(1, 6)]
+    assert {run.parent_id for run in runs} == {study.run_id if study else None}
+    assert all("LogisticRegression_score_training" in run.metrics and run.warnings == [] for run in runs)
 
 
 def test_many_tasks_few_threads(cancer, root):
