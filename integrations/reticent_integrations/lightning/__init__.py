@@ -30,14 +30,12 @@ def fit(call: Call) -> Generator[None, Any, None]:
     module = model.unwrapped(call.get("model"))
     call.name = type(module).__name__
     capture = call.capture
-    stoppings = early_stopping.callbacks(trainer)
-    training = Training(capture, params.Params(capture), Metrics(capture, {one.monitor for one in stoppings}))
+    training = Training(capture, params.Params(capture), Metrics(capture))
     remember(module, training)
     capture.set_tags({"Mode": "training"})
     if not call.inner:
         with capture.guard("params"):
             training.params.log_fit(trainer, module, data.module(call, "train_dataloaders"))
-            training.params.log_early_stopping(stoppings)
 
     observer = training_observer(call.integration.name, training)
     try:
@@ -49,8 +47,11 @@ def fit(call: Call) -> Generator[None, Any, None]:
         if observer.terminated and not call.joined:  # by SIGTERM: to Python, an exit like any other
             capture.run.end("KILLED")
 
+    if not observer.began:  # it was trained by processes that the trainer has spawned: their last metrics are here
+        with capture.guard("metrics"):
+            training.metrics.log_last(trainer)
     with capture.guard("early stopping"):
-        early_stopping.log(training, trainer, stoppings)
+        early_stopping.log(training, trainer)
     if not call.inner:
         with capture.guard("model"):
             model.log(capture, trainer, module, observer.example)

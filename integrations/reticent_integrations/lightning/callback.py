@@ -10,7 +10,7 @@ from typing import Any
 
 from reticent.patching import Capture
 from reticent.patching.phases import Phase
-from reticent_integrations.lightning import data, model
+from reticent_integrations.lightning import data, early_stopping, model
 from reticent_integrations.lightning.rates import learning_rates
 from reticent_integrations.lightning.training import Training
 
@@ -55,6 +55,7 @@ def _training_observer_class(integration: str) -> Callable[[Training], Any]:
             self.metrics = training.metrics
             self.phase: Phase | None = None
             self.example: Any = None
+            self.began = False
             self.terminated = False
             self._validation: Phase | None = None
             self._rates: dict[str, float] = {}
@@ -62,11 +63,14 @@ def _training_observer_class(integration: str) -> Callable[[Training], Any]:
             self._epoch_is_over = False
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            self.began = True
             self._epoch = trainer.current_epoch
             with self.capture.guard("params"):
                 self.training.params.log_optimizers(trainer)
+            with self.capture.guard("early stopping"):
+                early_stopping.begin(self.training, trainer)
             with self.capture.guard("model summary"):
-                counts = model.log_summary(self.capture, pl_module)
+                counts = model.log_summary(self.capture, trainer, pl_module)
                 self.training.params.log(counts, "derived", "model")
             with self.capture.guard("datasets"):
                 data.log(self.capture, "train", trainer.train_dataloader)

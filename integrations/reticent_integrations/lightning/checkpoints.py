@@ -17,7 +17,10 @@ def save_checkpoint(call: Call) -> Generator[None, Any, None]:
     trainer = call.instance
     known = None if trainer is None else training.of(trainer.lightning_module)
     path = str(call.get("filepath"))
-    if known is None or not trainer.is_global_zero or "://" in path:
+    passing = Path(path).name.startswith(
+        "."
+    )  # Lightning's finders of rates and batch sizes go back to one, and delete it
+    if known is None or not trainer.is_global_zero or passing or "://" in path:
         return
     told = {"step": int(trainer.global_step), **_scored(trainer, path)}
     if Path(path).exists():

@@ -13,16 +13,19 @@ from reticent_integrations.lightning.training import Training
 _STOPS = ("not finite", "threshold reached", "diverged", "no improvement")
 
 
-def callbacks(trainer: Any) -> list[Any]:
-    return list(trainer.early_stopping_callbacks)
+def begin(known: Training, trainer: Any) -> None:
+    """Log what the callbacks are told, the module's own among them, and follow what they monitor."""
+    known.params.log_early_stopping(trainer.early_stopping_callbacks)
+    known.metrics.watched.update({callback.monitor: [] for callback in trainer.early_stopping_callbacks})
 
 
-def log(known: Training, trainer: Any, stoppings: list[Any]) -> None:
+def log(known: Training, trainer: Any) -> None:
     """Log what came of it; of several callbacks, what came of the one that stopped the training."""
     if trainer.fast_dev_run:
         return  # then they do not look
     watched = known.metrics.watched
-    outcomes = [(one, _reason(one, watched[one.monitor], trainer)) for one in stoppings if watched[one.monitor]]
+    looked = [one for one in trainer.early_stopping_callbacks if watched.get(one.monitor)]
+    outcomes = [(one, _reason(one, watched[one.monitor], trainer)) for one in looked]
     if not outcomes:
         return  # no epoch was trained, or none that these callbacks looked at
     stopped = [(one, reason) for one, reason in outcomes if reason in _STOPS]

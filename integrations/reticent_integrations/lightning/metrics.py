@@ -6,7 +6,7 @@ in the middle of an epoch) has the number of optimizer steps, as in the names of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from reticent.patching import Capture
@@ -24,13 +24,14 @@ class Look(NamedTuple):
 class Metrics:
     """Lightning makes a new tensor for a new value, so what is the same object as before is not new."""
 
-    def __init__(self, capture: Capture, watched: Collection[str]) -> None:
+    def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._seen: dict[str, Any] = {}
         self._logged_at = 0
         self.steps: dict[str, int] = {}
         """At which step each metric has its newest point."""
-        self.watched: dict[str, list[Look]] = {name: [] for name in watched}
+        self.watched: dict[str, list[Look]] = {}
+        """By the metrics that early stopping monitors."""
 
     def log_step(self, trainer: Any, rates: Mapping[str, float]) -> None:
         """Log what a training step has given; of steps whose gradients are accumulated that of the last one."""
@@ -60,6 +61,11 @@ class Metrics:
         for name, looks in self.watched.items():
             if name in self.steps and (not looks or looks[-1].step != self.steps[name]):
                 looks.append(Look(self.steps[name], epoch, metrics[name]))
+
+    def log_last(self, trainer: Any) -> None:
+        """Log what a training that ran in other processes has brought back."""
+        epoch = max(0, trainer.current_epoch - 1)
+        self.log_epoch(trainer, epoch, epoch)
 
     def _fresh(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         fresh = {name: value for name, value in metrics.items() if self._seen.get(name) is not value}

@@ -24,8 +24,10 @@ def log(capture: Capture, trainer: Any, module: Any, example: Any) -> None:
     capture.log_model(module, input_example=None if example is None else example.cpu())
 
 
-def log_summary(capture: Capture, module: Any) -> dict[str, int]:
+def log_summary(capture: Capture, trainer: Any, module: Any) -> dict[str, int]:
     """Log the parts of a module with their types and numbers of parameters; how many there are in all."""
+    if "FSDP" in type(trainer.strategy).__name__:
+        return {}  # its parameters have the sizes of this device's part
     sizes = {id(one): _size(one) for one in module.parameters()}
     trainable = sum(sizes[id(one)] for one in module.parameters() if one.requires_grad)
     rows = [("", type(module).__name__, sum(sizes.values()))]

@@ -76,15 +76,13 @@ class Params:
             # Lightning turns the sign of what it was given where less is better.
             told["min_delta"] = abs(callback.min_delta)
             told = {name: value for name, value in told.items() if value is not None}
-            usual = _defaults(type(callback))
             prefix = "" if number == 1 else f"early_stopping_{number}."
-            for origin, chosen in (("explicit", True), ("default", False)):
-                named = {
-                    f"{prefix}{name}": value
-                    for name, value in told.items()
-                    if (name not in usual or usual[name] != value) is chosen
-                }
-                self.log(named, origin, "early_stopping")  # type: ignore[arg-type] # one of the literals
+            usual = _defaults(type(callback))
+            default = {name for name, value in told.items() if name in usual and usual[name] == value}
+            given = {f"{prefix}{name}": value for name, value in told.items() if name not in default}
+            self.log(given, "explicit", "early_stopping")
+            usually = {f"{prefix}{name}": value for name, value in told.items() if name in default}
+            self.log(usually, "default", "early_stopping")
 
     def _log_hyperparameters(self, owner: Any, source: str) -> None:
         """What `save_hyperparameters` has kept of a module or datamodule. The property `hparams` would make an attribute."""

@@ -16,7 +16,7 @@ from .conftest import OTHERS, Module, make_loader, make_trainer, origins
 
 
 class Data(pl.LightningDataModule):  # type: ignore[misc]
-    def __init__(self, rows: int = 40, lr: str = "of the data") -> None:  # noqa: ARG002 - a hyperparameter
+    def __init__(self, rows: int = 40, lr: str = "of the data") -> None:
         super().__init__()
         self.save_hyperparameters()
 
