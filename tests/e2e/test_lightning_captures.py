@@ -1,4 +1,4 @@
-"""What is left of trainings by Lightning, of either package: at least what MLflow captures, and what Lightning itself says."""
+"""What is left of trainings by Lightning, of either package: what MLflow captures, and what Lightning itself says."""
 
 from __future__ import annotations
 

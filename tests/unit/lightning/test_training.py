@@ -119,8 +119,8 @@ def test_batches_that_are_no_tensors(only_run: Callable[[], Captured]) -> None:
         def training_step(self, batch: Any) -> torch.Tensor:
             return super().training_step((batch["x"], batch["y"]))
 
-    batches = [{"x": torch.ones(6, 4), "y": torch.ones(6), "name": ["a"] * 6} for _ in range(2)]
-    make_trainer(max_epochs=1).fit(Named(), batches)
+    rows = [{"x": torch.ones(4), "y": 1.0, "name": "a"} for _ in range(12)]
+    make_trainer(max_epochs=1).fit(Named(), DataLoader(rows, batch_size=6))  # type: ignore[arg-type]
     run = only_run()
     ((_, rate),), ((_, seconds),) = run.metrics["fit_samples_per_second"], run.metrics["fit_seconds"]
     assert rate * seconds == pytest.approx(12)
@@ -132,9 +132,9 @@ def test_the_model_has_a_signature_and_an_example(root: Path, only_run: Callable
     make_trainer(max_epochs=1).fit(Module(), make_loader())
     run = only_run()
     model = root / "runs" / run.run_id / "artifacts" / "model"
-    assert "[-1, 4]" in (model / "MLmodel").read_text()
+    assert '"shape":[-1,4]' in (model / "MLmodel").read_text()
     first = make_loader().dataset.tensors[0][:5].tolist()  # type: ignore[attr-defined]
-    assert reticent.load_model(f"runs:/{run.run_id}/model")(torch.tensor(first)).shape == (5,)
+    assert reticent.load_model(f"runs:/{run.run_id}/model", trust=True)(torch.tensor(first)).shape == (5,)
     assert f"{first[1][0]:.6f}" in (model / "input_example.json").read_text()
 
 
@@ -151,11 +151,12 @@ def test_trials_of_the_tuner_are_no_trainings(autolog: Path) -> None:
 
 def test_finders_within_a_training_leave_no_points(only_run: Callable[[], Captured]) -> None:
     finder = pl.callbacks.LearningRateFinder(num_training_steps=10)
-    make_trainer(max_epochs=1, callbacks=[finder]).fit(Module(), make_loader())
+    module = Module(lr=0.07)
+    make_trainer(max_epochs=1, callbacks=[finder]).fit(module, make_loader())
     run = only_run()
     assert len(run.metrics["train_loss"]) == 5
+    assert {rate for _, rate in run.metrics["learning_rate"]} == {module.hparams["lr"]}
     assert not [path for path in run.artifacts if path.endswith(".ckpt")]
-    assert float(run.params["optimizer.lr"]) == finder.optimal_lr.suggestion()
 
 
 def test_an_interrupted_training_is_killed(only_run: Callable[[], Captured]) -> None:
