@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 import reticent
 from reticent.testing import Captured, captured
@@ -34,6 +35,13 @@ def test_another_trainer_tests_the_same_module(trained: Any, only_run: Callable[
     make_trainer().test(trained.lightning_module, make_loader(), verbose=False)
     make_trainer().test(trained.lightning_module, make_loader(16), verbose=False)
     assert [step for step, _ in only_run().metrics["test_loss"]] == [0, 1]
+
+
+def test_the_best_checkpoint_is_tested(autolog: Path, only_run: Callable[[], Captured], tmp_path: Path) -> None:
+    trainer = make_trainer(enable_checkpointing=True, callbacks=[ModelCheckpoint(tmp_path / "own", monitor="val_loss")])
+    trainer.fit(Module(), make_loader(), make_loader())
+    (found,) = trainer.test(dataloaders=make_loader(), ckpt_path="best", verbose=False)
+    assert only_run().metrics["test_loss"] == [(0, found["test_loss"])]
 
 
 def test_a_validation_afterwards_is_no_epoch(trained: Any, only_run: Callable[[], Captured]) -> None:
