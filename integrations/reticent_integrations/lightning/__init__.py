@@ -1,6 +1,84 @@
-"""Lightning, by both of its names: `lightning.pytorch` and `pytorch_lightning`, whose classes are different ones."""
+"""Lightning, by both of its names: `lightning.pytorch` and `pytorch_lightning`, whose classes are different ones.
 
-from reticent.patching import Integration
+Of `Trainer.fit`: hyperparameters of the module and the data, the trainer's arguments, optimizers and schedulers, metrics of
+each step and epoch, early stopping, the checkpoints that Lightning writes, the model. What is validated, tested and
+predicted afterwards belongs to the run of the fit. Only the process of global rank 0 logs, and it asks nothing of others.
+"""
 
-integration = Integration("lightning", module="lightning", requires=">=2.4", patches=())
-pytorch_lightning = Integration("pytorch_lightning", module="pytorch_lightning", requires=">=2.4", patches=())
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from reticent.patching import Call, Integration, Patch
+from reticent_integrations.lightning import checkpoints, data, early_stopping, evaluation, model, params
+from reticent_integrations.lightning.callback import observing, training_observer
+from reticent_integrations.lightning.metrics import Metrics
+from reticent_integrations.lightning.training import Training, remember
+
+
+def fit(call: Call) -> Generator[None, Any, None]:
+    """Around `Trainer.fit`."""
+    trainer = call.instance
+    if trainer is None or not trainer.is_global_zero:
+        yield
+        return
+    if _tunes(trainer):
+        call.quiet = True
+        yield
+        return
+    module = model.unwrapped(call.get("model"))
+    call.name = type(module).__name__
+    capture = call.capture
+    training = Training(capture, params.Params(capture), Metrics(capture))
+    remember(module, training)
+    capture.set_tags({"Mode": "training"})
+    if not call.inner:
+        with capture.guard("params"):
+            training.params.log_fit(trainer, module, data.module(call, "train_dataloaders"))
+
+    observer = training_observer(call.integration.name, training)
+    try:
+        with capture.phase("fit") as phase, observing(trainer, observer):
+            observer.phase = phase
+            yield
+    finally:
+        checkpoints.log_late(training)
+        if observer.terminated and not call.joined:  # by SIGTERM: to Python, an exit like any other
+            capture.run.end("KILLED")
+
+    if not observer.began:  # it was trained by processes that the trainer has spawned: their last metrics are here
+        with capture.guard("metrics"):
+            training.metrics.log_last(trainer)
+    with capture.guard("early stopping"):
+        early_stopping.log(training, trainer)
+    if not call.inner:
+        with capture.guard("model"):
+            model.log(capture, trainer, module, observer.example)
+
+
+def _tunes(trainer: Any) -> bool:
+    """Whether this fit is a trial of the Tuner's, for a learning rate or a batch size, and no training."""
+    return any(getattr(callback, "_early_exit", False) for callback in trainer.callbacks)
+
+
+def _integration(name: str, package: str) -> Integration:
+    trainer = f"{package}.trainer.trainer:Trainer"
+    return Integration(
+        name,
+        module=name,
+        requires=">=2.4",
+        patches=(
+            Patch(f"{trainer}.fit", fit),
+            Patch(f"{trainer}.validate", evaluation.validate),
+            Patch(f"{trainer}.test", evaluation.test),
+            Patch(f"{trainer}.predict", evaluation.predict),
+            Patch(f"{trainer}.save_checkpoint", checkpoints.save_checkpoint, nested=True),
+            Patch(f"{trainer}.__init__", params.remember_arguments, transparent=True),
+        ),
+        demo="reticent_integrations.lightning.demo",
+    )
+
+
+integration = _integration("lightning", "lightning.pytorch")
+pytorch_lightning = _integration("pytorch_lightning", "pytorch_lightning")
