@@ -6,7 +6,7 @@ importances and the model. Inside a fit that another integration captures, it ad
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -38,33 +38,42 @@ def fit(call: Call) -> Generator[None, Any, None]:
             capture.log_params(told, "explicit")
     with capture.guard("datasets"):
         data.log(call)
+    called_back = bool(call.get("callbacks"))
     followed = nullcontext() if observed(call, told, history) else TrainingLog(capture, history, told)
 
-    with capture.phase("fit") as phase, followed:
+    found: dict[str, Any] = {}
+
+    with capture.phase("fit") as phase:
         try:
-            yield
+            with followed:
+                yield
+            with capture.guard("metrics"):
+                found = estimator.get_all_params()
+                history.complete(estimator.evals_result_, params.value(told, "metric_period", 1), _iterations(found))
         finally:
             phase.samples = data.rows(call.get("X")) * (history.last_step + 1)
             with capture.guard("checkpoints"):
                 snapshots.log(capture, told, history.last_step)
 
     with quiet():
-        _log_results(call, history, told)
+        _log_results(call, told, found, called_back)
 
 
-def _log_results(call: Call, history: History, told: dict[str, Any]) -> None:
+def _iterations(found: Mapping[str, Any]) -> int | None:
+    """How many were trained; None: that depended on a metric."""
+    return None if "od_type" in found else int(found["iterations"])
+
+
+def _log_results(call: Call, told: Mapping[str, Any], found: Mapping[str, Any], called_back: bool) -> None:
     estimator, capture = call.instance, call.capture
-    found: dict[str, Any] = {}
     with capture.guard("params"):
-        found = estimator.get_all_params()
         capture.log_params(params.chosen(told, found), "derived")
         if not call.inner:
             capture.log_params(params.defaults(told, found), "default")
-    with capture.guard("metrics"):
-        history.complete(estimator.evals_result_, found)
+    with capture.guard("best metrics"):
         capture.log_metrics(model.scores(estimator))
     with capture.guard("early stopping"):
-        early_stopping.log(capture, estimator, found, called_back=bool(call.get("callbacks")))
+        early_stopping.log(capture, estimator, found, called_back)
     with capture.guard("feature importances"):
         charted.log(capture, model.importances(estimator))
     if not call.inner:

@@ -9,8 +9,9 @@ from reticent.patching import Capture, EarlyStopping
 from reticent.patching.early_stopping import Reason
 
 
-def log(capture: Capture, estimator: Any, found: Mapping[str, Any], *, called_back: bool) -> None:
-    """Nothing where no detector was on, or nothing to evaluate on. The last of several data sets decides."""
+def log(capture: Capture, estimator: Any, found: Mapping[str, Any], called_back: bool) -> None:
+    """Nothing where no detector was on, or nothing to evaluate on. The last of several data sets decides; callbacks of
+    the user's may have ended the training too."""
     best, evals = estimator.best_iteration_, estimator.evals_result_
     if best is None or "od_type" not in found:
         return

@@ -27,12 +27,13 @@ class History:
             self._capture.log_step({name: value}, step)
         self.last_step = max(step, self.last_step)
 
-    def complete(self, evals: Evals, params: Mapping[str, Any]) -> None:
-        """Log what is not logged yet of the metrics that a trained model has kept."""
-        period = int(params.get("metric_period") or 1)
-        trained = max((len(values) for _, values in named(evals)), default=0)
-        if period > 1 and "od_type" not in params:  # where early stopping is on, its metric is computed each time
-            trained = int(params["iterations"])
+    def complete(self, evals: Evals, period: int, iterations: int | None) -> None:
+        """Log what is not logged yet of the metrics that a trained model has kept.
+
+        They were computed every `period` iterations, and in the last of all `iterations`; None: the training may have
+        stopped early, and computed one of the metrics in each iteration to know that.
+        """
+        trained = iterations or max((len(values) for _, values in named(evals)), default=0)
         others = 0
         for name, values in named(evals):
             for step, value in zip(steps(len(values), period, trained), values, strict=True):

@@ -83,21 +83,17 @@ class _Lines:
         """Log the lines that are new; False if these are not of this training alone."""
         if not self._alone or os.fstat(self._file.fileno()).st_size < self._file.tell():
             return False
-        start = self._file.tell()
-        chunk = self._file.read(MAX_BYTES)
-        read = 0
-        for line in chunk.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
+        start, read = self._file.tell(), 0
+        for line in self._file.read(MAX_BYTES).splitlines(keepends=True):
             text = line.strip().rstrip(b",")
-            if text in (b"]", b"]}"):
+            if not line.endswith(b"\n") or text == b"]":
                 break
             if text.startswith(b'"meta":'):
                 self._names = _names(json.loads(text.removeprefix(b'"meta":')))
-            elif text.startswith(b'{"') and not self._log(text, history):
+            elif text not in (b"", b"{", b'"iterations":[') and not self._log(text, history):
                 return False
-            # The end of the list and of the line's own comma come after it, and are written over by the next line.
-            read += len(line) if text == b"{" or not text.startswith(b"{") else len(line.rstrip(b",\n"))
+            # After the last iteration come a line break and the end of the list, which the next one is written over.
+            read += len(line.rstrip(b",\n")) if text.startswith(b'{"') else len(line)
         self._file.seek(start + read)
         return True
 

@@ -42,7 +42,10 @@ def sealed_copy(estimator: Any) -> Any:
     # Constructors set more than parameters, and methods rely on it; what is private or was fitted is left out.
     made = {name: value for name, value in vars(estimator).items() if not name.startswith("_") and name[-1] != "_"}
     made.update(estimator.get_params(deep=False))
-    vars(copy).update({name: sealed(name, value) for name, value in made.items()}, __sklearn_is_fitted__=_yes)
+    shown = {name: sealed(name, value) for name, value in made.items()}
+    if not hasattr(estimator, "__sklearn_clone__"):  # CatBoost's are no BaseEstimator, and have params in other places
+        copy, shown = type(estimator)(**shown), {}
+    vars(copy).update(shown, __sklearn_is_fitted__=_yes)
     return copy
 
 
