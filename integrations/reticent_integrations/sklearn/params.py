@@ -44,7 +44,10 @@ def sealed_copy(estimator: Any) -> Any:
     made.update(estimator.get_params(deep=False))
     if "_other_params" in vars(estimator):  # which LightGBM's `get_params` relies on
         made["_other_params"] = vars(estimator)["_other_params"]
-    vars(copy).update({name: sealed(name, value) for name, value in made.items()}, __sklearn_is_fitted__=_yes)
+    shown = {name: sealed(name, value) for name, value in made.items()}
+    if not hasattr(estimator, "__sklearn_clone__"):  # CatBoost's are no BaseEstimator, and have params in other places
+        copy, shown = type(estimator)(**shown), {}
+    vars(copy).update(shown, __sklearn_is_fitted__=_yes)
     return copy
 
 
