@@ -61,11 +61,12 @@ def arguments(directory: Path, **changed: Any) -> TrainingArguments:
 
 
 def trainer(directory: Path, kind: type[Trainer] = Trainer, parts: dict[str, Any] | None = None, **changed: Any) -> Any:
+    parts = parts or {}
     told: dict[str, Any] = {
         "model": model(),
-        "args": arguments(directory, **changed),
+        "args": parts.get("args") or arguments(directory, **changed),
         "train_dataset": Texts(),
         "eval_dataset": Texts(8, seed=1),
         "processing_class": tiny.tokenizer(),
     }
-    return kind(**told | (parts or {}))
+    return kind(**told | parts)

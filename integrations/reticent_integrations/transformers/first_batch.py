@@ -29,7 +29,7 @@ class FirstBatch:
             self._handle.remove()
             self._handle = None
 
-    def _look(self, model: Any, args: tuple[Any, ...], inputs: Mapping[str, Any], output: Any) -> None:  # noqa: ARG002
+    def _look(self, model: Any, args: tuple[Any, ...], inputs: Mapping[str, Any], output: Any) -> None:
         import torch
 
         self.stop()

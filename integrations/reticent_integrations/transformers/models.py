@@ -12,8 +12,16 @@ from reticent_integrations.transformers import tokenizers
 from reticent_integrations.transformers.first_batch import FirstBatch
 from reticent_integrations.transformers.parts import COMPONENTS, Parts, handles, parts
 
-_OF_TEXTS = {"text-classification", "token-classification", "text-generation"}
-"""Tasks whose pipelines take any text."""
+_TEXT = {"type": "string", "required": True}
+_GIVEN = {
+    "text-classification": [
+        {"type": "string", "name": "label", "required": True},
+        {"type": "double", "name": "score", "required": True},
+    ],
+    "token-classification": [_TEXT],
+    "text-generation": [_TEXT],
+}
+"""What pipelines give, as a signature has it, by the tasks that take any text."""
 _PROMPT = 32
 """Tokens of a text that is to be continued: a whole one may leave no place for more."""
 
@@ -48,21 +56,15 @@ def _with_tensors(first_batch: FirstBatch) -> dict[str, Any]:
 def _with_texts(whole: Parts, tokenizer: Any, first_batch: FirstBatch) -> dict[str, Any]:
     """Signature and example of a model with its tokenizer: texts, as its pipeline takes them."""
     ids = first_batch.inputs.get("input_ids")
-    if tokenizer is None or ids is None or whole.task not in _OF_TEXTS:
+    if tokenizer is None or ids is None or whole.task not in _GIVEN:
         return {}
     # One by one: of several at once, the library would remember that it has worked in parallel, and warn of forks.
     rows = ids.tolist() if whole.task != "text-generation" else ids[:, :_PROMPT].tolist()
     texts = [str(tokenizer.decode(row, skip_special_tokens=True)) for row in rows]
-    return {"input_example": texts, "signature": signature(texts, _outputs(whole.task))}
-
-
-def _outputs(task: str) -> Any:
-    """Something of the kind that a pipeline gives; its values are nowhere kept."""
-    if task == "text-classification":
-        import pandas as pd
-
-        return pd.DataFrame({"label": ["LABEL_0"], "score": [0.5]})
-    return [""]
+    return {
+        "input_example": texts,
+        "signature": {"inputs": json.dumps([_TEXT]), "outputs": json.dumps(_GIVEN[whole.task])},
+    }
 
 
 def _open_lengths(found: dict[str, str | None] | None) -> dict[str, str | None] | None:
