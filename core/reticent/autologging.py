@@ -19,7 +19,8 @@ from reticent.guard import warn_once
 from reticent.imports import when_imported
 
 if TYPE_CHECKING:
-    from reticent.patching import Integration, Options, Patch
+    from reticent.patching import Integration, Options
+    from reticent.patching.integration import AnyPatch
 
 _choices: dict[str, Mapping[str, Any] | bool] = {}
 _wanted = False
@@ -133,7 +134,7 @@ def _enable(point: metadata.EntryPoint) -> None:
     enabled[integration.name] = choice
 
 
-def _place(integration: Integration, patch: Patch) -> None:
+def _place(integration: Integration, patch: AnyPatch) -> None:
     from reticent.patching.hooking import enabled
     from reticent.patching.placing import place
 

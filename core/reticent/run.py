@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -87,6 +87,7 @@ class Run:
         self.kept_console: Kept | None = None
         """What is kept of the console, if that is wanted."""
         self._fits = 0
+        self._before_end: list[Callable[[RunStatus], None]] = []
         self._models: set[str] = set()
         self._lock = threading.RLock()
         self._recorder = Recorder(session, started.run_id)
@@ -266,6 +267,10 @@ class Run:
         final = RunStatus.FINISHED
         with self._recorder.guard("end_run"):
             final = _status(status)
+        jobs, self._before_end = self._before_end, []
+        for job in jobs:
+            with self._recorder.guard("end_run"):
+                job(final)
         with self._recorder.guard("a metric on a device"):
             self._deferred.settle(time.monotonic() + deferred.END_S)
         with self._recorder.guard("end_run"):
@@ -305,6 +310,10 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.name} {self.run_id} {self.status.value}>"
+
+    def before_end(self, job: Callable[[RunStatus], None]) -> None:
+        """Have `job(status)` done just before the run ends, where it is ended: to log what is known only then."""
+        self._before_end.append(job)
 
     def count_fit(self) -> int:
         """The number of a fit that is captured in this run, from 1."""

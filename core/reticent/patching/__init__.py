@@ -14,7 +14,7 @@ from reticent.patching.call import Call
 from reticent.patching.capture import Capture
 from reticent.patching.context import carried, carry, quiet
 from reticent.patching.early_stopping import EarlyStopping
-from reticent.patching.integration import Hook, Integration, Patch
+from reticent.patching.integration import Hook, Integration, LightPatch, Patch, RegisteredHook
 from reticent.patching.options import Options
 from reticent.patching.phases import Phase
 
@@ -24,9 +24,11 @@ __all__ = [
     "EarlyStopping",
     "Hook",
     "Integration",
+    "LightPatch",
     "Options",
     "Patch",
     "Phase",
+    "RegisteredHook",
     "carried",
     "carry",
     "quiet",

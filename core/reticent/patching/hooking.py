@@ -96,12 +96,12 @@ class _Hooked:
             self.call = Call(original, args, kwargs, integration, options)
         except (TypeError, ValueError):
             return  # the user's arguments do not fit: the original says so itself
-        with swallowed(self.kind, self._report):
+        with swallowed(self.kind, report):
             self.generator = patch.hook(self.call)
 
     def before(self) -> None:
         ready = False
-        with swallowed(self.kind, self._report):
+        with swallowed(self.kind, report):
             if self.call is not None and self.generator is not None:
                 self._advance(next, self.generator)
                 self.args, self.kwargs = self.call.edited() if self.generator is not None else (self.args, self.kwargs)
@@ -116,20 +116,20 @@ class _Hooked:
         inside.reset(self._inside)
         if self.call is None:
             return
-        with swallowed(self.kind, self._report):
+        with swallowed(self.kind, report):
             if self.generator is not None:
                 self._advance(self.generator.send, result)
                 if self.generator is not None:
                     self._drop()
                     raise RuntimeError("a hook must yield once")
-        with swallowed(self.kind, self._report):
+        with swallowed(self.kind, report):
             self.call.finish()
 
     def failed(self, error: BaseException) -> None:
         inside.reset(self._inside)
         self._drop()
         if self.call is not None:
-            with swallowed(self.kind, self._report):
+            with swallowed(self.kind, report):
                 self.call.finish(error)
 
     def _advance(self, step: Callable[[Any], None], value: Any) -> None:
@@ -144,12 +144,14 @@ class _Hooked:
     def _drop(self) -> None:
         generator, self.generator = self.generator, None
         if generator is not None:
-            with swallowed(self.kind, self._report):
+            with swallowed(self.kind, report):
                 generator.close()
 
-    def _report(self, kind: str, error: BaseException) -> None:
-        run = active.get()
-        if run is not None:
-            run.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
-        else:
-            warn_once(kind, f"{kind} failed with {type(error).__name__}; the training is not affected")
+
+def report(kind: str, error: BaseException) -> None:
+    """Note an error of a hook in the current run."""
+    run = active.get()
+    if run is not None:
+        run.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")
+    else:
+        warn_once(kind, f"{kind} failed with {type(error).__name__}; the training is not affected")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reticent.guard import swallowed
-from reticent.patching.hooking import wrap
-from reticent.patching.integration import Integration, Patch
+from reticent.patching import hooking, light
+from reticent.patching.integration import AnyPatch, Integration, LightPatch, Patch, RegisteredHook
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,23 @@ class _Placed:
     wrapper: Any
 
 
-_placed: dict[str, list[_Placed]] = {}
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    patch: RegisteredHook
+    handle: Any
 
 
-def place(patch: Patch, integration: Integration) -> None:
+_placed: dict[str, list[_Placed | _Registered]] = {}
+
+
+def place(patch: AnyPatch, integration: Integration) -> None:
     """Apply one patch; its module must be imported. AttributeError if there is no such target."""
     owner, name = _resolve(patch)
+    if isinstance(patch, RegisteredHook):
+        placed = _placed.setdefault(integration.name, [])
+        if not any(isinstance(one, _Registered) and one.patch is patch for one in placed):
+            placed.append(_Registered(patch, getattr(owner, name)(light.registered(patch, integration))))
+        return
     if not patch.subclasses:
         for holder in _holders(owner, name):
             _place_on(holder, name, patch, integration)
@@ -44,6 +55,9 @@ def place(patch: Patch, integration: Integration) -> None:
 def remove(integration: str) -> None:
     """Undo all patches of an integration, newest first. What was patched over by others stays, and does nothing."""
     for placed in reversed(_placed.pop(integration, [])):
+        if isinstance(placed, _Registered):
+            placed.handle.remove()
+            continue
         owner = placed.owner()
         if owner is None or vars(owner).get(placed.name) is not placed.wrapper:
             continue
@@ -53,7 +67,7 @@ def remove(integration: str) -> None:
             setattr(owner, placed.name, placed.original)
 
 
-def applies(patch: Patch) -> bool:
+def applies(patch: AnyPatch) -> bool:
     """Whether the target of a patch exists; its module must be imported."""
     try:
         owner, name = _resolve(patch)
@@ -62,7 +76,7 @@ def applies(patch: Patch) -> bool:
     return patch.subclasses or hasattr(owner, name)
 
 
-def _resolve(patch: Patch) -> tuple[Any, str]:
+def _resolve(patch: AnyPatch) -> tuple[Any, str]:
     *path, name = patch.target.partition(":")[2].split(".")
     owner: Any = sys.modules[patch.module]
     for part in path:
@@ -70,10 +84,12 @@ def _resolve(patch: Patch) -> tuple[Any, str]:
     return owner, name
 
 
-def _place_on(owner: Any, name: str, patch: Patch, integration: Integration) -> None:
+def _place_on(owner: Any, name: str, patch: Patch | LightPatch, integration: Integration) -> None:
     placed = _placed.setdefault(integration.name, [])
     original = vars(owner).get(name)
-    if any(one.wrapper is original for one in placed if original is not None and one.owner() is owner):
+    if original is not None and any(
+        isinstance(one, _Placed) and one.wrapper is original and one.owner() is owner for one in placed
+    ):
         return
     wrapper = _wrapped(original if original is not None else getattr(owner, name), patch, integration)
     if wrapper is None:
@@ -82,18 +98,24 @@ def _place_on(owner: Any, name: str, patch: Patch, integration: Integration) -> 
     placed.append(_Placed(weakref.ref(owner), name, original, vars(owner)[name]))
 
 
-def _wrapped(original: Any, patch: Patch, integration: Integration) -> Any:
+def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration) -> Any:
     """The wrapper of a function, method or conditional method; None for what is none of these."""
+
+    def wrap(function: Any) -> Any:
+        if isinstance(patch, LightPatch):
+            return light.wrap(function, patch, integration)
+        return hooking.wrap(function, patch, integration)
+
     if isinstance(original, (classmethod, staticmethod)):
-        return type(original)(wrap(original.__func__, patch, integration))
+        return type(original)(wrap(original.__func__))
     if isinstance(original, types.FunctionType):
-        return wrap(original, patch, integration)
+        return wrap(original)
     conditional = getattr(original, "fn", None)  # scikit-learn's available_if: a descriptor around the function
     if isinstance(conditional, types.FunctionType) and hasattr(type(original), "__get__"):
         wrapper = copy.copy(original)
-        wrapper.fn = wrap(conditional, patch, integration)
+        wrapper.fn = wrap(conditional)
         return wrapper
-    return wrap(original, patch, integration) if callable(original) and not isinstance(original, type) else None
+    return wrap(original) if callable(original) and not isinstance(original, type) else None
 
 
 def _holders(owner: Any, name: str) -> list[Any]:
@@ -125,7 +147,7 @@ def _home(cls: type, base: type, name: str) -> type | None:
     return home if home is cls or (home is not None and not issubclass(home, base)) else None
 
 
-def _follow_subclasses(base: Any, name: str, patch: Patch, integration: Integration) -> None:
+def _follow_subclasses(base: Any, name: str, patch: Patch | LightPatch, integration: Integration) -> None:
     """Patch the subclasses of `base` that are defined from now on."""
     original = vars(base).get("__init_subclass__")
 

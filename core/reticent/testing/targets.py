@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
-from reticent.patching import Call, Hook, Integration, Patch
+from reticent.patching import Call, Hook, Integration, Patch, RegisteredHook
 from reticent.patching.hooking import enabled
+from reticent.patching.integration import AnyPatch
 from reticent.patching.placing import applies, place, remove
 
 
@@ -35,13 +36,15 @@ def owners(integration: Integration) -> list[Any]:
 def functions(integration: Integration) -> Iterator[tuple[Any, str, Any]]:
     """Owner, name and what it has there, for every patch."""
     for patch in _applicable(integration):
+        if isinstance(patch, RegisteredHook):
+            continue  # its target is called, not patched
         owner, name = resolve(patch)
         for one in (owner, *(subclasses(owner) if patch.subclasses else ())):
             if callable(vars(one).get(name)):
                 yield one, name, vars(one)[name]
 
 
-def resolve(patch: Patch) -> tuple[Any, str]:
+def resolve(patch: AnyPatch) -> tuple[Any, str]:
     *path, name = patch.target.partition(":")[2].split(".")
     owner = import_module(patch.module)
     for part in path:
@@ -58,7 +61,7 @@ def subclasses(cls: type) -> list[type]:
 @contextmanager
 def enabled_with(integration: Integration, make: Callable[[Hook], Hook]) -> Iterator[None]:
     """Have the integration on, with `make(hook)` in place of each hook."""
-    patches = tuple(replace(patch, hook=make(patch.hook)) for patch in _applicable(integration))
+    patches = tuple(_with(patch, make) for patch in _applicable(integration))
     changed = replace(integration, patches=patches)
     enabled[integration.name] = integration.options()
     try:
@@ -70,10 +73,36 @@ def enabled_with(integration: Integration, make: Callable[[Hook], Hook]) -> Iter
         remove(integration.name)
 
 
-def _applicable(integration: Integration) -> list[Patch]:
-    for patch in integration.patches:
-        import_module(patch.module)
-    return [patch for patch in integration.patches if applies(patch)]
+def _with(patch: AnyPatch, make: Callable[[Hook], Hook]) -> AnyPatch:
+    """A patch with another hook; a plain one does all that the hook made does, around nothing."""
+    if isinstance(patch, Patch):
+        return replace(patch, hook=make(patch.hook))
+
+    def nothing(call: Call) -> Generator[None, Any, None]:  # noqa: ARG001 - a hook's form
+        yield
+
+    planted, call = make(nothing), cast(Call, None)
+
+    def hook(*_args: Any) -> None:
+        for _ in planted(call):
+            pass
+
+    if isinstance(patch, RegisteredHook):
+        return replace(patch, hook=hook)
+    return replace(patch, hook=hook)
+
+
+def _applicable(integration: Integration) -> list[AnyPatch]:
+    return [patch for patch in integration.patches if _importable(patch.module) and applies(patch)]
+
+
+def _importable(module: str) -> bool:
+    """Whether a module of a framework can be imported: some of its parts need what not everybody has installed."""
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 class PlantedError(Exception):

@@ -1,5 +1,46 @@
-"""PyTorch and Lightning."""
+"""PyTorch, plain loops: the optimizer, its schedulers, the learning rate, the loss of each step, the norm of gradients,
+epochs and data by the DataLoaders, the model at the end, files that `torch.save` or safetensors write meanwhile, and what
+goes to a `SummaryWriter`. A run begins with the first step of an optimizer and ends when it is gone. Nothing is captured
+here in trainings by Lightning, Transformers and others, which have integrations of their own.
+"""
 
-from reticent.patching import Integration
+from __future__ import annotations
 
-integration = Integration("torch", module="torch", requires=">=2.5", patches=())
+from typing import Annotated
+
+import msgspec
+
+from reticent.patching import Integration, LightPatch, Options, RegisteredHook
+from reticent_integrations.torch import loop
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class TorchOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    grad_norm_every_n_steps: Count = 10
+    """In which steps the norm of the gradients is computed; 0: never. Where the loop clips by it, it is there anyway."""
+    histograms_every_n_steps: Count = 0
+    """In which steps histograms of weights and gradients are made; 0: never."""
+
+
+integration = Integration(
+    "torch",
+    module="torch",
+    requires=">=2.5",
+    patches=(
+        RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", loop.stepped),
+        LightPatch("torch.autograd:backward", loop.went_backward, failed=loop.broke),
+        LightPatch("torch.optim.optimizer:Optimizer.__init__", loop.constructed),
+        LightPatch("torch.optim.lr_scheduler:LRScheduler.__init__", loop.scheduled, subclasses=True),
+        LightPatch("torch.amp.grad_scaler:GradScaler.scale", loop.scaled),
+        LightPatch("torch.amp.grad_scaler:GradScaler.update", loop.scaler_updated),
+        LightPatch("torch.nn.utils.clip_grad:clip_grad_norm_", loop.clipped),
+        LightPatch("torch.nn.modules.module:Module.named_parameters", loop.asked),
+        LightPatch("torch.utils.data.dataloader:DataLoader.__iter__", loop.began_pass),
+        LightPatch(
+            "torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", loop.drew, failed=loop.drew_none, optional=True
+        ),
+    ),
+    options=TorchOptions,
+    demo="reticent_integrations.torch.demo",
+)

@@ -1,0 +1,73 @@
+"""Hooks on what a training calls in every step: nothing is bound, nothing can be edited, and little is paid."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reticent.guard import swallowed
+from reticent.patching.context import inside
+from reticent.patching.hooking import enabled, report
+from reticent.patching.integration import Integration, LightPatch, RegisteredHook
+
+_wrappers: dict[tuple[int, int], Callable[..., Any]] = {}
+
+
+def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integration) -> Callable[..., Any]:
+    """`original` with the patch's hook after it. One function known by several names gets one wrapper."""
+    key = id(original), id(patch.hook)
+    known = _wrappers.get(key)
+    if known is not None and getattr(known, "__wrapped__", None) is original:
+        return known
+
+    name = getattr(original, "__qualname__", str(original))
+    done = Guarded(patch.hook, integration.name, name)
+    failed = Guarded(patch.failed, integration.name, name) if patch.failed is not None else None
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if failed:
+            try:  # here, so that the traceback of a user's error has this one frame of ours
+                result = original(*args, **kwargs)
+            except BaseException as error:
+                failed(args, kwargs, error)
+                raise
+        else:
+            result = original(*args, **kwargs)
+        if done:
+            done(args, kwargs, result)
+        return result
+
+    _wrappers[key] = wrapper
+    return wrapper
+
+
+def registered(patch: RegisteredHook, integration: Integration) -> Callable[..., None]:
+    """What to give to the framework's registry."""
+    return Guarded(patch.hook, integration.name, patch.target.partition(":")[2])
+
+
+class Guarded:
+    """A hook whose errors end here, and which is called outside of hooked calls only, while its integration is on.
+
+    Pickled by value, with a class of `__main__`, it is left behind, and nothing is called in the other process.
+    """
+
+    __slots__ = ("hook", "integration", "kind")
+
+    def __init__(self, hook: Callable[..., None], integration: str, name: str) -> None:
+        self.hook = hook
+        self.integration = integration
+        self.kind = f"{integration} integration ({name})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+    def __call__(self, first: Any, second: Mapping[str, Any], third: Any) -> None:
+        if self.integration in enabled and not inside.get():
+            try:
+                self.hook(first, second, third)
+            except (Exception, SystemExit):
+                with swallowed(self.kind, report):
+                    raise

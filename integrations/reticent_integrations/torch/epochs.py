@@ -1,0 +1,136 @@
+"""Epochs, and the data sets of a training, as found from the DataLoaders that are gone through meanwhile."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from reticent.patching import Capture
+from reticent_integrations.torch import loaders
+from reticent_integrations.torch.here import Pass, here
+
+
+class Epochs:
+    """Those of one training. The loader in whose passes optimizers step is that of the training data."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self.count = 0
+        self.samples = 0
+        self.began = 0.0
+        """When the first epoch began; 0: there is none."""
+        self.last_step = 0
+        self._last_time = 0.0
+        self._train: list[Any] = []
+        self._eval: list[Any] = []
+        """References to data sets: many a loop makes a new loader for each epoch."""
+        self._current: Pass | None = None
+
+    def step(self, current: Pass, step: int, now: float) -> None:
+        """An optimizer has stepped within, or right after, a pass."""
+        current.steps += 1
+        if current.steps == 1:
+            if self._current is not None and self._current is not current:
+                self._end(self._current)
+            self._current = current
+            self.began = self.began or current.began
+            self._found(current)
+        self.last_step, self._last_time = step, now
+        if current.exhausted:
+            self._end(current)
+
+    def exhausted(self, one: Pass, now: float) -> None:
+        """A pass has come to its end."""
+        if one.steps:
+            self._last_time = now
+            self._end(one)
+        elif not one.backwards:
+            self._evaluated(one, now)
+
+    def close(self) -> None:
+        """Count the epoch that was not gone through to its end."""
+        if self._current is not None:
+            self._end(self._current)
+
+    def _found(self, current: Pass) -> None:
+        """Note what is trained on: the loader of this pass, and those that are gone through side by side with it."""
+        if current.loader is not None:
+            current.rows = loaders.rows(current.loader)
+            current.batch_size = _batch_size(current.loader)
+        beside = [one for one in here.passes.values() if one.learning and not one.steps]
+        for loader in [one.loader for one in (current, *beside)]:
+            if loader is not None and _number(loader.dataset, self._train) is None:
+                self._train.append(_reference(loader.dataset))
+                with self.capture.guard("datasets"):
+                    number = len(self._train)
+                    name = "train" if number == 1 else f"train_{number}"
+                    found = loaders.describe(loader)
+                    if number == 1:
+                        self.capture.log_params(_params(found.schema["loader"]), "derived")
+                    self.capture.log_dataset(name, "train", found)
+
+    def _evaluated(self, one: Pass, now: float) -> None:
+        loader = one.loader
+        if loader is None or _number(loader.dataset, self._train) is not None:
+            return
+        if _number(loader.dataset, self._eval) is None:
+            self._eval.append(_reference(loader.dataset))
+            with self.capture.guard("datasets"):
+                number = len(self._eval)
+                self.capture.log_dataset("eval" if number == 1 else f"eval_{number}", "eval", loaders.describe(loader))
+        with self.capture.guard("times"):
+            seconds = now - one.began
+            number = _number(loader.dataset, self._eval) or 1
+            prefix = "validate" if number == 1 else f"validate_{number}"
+            metrics = {f"{prefix}_seconds": seconds}
+            samples = loaders.rows(loader)
+            if samples and seconds > 0:
+                metrics[f"{prefix}_samples_per_second"] = samples / seconds
+            self.capture.log_metrics(metrics, self.last_step)
+
+    def _end(self, one: Pass) -> None:
+        """Count a pass as an epoch."""
+        if one.counted:
+            return
+        one.counted = True
+        self.count += 1
+        with self.capture.guard("epochs"):
+            seconds = self._last_time - one.began
+            metrics = {"epoch": float(self.count), "epoch_seconds": seconds}
+            samples = _samples(one)
+            self.samples += samples
+            if samples and seconds > 0:
+                metrics["samples_per_second"] = samples / seconds
+            self.capture.log_metrics(metrics, self.last_step)
+
+
+def _reference(data: Any) -> Any:
+    """A weak reference, or of a list, which has none, the id of it."""
+    try:
+        return weakref.ref(data)
+    except TypeError:
+        return id(data)
+
+
+def _number(data: Any, among: list[Any]) -> int | None:
+    """Which one of these a data set is, from 1."""
+    for number, reference in enumerate(among, 1):
+        if reference == id(data) if isinstance(reference, int) else reference() is data:
+            return number
+    return None
+
+
+def _samples(one: Pass) -> int:
+    """How many samples a pass went through; 0 if that is not known."""
+    if one.exhausted and one.rows is not None:
+        return one.rows
+    drawn = one.batches * one.batch_size
+    return drawn if one.rows is None else min(one.rows, drawn)
+
+
+def _batch_size(loader: Any) -> int:
+    return loader.batch_size or getattr(loader.batch_sampler, "batch_size", None) or 0
+
+
+def _params(told: dict[str, Any]) -> dict[str, object]:
+    return {name: told[name] for name in ("batch_size", "num_workers", "drop_last", "sampler") if name in told}

@@ -1,0 +1,77 @@
+"""What goes on in a thread: a plain loop is in no call of ours that could hold this."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from reticent.process import after_fork_in_child
+
+if TYPE_CHECKING:
+    from reticent_integrations.torch.training import Known, Training
+
+MAX_MODULES = 32
+MAX_LOSSES = 4096
+"""More are not held of a thread that goes backward and never steps."""
+
+
+class Pass:
+    """One time that a DataLoader is gone through."""
+
+    def __init__(self, loader: Any, iterator: Any, learning: bool) -> None:
+        self.loader: Any = loader
+        """Kept while its iterator exists: many a loop makes a loader that nobody else keeps."""
+        self.iterator = weakref.ref(iterator, self._let_go)
+        self.learning = learning
+        """Whether gradients are computed where it began."""
+        self.began = time.perf_counter()
+        self.batches = 0
+        self.batch_size = 0
+        self.rows: int | None = None
+        """How many samples there are in all, if that is known."""
+        self.backwards = 0
+        self.steps = 0
+        self.exhausted = False
+        self.counted = False
+        """Whether it is counted as an epoch already."""
+
+    def _let_go(self, _: Any) -> None:
+        self.loader = None
+
+
+class Here(threading.local):
+    def __init__(self) -> None:
+        self.training: Training | None = None
+        """The one that this thread is at, or was at last."""
+        self.losses: list[Any] = []
+        """What was gone backward from since the last step: numbers, and tensors that are on a device."""
+        self.unscaled: dict[int, tuple[weakref.ref[Any], Any]] = {}
+        """For a scaled loss, by its id, what it was before."""
+        self.norm: Any = None
+        """The norm of the gradients that they were clipped by since the last step."""
+        self.modules: OrderedDict[int, weakref.ref[Any]] = OrderedDict()
+        """Which were asked for their parameters, the latest last."""
+        self.passes: dict[int, Pass] = {}
+        """Those under way, by the id of the iterator."""
+        self.latest: Pass | None = None
+        """The latest pass that may be one of training."""
+
+    def asked(self) -> list[Any]:
+        return [module for module in (reference() for reference in self.modules.values()) if module is not None]
+
+
+here = Here()
+
+known: dict[int, Known] = {}
+"""The optimizers of this process by their ids."""
+
+
+def _forked() -> None:
+    here.__init__()  # type: ignore[misc] # the training is its parent's
+    known.clear()
+
+
+after_fork_in_child(_forked)

@@ -1,0 +1,184 @@
+"""The hooks of plain training loops. Those of every step do next to nothing until there is something to log."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from reticent_integrations.torch import ownership
+from reticent_integrations.torch.here import MAX_LOSSES, MAX_MODULES, Pass, here, known
+from reticent_integrations.torch.training import MAX_OPTIMIZERS, Known, Training
+
+Args = tuple[Any, ...]
+Kwargs = Mapping[str, Any]
+
+
+def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
+    """After each step of each optimizer."""
+    one = known.get(id(optimizer))
+    if one is None:
+        one = Known(optimizer, born=0.0)  # it was made before autologging was on
+    training = one.training
+    if training is None or training.over:
+        training = _place(one, optimizer)
+    if training is not None:
+        training.step(one, optimizer, args, kwargs)
+
+
+def constructed(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001 - a hook's form
+    """After an optimizer was made. For parameters that are being trained, it takes the place of the one before."""
+    optimizer = args[0]
+    one = Known(optimizer, time.perf_counter())
+    training = here.training
+    if training is not None and not training.over:
+        before = _sharing(training, optimizer)
+        if before is not None and len(training.optimizers) < MAX_OPTIMIZERS:
+            training.add(one, optimizer, successor_of=before)
+
+
+def scheduled(args: Args, kwargs: Kwargs, _: None) -> None:
+    """After a scheduler was made, or the part of one that its class inherits."""
+    scheduler = args[0]
+    optimizer = args[1] if len(args) > 1 else kwargs.get("optimizer", getattr(scheduler, "optimizer", None))
+    one = known.get(id(optimizer))
+    if one is None or any(reference() is scheduler for reference in one.schedulers):
+        return
+    one.schedulers.append(weakref.ref(scheduler))
+
+
+def went_backward(args: Args, kwargs: Kwargs, _: None) -> None:
+    """After `torch.autograd.backward`, which all backward calls come to."""
+    told = args[0] if args else kwargs["tensors"]
+    losses = here.losses
+    if len(losses) > MAX_LOSSES:
+        losses.clear()
+    for loss in (told,) if hasattr(told, "numel") else told:
+        if loss.numel() == 1:
+            losses.append(_read(loss))
+    if here.latest is not None:
+        here.latest.backwards += 1
+
+
+def _read(loss: Any) -> Any:
+    """A loss as a number, or, where to read it would be to wait for a device, as a tensor; before any scaling."""
+    if here.unscaled:
+        reference, before = here.unscaled.pop(id(loss), (None, None))
+        if reference is not None and reference() is loss:
+            loss = before
+    return loss.item() if loss.is_cpu else loss.detach()
+
+
+def scaled(args: Args, kwargs: Kwargs, result: Any) -> None:
+    """After `GradScaler.scale`."""
+    before = args[1] if len(args) > 1 else kwargs["outputs"]
+    if result is before or not hasattr(result, "numel"):
+        return
+    if len(here.unscaled) > MAX_MODULES:
+        here.unscaled.clear()
+    here.unscaled[id(result)] = weakref.ref(result), before.detach()
+
+
+def scaler_updated(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001 - a hook's form
+    """After `GradScaler.update`: what was gone backward from and not stepped with was not finite."""
+    if here.losses:
+        here.losses = []
+        if here.training is not None:
+            here.training.skipped += 1
+
+
+def clipped(args: Args, kwargs: Kwargs, norm: Any) -> None:  # noqa: ARG001 - a hook's form
+    """After gradients were clipped by their norm."""
+    if norm.is_cpu:
+        here.norm = norm.item()
+    elif norm.is_cuda:
+        here.norm = norm.detach()
+
+
+def asked(args: Args, kwargs: Kwargs, _: Any) -> None:  # noqa: ARG001 - a hook's form
+    """After a module was asked for its parameters, as it is to make an optimizer."""
+    module, modules = args[0], here.modules
+    key = id(module)
+    reference = modules.get(key)
+    if reference is not None and reference() is module:
+        modules.move_to_end(key)
+        return
+    modules[key] = weakref.ref(module)
+    if len(modules) > MAX_MODULES:
+        modules.popitem(last=False)
+
+
+def began_pass(args: Args, kwargs: Kwargs, iterator: Any) -> None:  # noqa: ARG001 - a hook's form
+    """After `DataLoader.__iter__`."""
+    import torch
+
+    one = Pass(args[0], iterator, torch.is_grad_enabled())
+    for key, other in list(here.passes.items()):
+        if other.iterator() is None:
+            del here.passes[key]
+    here.passes[id(iterator)] = one
+    if one.learning:
+        here.latest = one
+
+
+def drew(args: Args, kwargs: Kwargs, batch: Any) -> None:  # noqa: ARG001 - a hook's form
+    """After a batch was drawn from a DataLoader."""
+    one = here.passes.get(id(args[0]))
+    if one is not None:
+        one.batches += 1
+
+
+def drew_none(args: Args, kwargs: Kwargs, error: BaseException) -> None:
+    """There was no other batch, or an error in the data."""
+    if not isinstance(error, StopIteration):
+        broke(args, kwargs, error)
+        return
+    one = here.passes.pop(id(args[0]), None)
+    training = here.training
+    if one is not None and one.iterator() is args[0]:
+        one.exhausted = True
+        if training is not None and not training.over:
+            training.epochs.exhausted(one, time.perf_counter())
+
+
+def broke(args: Args, kwargs: Kwargs, error: BaseException) -> None:  # noqa: ARG001 - a hook's form
+    """An error came out of the data, or on the way backward."""
+    if here.training is not None and not here.training.over and isinstance(error, Exception):
+        here.training.fail(error)
+
+
+def _place(one: Known, optimizer: Any) -> Training | None:
+    """The training that an optimizer belongs to whose steps belong to none so far."""
+    training = here.training
+    if training is not None and not training.over:
+        before = _sharing(training, optimizer)
+        if before is not None or one.born <= training.last_step or training.open_to_all:
+            if len(training.optimizers) >= MAX_OPTIMIZERS:
+                return None
+            training.add(one, optimizer, successor_of=before)
+            return training
+    if _is_of_another_rank():
+        return None
+    if training is not None and not training.over:
+        training.replace()
+    here.training = Training(one, optimizer, before=one.training)
+    return here.training
+
+
+def _sharing(training: Training, optimizer: Any) -> Known | None:
+    """An optimizer of a training that has some of another one's parameters."""
+    own = {id(one) for one in ownership.parameters(optimizer)}
+    for reference in training.optimizers:
+        other = reference()
+        if other is not None and not own.isdisjoint(map(id, ownership.parameters(other))):
+            return known.get(id(other))
+    return None
+
+
+def _is_of_another_rank() -> bool:
+    """Whether this process trains a model together with one that logs for all of them."""
+    import torch
+
+    distributed = torch.distributed
+    return bool(distributed.is_available() and distributed.is_initialized() and distributed.get_rank())

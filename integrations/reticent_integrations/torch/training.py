@@ -1,0 +1,273 @@
+"""One training by a plain loop, from the first step of an optimizer until all its optimizers are gone."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from reticent.outcome import status_of
+from reticent.patching import Capture
+from reticent.patching.hooking import enabled
+from reticent.patching.phases import peak_memory
+from reticent.records import RunStatus
+from reticent.run import Run
+from reticent_integrations.torch import ending, gradients, optimizers, ownership
+from reticent_integrations.torch.epochs import Epochs
+from reticent_integrations.torch.example import Example
+from reticent_integrations.torch.here import here, known
+
+NAME = "torch"
+SPEED_STEPS = 50
+"""After so many steps each, their speed is told."""
+MAX_OPTIMIZERS = 8
+
+
+class Line:
+    """The metrics of an optimizer, and of those that come after it for the same parameters."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.loss, self.norm = f"{prefix}loss", f"{prefix}grad_norm"
+        self.step = 0
+        self.rates: dict[int, float] = {}
+        """The learning rates that were told last, by the number of the group."""
+        self.clipped = False
+        """Whether the loop itself has the norm of the gradients computed."""
+
+
+class Known:
+    """What is known of an optimizer, which is not kept alive by that."""
+
+    def __init__(self, optimizer: Any, born: float) -> None:
+        key = id(optimizer)
+        self.ref = weakref.ref(optimizer, lambda _: known.pop(key, None))
+        self.born = born
+        model = ownership.owner(optimizer, here.asked())
+        self.model = None if model is None else weakref.ref(model)
+        self.schedulers: list[weakref.ref[Any]] = []
+        self.training: Training | None = None
+        self.line = Line("")
+        self.prefix = ""
+        """Of the names of its params."""
+        self.repeats = False
+        """Whether another one had its parameters before: then it may be wrapped around that one, and step with it."""
+        known[key] = self
+
+
+class Training:
+    def __init__(self, first: Known, optimizer: Any, before: Training | None = None) -> None:
+        """`before`: what ended by an error that the loop got over."""
+        model = None if first.model is None else first.model()
+        name = NAME if model is None else type(ownership.unwrapped(model)).__name__
+        resumed = before.run.run_id if before is not None and before.failed else None
+        self.run: Run
+        self.lease: ending.Lease | None
+        self.run, self.lease = ending.enter(self, name, resumed)
+        number = self.run.count_fit()
+        prefix = "" if number == 1 else f"fit_{number}."
+        self.run.set_tag("autologging", NAME)
+        if prefix:
+            self.run.set_tag(prefix.rstrip("."), name)
+        self.capture = Capture(self.run, prefix, enabled[NAME], NAME)
+        self.options = self.capture.options
+        self.process = os.getpid()
+        self.thread = threading.get_ident()
+        self.over = False
+        self.failed: bool = False
+        self.resumed = resumed is not None
+        self.replaced = False
+        """Whether it was taken to be over because another one began."""
+        self.open_to_all = before is not None and before.replaced
+        """Whether steps of any optimizer belong to it, as they have turned out to be taken in turns."""
+        self.optimizers: list[weakref.ref[Any]] = []
+        self.models: dict[str, Any] = {}
+        """By the name of its artifact: the model, or a weak reference to it."""
+        self.example: Example | None = None
+        self.began = self.last_step = self._told_speed = time.perf_counter()
+        self.epochs = Epochs(self.capture)
+        self.skipped = 0
+        """Steps that a GradScaler left out."""
+        self.run.before_end(self.finish)
+        self.add(first, optimizer)
+
+    def add(self, one: Known, optimizer: Any, successor_of: Known | None = None) -> None:
+        """Take in an optimizer."""
+        number = len(self.optimizers) + 1
+        one.training = self
+        one.prefix = "" if number == 1 else f"optimizer_{number}."
+        if successor_of is not None:
+            one.line, one.repeats = successor_of.line, True
+        else:
+            one.line, one.repeats = Line(one.prefix), False
+        self.optimizers.append(one.ref)
+        ending.when_gone(optimizer, self._optimizer_gone)
+        with self.capture.guard("params"):
+            self._log_params(one, optimizer)
+        model = None if one.model is None else one.model()
+        if model is not None:
+            with self.capture.guard("model"):
+                self._add_model(model)
+
+    def step(self, one: Known, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """An optimizer has stepped."""
+        losses, norm = here.losses, here.norm
+        if not losses and one.repeats:
+            return
+        line, now = one.line, time.perf_counter()
+        line.step = step = line.step + 1
+        here.losses, here.norm = [], None
+        if step == 1 and losses:
+            self.capture.log_params({f"{one.prefix}backward_per_step": len(losses)}, "derived")
+        if here.latest is not None:
+            self.epochs.step(here.latest, step, now)
+        if step % self.options.every_n_steps == 0:
+            if losses:
+                # Of a closure the first: the others are of what the optimizer has tried.
+                loss = losses[0] if len(losses) == 1 or _has_closure(args, kwargs) else gradients.mean(losses)
+                self.capture.log_metric(line.loss, loss, step)
+            self._log_rates(line, optimizer, step)
+            if norm is not None:
+                line.clipped = True
+                self.capture.log_metric(line.norm, norm, step)
+        every = self.options.grad_norm_every_n_steps
+        if every and not line.clipped and step % every == 0:
+            norm = gradients.norm(optimizer)
+            if norm is not None:
+                self.capture.log_metric(line.norm, norm, step)
+        if self.options.histograms_every_n_steps and step % self.options.histograms_every_n_steps == 0:
+            gradients.log_histograms(self.capture, optimizer, self._model_of(one), one.prefix, step)
+        if line.prefix == "":
+            if step == 1:
+                self.began = self.epochs.began or now
+            elif step % SPEED_STEPS == 0:
+                self.capture.log_metric("steps_per_second", SPEED_STEPS / (now - self._told_speed), step)
+            if step % SPEED_STEPS == 0 or step == 1:
+                self._told_speed = now
+        self.last_step = now
+
+    @property
+    def global_step(self) -> int:
+        lines = [one.line.step for one in known.values() if one.training is self]
+        return max(lines, default=self.epochs.last_step)
+
+    def scheduled(self, one: Known) -> None:
+        """A scheduler was made for an optimizer."""
+        with self.capture.guard("params"):
+            self._log_schedulers(one)
+
+    def fail(self, error: BaseException) -> None:
+        """The loop has met with an error. It may get over it: then the next step goes on with the run."""
+        if self.lease is not None and not self.resumed:
+            self.failed = True
+            self.finish(status_of(error))
+            self.lease.end(status_of(error), error)
+
+    def replace(self) -> None:
+        """Another training begins: this one must be over."""
+        self.replaced = True
+        self._leave()
+
+    def finish(self, status: RunStatus = RunStatus.FINISHED) -> None:
+        """Log what is known at the end."""
+        if self.over or os.getpid() != self.process:
+            return
+        self.over = True
+        if here.training is self:
+            here.training = None
+        self.epochs.close()
+        if self.example is not None:
+            self.example.stop()
+        with self.capture.guard("times"):
+            seconds = self.last_step - self.began
+            metrics = {"fit_seconds": seconds, **peak_memory()}
+            if self.epochs.samples and seconds > 0:
+                metrics["fit_samples_per_second"] = self.epochs.samples / seconds
+            self.capture.log_metrics(metrics, self.global_step)
+            counts = {"epochs": self.epochs.count} if self.epochs.count else {}
+            if self.skipped:
+                counts["skipped_steps"] = self.skipped
+            self.capture.log_params({**counts, "steps": self.global_step}, "derived")
+        if status is RunStatus.FINISHED:
+            with self.capture.guard("model"):
+                self._log_models()
+        self.models.clear()
+
+    def _leave(self) -> None:
+        if os.getpid() == self.process and not self.over:
+            self.finish()
+            if self.lease is not None:
+                self.lease.leave(self)
+
+    def _optimizer_gone(self) -> None:
+        if all(reference() is None for reference in self.optimizers):
+            self._leave()
+
+    def _log_params(self, one: Known, optimizer: Any) -> None:
+        params, chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
+        named = {
+            name: {f"{one.prefix}{key}": value for key, value in params.items() if (key in chosen) is wanted}
+            for name, wanted in (("explicit", True), ("default", False))
+        }
+        self.capture.log_params(named["explicit"], "explicit")
+        self.capture.log_params(named["default"], "default")
+        self._log_schedulers(one)
+
+    def _log_schedulers(self, one: Known) -> None:
+        found = [scheduler for scheduler in (reference() for reference in one.schedulers) if scheduler is not None]
+        parts = {id(part) for scheduler in found for part in getattr(scheduler, "_schedulers", ())}
+        told = optimizers.describe_scheduler(*(scheduler for scheduler in found if id(scheduler) not in parts))
+        self.capture.log_params({f"{one.prefix}{name}": value for name, value in told.items()}, "explicit")
+
+    def _log_rates(self, line: Line, optimizer: Any, step: int) -> None:
+        for number, group in enumerate(optimizer.param_groups[: optimizers.MAX_GROUPS]):
+            rate = group.get("lr")
+            if rate.__class__ is not float:
+                if rate is None or getattr(rate, "device", _CPU).type != "cpu":
+                    continue  # to read it would be to wait for the device
+                rate = float(rate)
+            if line.rates.get(number) != rate:
+                line.rates[number] = rate
+                group_prefix = f"group_{number}." if number else ""
+                self.capture.log_metric(f"{line.prefix}{group_prefix}learning_rate", rate, step)
+
+    def _add_model(self, model: Any) -> None:
+        if any(_target(other) is model for other in self.models.values()):
+            return
+        number = len(self.models) + 1
+        name, prefix = ("model", "") if number == 1 else (f"model_{number}", f"model_{number}.")
+        self.models[name] = model if ownership.may_be_kept(model) else weakref.ref(model)
+        params = {f"{prefix}{key}": value for key, value in ownership.params(model).items()}
+        self.capture.log_params(params, "derived")
+        self.capture.log_text(ownership.summary(model), f"{name}_summary.txt")
+        if number == 1 and self.options.log_models and not ownership.is_compiled(model):
+            self.example = Example(model)
+
+    def _model_of(self, one: Known) -> Any:
+        return None if one.model is None else one.model()
+
+    def _log_models(self) -> None:
+        for name, one in self.models.items():
+            model = _target(one)
+            if model is None:
+                continue
+            told = self.example.told() if name == "model" and self.example is not None else {}
+            self.capture.log_model(model, name, **told)
+
+
+class _Device:
+    type = "cpu"
+
+
+_CPU = _Device()
+
+
+def _target(one: Any) -> Any:
+    return one() if isinstance(one, weakref.ref) else one
+
+
+def _has_closure(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    return (args[1] if len(args) > 1 else kwargs.get("closure")) is not None
