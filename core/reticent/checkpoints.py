@@ -5,9 +5,12 @@ One step has one checkpoint, which may be among the best and the last at once: i
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from reticent.runlog import ARTIFACTS
 
 if TYPE_CHECKING:
     from reticent.run import Run
@@ -32,8 +35,8 @@ class Checkpoints:
         self._prefix = prefix
         self._which = which
         self._keep = keep
-        self._kept: dict[int, Checkpoint] = {}
-        """By step."""
+        self._kept = _kept_before(run.directory / ARTIFACTS / self._table)
+        """By step; those of an earlier process too, when its training is resumed."""
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint, if it is one to be kept. OSError if it cannot be read or the disk is full."""
@@ -85,6 +88,36 @@ class Checkpoints:
         paths = {"best": self._path(best), "last": self._path(last)}
         self._run.set_tags({f"{self._prefix}checkpoint_{which}": path for which, path in paths.items()})
         table = [
-            {"path": self._path(one), "step": one.step, "monitor": one.monitor, "score": one.score} for one in kept
+            {
+                "path": self._path(one),
+                "step": one.step,
+                "monitor": one.monitor,
+                "score": one.score,
+                "mode": "min" if one.cost == one.score else "max",
+            }
+            for one in kept
         ]
-        self._run.log_dict(table, f"{self._prefix}checkpoints/checkpoints.json")
+        self._run.log_dict(table, self._table)
+
+    @property
+    def _table(self) -> str:
+        return f"{self._prefix}checkpoints/checkpoints.json"
+
+
+def _kept_before(table: Path) -> dict[int, Checkpoint]:
+    """What the table of a run says that it keeps; nothing if it has none, or one that cannot be read."""
+    try:
+        rows = json.loads(table.read_bytes())
+        scores = [None if row["score"] is None else float(row["score"]) for row in rows]
+        return {
+            row["step"]: Checkpoint(
+                Path(row["path"]),
+                row["step"],
+                score if score is None or row["mode"] == "min" else -score,
+                score,
+                row["monitor"],
+            )
+            for row, score in zip(rows, scores, strict=True)
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

@@ -1,15 +1,25 @@
-"""What a run's log says when the run goes on in another process."""
+"""What a run's log says when the run goes on in another process, and which run a training that is resumed belongs to."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from reticent.files import write_private
 from reticent.records import Param, RunStarted
 from reticent.recovery import events
-from reticent.runlog import RunReader
+from reticent.runlog import RUN_ID, RunReader
 from reticent_redact import SealedText
+
+if TYPE_CHECKING:
+    from reticent.session import Session
+
+_PLACES = "resumable"
+"""The directory under the root with a note for each place; what the place is called cannot be read from it."""
 
 
 @dataclass(slots=True)
@@ -42,3 +52,25 @@ def next_steps(directory: Path) -> Counter[str]:
                 steps[metric.key] = max(steps[metric.key], metric.step + 1)
         if not entries and not blocks:
             return steps
+
+
+def remember(session: Session, place: str | os.PathLike[str], run_id: str) -> None:
+    """Note that a training captured in this run writes what it can be resumed from to `place`, a file or a directory.
+
+    The place itself stays as the training has written it. OSError if the note cannot be written.
+    """
+    write_private(_note(session, place), run_id.encode())
+
+
+def run_at(session: Session, place: str | os.PathLike[str]) -> str | None:
+    """The run of the training that last wrote to a place, if it is there still."""
+    try:
+        run_id = _note(session, place).read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    return run_id if RUN_ID.fullmatch(run_id) and session.run_directory(run_id).is_dir() else None
+
+
+def _note(session: Session, place: str | os.PathLike[str]) -> Path:
+    known_by = blake2b(os.fsencode(os.path.realpath(place)), key=session.root_key(), digest_size=16)
+    return session.root / _PLACES / known_by.hexdigest()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from reticent import resume, session
 from reticent.api import active_run, start_run
 from reticent.outcome import status_of
 from reticent.patching.capture import Capture
@@ -41,6 +43,10 @@ class Call:
         """Set by a hook to keep the hooks of everything that the call calls from running."""
         self.name: str | None = None
         """Set by a hook before it asks for `run`: how a run that is opened for this call is called."""
+        self.nested = integration.name in inside.get()
+        """Whether another hooked call of the same integration is under way around this one."""
+        self.child = False
+        """Set by a hook to have a run opened for this call in an open one, too, as its child."""
         self.joined = False
         """Whether `run` was open before this call; then the call does not end it."""
         self.kept = False
@@ -48,6 +54,7 @@ class Call:
         self._signature, self._given = _bind(function, args, kwargs)
         self._edits: dict[str, Any] = {}
         self._run: Run | None = None
+        self._resumed: str | None = None
         self._number = 1
 
     @property
@@ -59,18 +66,23 @@ class Call:
     def run(self) -> Run:
         """The run of this context, or one opened for this call, which ends with it; a child in a worker process."""
         if self._run is None:
-            current = active_run()
+            current = None if self.child else active_run()
             if current is not None and not current.owned:
                 current = None  # of several forked workers, each would take its fit for the first in that run
             self.joined = current is not None
-            self._run = current or start_run(self.name)
+            self._run = current or start_run(self.name, run_id=self._resumed, nested=self.child or None)
             run_id, number = fit.get()
-            if self.inner:
+            if self.inner and not self.child:
                 self._number = number if run_id == self._run.run_id else 1
             else:
                 self._number = self._run.count_fit()
                 fit.set((self._run.run_id, self._number))
         return self._run
+
+    def resume_from(self, place: str | os.PathLike[str]) -> None:
+        """Go on with the run of the training that wrote to this place (see `Capture.resumable_from`), if it is known and
+        no other run is open here."""
+        self._resumed = resume.run_at(session.current(), place)
 
     @property
     def opened(self) -> bool:
@@ -86,7 +98,7 @@ class Call:
     def capture(self) -> Capture:
         """What to log to: `run`, with the names of this fit, and as the options say."""
         run, prefix = self.run, self.prefix
-        if not self.inner:
+        if not self.inner or self.child:
             run.set_tag("autologging", self.integration.name)
             if prefix:  # which fit the names with this prefix are of
                 run.set_tag(prefix.rstrip("."), self.name or self.function.__qualname__)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from reticent import resume, session
 from reticent.checkpoints import Checkpoint, Checkpoints
 from reticent.datasets import Description
 from reticent.guard import swallowed
@@ -109,6 +110,12 @@ class Capture:
         if self.name(f"checkpoints/{path.name}") is not None:
             with self.guard("checkpoints"):
                 self._checkpoints.add(checkpoint)
+
+    def resumable_from(self, place: str | os.PathLike[str]) -> None:
+        """Have a training that is resumed from this file or directory go on with this run. Nothing is written there."""
+        if not self.prefix:  # a second fit's names would not be found again
+            with self.guard("resuming"):
+                resume.remember(session.current(), place, self.run.run_id)
 
     def phase(self, name: str, step: int | None = None) -> Phase:
         """`with capture.phase("fit") as phase:` logs how long it takes."""

@@ -1,5 +1,24 @@
-"""Hugging Face Transformers and PEFT."""
+"""Hugging Face Transformers: `Trainer.train`, `evaluate`, `predict` and `hyperparameter_search`, TRL's trainers included.
 
-from reticent.patching import Integration
+Captures TrainingArguments and the configs of model, generation and PEFT as a diff against the library's defaults, the
+Trainer's logs by global step, its data sets, checkpoints, early stopping and the model with its tokenizer. A training
+that is resumed from a checkpoint goes on in the run that wrote it. What the Trainer itself reports to stays as it is.
+"""
 
-integration = Integration("transformers", module="transformers", requires=">=4.57", patches=())
+from __future__ import annotations
+
+from reticent.patching import Integration, Patch
+from reticent_integrations.transformers import evaluations, training
+
+integration = Integration(
+    "transformers",
+    module="transformers",
+    requires=">=4.57",
+    patches=(
+        Patch("transformers.trainer:Trainer.train", training.train, subclasses=True, nested=True),
+        Patch("transformers.trainer:Trainer.hyperparameter_search", training.search, subclasses=True),
+        Patch("transformers.trainer:Trainer.evaluate", evaluations.evaluate, subclasses=True),
+        Patch("transformers.trainer:Trainer.predict", evaluations.predict, subclasses=True),
+    ),
+    demo="reticent_integrations.transformers.demo",
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +16,11 @@ _CREDENTIALS = {"token", "use_auth_token", "auth_token", "access_token", "hf_tok
 
 _LARGE = {"tokenizer.json", "vocab.json", "added_tokens.json", "model.safetensors.index.json"}
 """Vocabularies, in which such a word is a word, and lists of weights."""
+
+
+_lock = threading.Lock()
+_within = 0
+_shown = False
 
 
 def save(part: Any, directory: Path, **options: Any) -> None:
@@ -33,16 +39,23 @@ def save(part: Any, directory: Path, **options: Any) -> None:
 
 @contextmanager
 def no_progress() -> Iterator[None]:
+    """Show no progress bars; several threads may be in here at once, and what they show is of the whole process."""
+    global _within, _shown
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    if shown:
-        logging.disable_progress_bar()
+    with _lock:
+        if _within == 0:
+            _shown = logging.is_progress_bar_enabled()
+            if _shown:
+                logging.disable_progress_bar()
+        _within += 1
     try:
         yield
     finally:
-        if shown:
-            logging.enable_progress_bar()
+        with _lock:
+            _within -= 1
+            if _within == 0 and _shown:
+                logging.enable_progress_bar()
 
 
 @contextmanager
