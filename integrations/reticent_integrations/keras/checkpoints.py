@@ -80,7 +80,11 @@ class Copied:
         self._capture = capture
         self._model = model
         self._stopping = stopping
-        self._wanted = capture.options.checkpoints != "none" and capture.name(f"checkpoints/{FILE}") is not None
+        self._wanted = (
+            capture.options.checkpoints != "none"
+            and capture.name(f"checkpoints/{FILE}") is not None
+            and not _in_many_processes(model)
+        )
         self._best: float | None = None
         self._waiting: dict[str, Copy] = {}
         self._lock = threading.Lock()
@@ -135,6 +139,12 @@ def mode(callback: Any) -> Mode:
     import keras
 
     return "max" if getattr(callback, "monitor_op", None) == keras.ops.greater else "min"
+
+
+def _in_many_processes(model: Any) -> bool:
+    """Whether others have parts of the weights, which reading them would wait for."""
+    strategy = type(getattr(model, "distribute_strategy", None)).__name__
+    return strategy.startswith(("MultiWorker", "CollectiveAllReduce", "ParameterServer", "TPU"))
 
 
 def _files(callback: Any) -> list[Path]:

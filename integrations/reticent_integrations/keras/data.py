@@ -164,8 +164,10 @@ def to_numpy(tensor: Any) -> Any:
     import keras
     import numpy as np
 
-    # Of a variable itself some backends make an array with a warning.
-    return np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor)))
+    value = getattr(tensor, "value", tensor)  # of a variable of Keras
+    if keras.config.backend() == "tensorflow":  # whose tensors Keras makes arrays with a warning
+        return np.array(value.numpy())
+    return np.array(keras.ops.convert_to_numpy(value))
 
 
 def rows(data: Any) -> int | None:

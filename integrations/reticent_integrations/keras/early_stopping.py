@@ -26,7 +26,7 @@ def log(capture: Capture, stopping: Any, epochs: Epochs, all_epochs: int) -> Non
     reason: Reason = "stopped otherwise"
     if stopping.stopped_epoch > 0:
         reason = "no improvement"
-    elif not all(map(math.isfinite, map(float, epochs.logs.values()))):
+    elif any(isinstance(value, float) and not math.isfinite(value) for value in epochs.logs.values()):
         reason = "not finite"
     elif epochs.epoch + 1 >= all_epochs:
         reason = "all steps trained"

@@ -1,7 +1,7 @@
 """What is asked of a model after its training: `evaluate` and `predict`, logged to the run that trained it.
 
-Metrics are `test_loss`, `test_accuracy` and so on; of other data, `test_2_loss`. In a run that the user has opened since,
-they are that run's. A model that was loaded, with no run open, is asked without a trace.
+Metrics are `test_loss`, `test_accuracy` and so on; of other data, `test_2_loss`. If a run is open, they are that run's. A
+model that was loaded is asked without a trace if none is.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Literal
 
 from reticent.api import active_run
 from reticent.patching import Call, Capture
 from reticent_integrations.keras import data
 from reticent_integrations.keras.metrics import named
+
+_MOST_DATA = 50
+"""Of more data sets, no more is logged: a model may be asked about each of a million states."""
 
 
 class _Asked:
@@ -22,27 +25,35 @@ class _Asked:
 
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
-        self._names: dict[str, str] = {}
-        """By digest."""
+        self._names: dict[tuple[str, str], str] = {}
+        """By role and digest."""
         self._lock = threading.Lock()
 
-    def name(self, role: str, digest: str) -> tuple[str, bool]:
-        """What data is called, and whether it is new: "test", then "test_2"..."""
+    def log_data(self, role: Literal["test", "predict"], call: Call) -> str | None:
+        """What the data of a call is called: "test", then "test_2"...; None if there was too much before."""
         with self._lock:
-            known = self._names.get(f"{role} {digest}")
+            if len(self._names) >= _MOST_DATA:
+                return None
+        found = data.describe(call.get("x"), call.get("y"), call.get("sample_weight"))
+        with self._lock:
+            known = self._names.get((role, found.digest))
             if known is not None:
-                return known, False
-            number = 1 + sum(name.startswith(f"{role} ") for name in self._names)
-            name = self._names[f"{role} {digest}"] = role if number == 1 else f"{role}_{number}"
-            return name, True
+                return known
+            number = 1 + sum(before == role for before, _ in self._names)
+            name = self._names[role, found.digest] = role if number == 1 else f"{role}_{number}"
+        self.capture.log_dataset(name, role, found)
+        return name
 
 
-_models: weakref.WeakKeyDictionary[Any, _Asked] = weakref.WeakKeyDictionary()
+_trained: weakref.WeakKeyDictionary[Any, _Asked] = weakref.WeakKeyDictionary()
+"""By model, for the run that trained it."""
+_joined: weakref.WeakKeyDictionary[Any, _Asked] = weakref.WeakKeyDictionary()
+"""By model, for the last other run that was open when it was asked."""
 
 
 def remember(model: Any, capture: Capture) -> None:
     """Log to the training's run what the model is asked from now on."""
-    _models[model] = _Asked(capture)
+    _trained[model] = _Asked(capture)
 
 
 def evaluate(call: Call) -> Generator[None, Any, None]:
@@ -51,13 +62,16 @@ def evaluate(call: Call) -> Generator[None, Any, None]:
     if asked is None:
         yield
         return
-    name = _log_data(call, asked, "test")
-    with asked.capture.phase(name) as phase:
+    name = None
+    with asked.capture.guard("datasets"):
+        name = asked.log_data("test", call)
+    with asked.capture.phase("test") as phase:
         result = yield
         phase.samples = _samples(call)
-    with asked.capture.guard("metrics"):
-        for metric, value in named(call.instance, result).items():
-            asked.capture.log_metric(f"{name}_{metric}", float(value))
+    if name is not None:
+        with asked.capture.guard("metrics"):
+            for metric, value in named(call.instance, result).items():
+                asked.capture.log_metric(f"{name}_{metric}", float(value))
 
 
 def predict(call: Call) -> Generator[None, Any, None]:
@@ -66,29 +80,22 @@ def predict(call: Call) -> Generator[None, Any, None]:
     if asked is None:
         yield
         return
-    name = _log_data(call, asked, "predict")
-    with asked.capture.phase(name) as phase:
+    with asked.capture.guard("datasets"):
+        asked.log_data("predict", call)
+    with asked.capture.phase("predict") as phase:
         yield
         phase.samples = _samples(call)
 
 
 def _asked(call: Call) -> _Asked | None:
     model, run = call.instance, active_run()
-    known = _models.get(model)
-    if run is None or call.inner or (known is not None and known.capture.run is run):
+    known = _trained.get(model)
+    if run is None or (known is not None and known.capture.run is run):
         return known
-    known = _models[model] = _Asked(call.capture)
-    return known
-
-
-def _log_data(call: Call, asked: _Asked, role: Any) -> str:
-    name: str = role
-    with asked.capture.guard("datasets"):
-        found = data.describe(call.get("x"), call.get("y"), call.get("sample_weight"))
-        name, new = asked.name(role, found.digest)
-        if new:
-            asked.capture.log_dataset(name, role, found)
-    return name
+    joined = _joined.get(model)
+    if joined is None or joined.capture.run is not run:
+        joined = _joined[model] = _Asked(call.capture)
+    return joined
 
 
 def _samples(call: Call) -> int:

@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Generator
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from reticent import datasets
@@ -45,8 +46,6 @@ class Loop:
         self._counter = getattr(optimizer, "iterations", None)
         self._began = self._told = time.perf_counter()
         self._steps_told = 0
-        with self.capture.guard("params"):
-            params.log_optimizer(self.capture, optimizer)
         atexit.register(self._log_end)
         weakref.finalize(optimizer, self._end).atexit = False  # then runs end as the process does
 
@@ -102,10 +101,18 @@ def train_on_batch(call: Call) -> Generator[None, Any, None]:
 def apply(call: Call) -> Generator[None, Any, None]:
     """Around an optimizer's `apply`."""
     yield
-    if not call.inner:
-        loop = _loop(call, f"{type(call.instance).__name__}.apply", call.instance)
-        if not _traced(call.get("grads")):
-            loop.step_made()
+    if call.inner:
+        return
+    optimizer, traced = call.instance, _traced(call.get("grads"))
+    new = optimizer not in _loops
+    loop = _loop(call, f"{type(optimizer).__name__}.apply", optimizer)
+    if new and traced:  # here nothing has a value, also not the learning rate; in another thread all have
+        loop.capture.in_background("params", partial(params.log_optimizer, loop.capture, optimizer))
+    elif new:
+        with loop.capture.guard("params"):
+            params.log_optimizer(loop.capture, optimizer)
+    if not traced:
+        loop.step_made()
 
 
 def _loop(call: Call, name: str, optimizer: Any) -> Loop:
