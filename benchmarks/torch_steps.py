@@ -1,8 +1,8 @@
 """What does autologging add to a step of a plain loop in PyTorch?
 
 A small network on the CPU, mini-batches by a DataLoader, one thread. Blocks of bare and of autologged steps in one process
-take turns. Timed are whole steps (batch, forward, backward, optimizer), as CPU time of the training thread. The first steps of a training, which log
-its params, model and data, are not among them.
+take turns. Timed are whole steps (batch, forward, backward, optimizer), as CPU time of the training thread. The first steps
+of a training, which log its params, model and data, are not among them.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reticent import deferred
@@ -39,6 +40,12 @@ def rank() -> int | None:
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         return int(distributed.get_rank()) if distributed.get_world_size() > 1 else None
+    return _rank_by_launcher()
+
+
+@lru_cache(maxsize=1)
+def _rank_by_launcher() -> int | None:
+    """What this process was started with."""
     told = os.environ
     if not told.get("MASTER_ADDR") or told.get("WORLD_SIZE", "1") in ("", "1"):
         return None
@@ -91,16 +98,25 @@ def member(session: Session, wait: bool = False) -> Member | None:
 
 
 class StepTimes:
-    """How long the steps of this rank took: the slowest rank is the one that all others wait for."""
+    """How long the steps of this rank take. All ranks wait for the slowest in each step, so that theirs are as long: which
+    one it is shows in what it does before the gradients are exchanged, drawing data and going forward."""
 
     def __init__(self) -> None:
         self._ticks = 0
         self._distributed = False
         self._began = 0.0
-        self._least, self._most, self._sum, self._count = math.inf, 0.0, 0.0, 0
+        self._forward_began = 0.0
+        self._steps = _Times()
+        self._forwards = _Times()
 
-    def tick(self, session: Callable[[], Session]) -> None:
-        """Note that a step has ended here. Takes a microsecond, and logs nothing."""
+    def forward_ended(self) -> None:
+        """Note that a pass backward begins; of several before a step, the first one counts."""
+        if self._forward_began:
+            self._forwards.add(time.perf_counter() - self._forward_began)
+            self._forward_began = 0.0
+
+    def step_ended(self, session: Callable[[], Session]) -> None:
+        """Note that a step has ended. Takes a microsecond, and logs nothing."""
         now = time.perf_counter()
         if (
             self._ticks & (self._ticks - 1) == 0
@@ -109,25 +125,36 @@ class StepTimes:
             if self._distributed and rank() != 0:
                 member(session())
         self._ticks += 1
-        if self._distributed and self._began:
-            seconds = now - self._began
-            self._least, self._most = min(self._least, seconds), max(self._most, seconds)
-            self._sum += seconds
-            self._count += 1
-        self._began = now
+        if self._distributed:
+            if self._began:
+                self._steps.add(now - self._began)
+            self._began = self._forward_began = now
 
     def take(self) -> dict[str, float]:
         """The times since this was last called, in seconds; nothing if there were no steps, or if this is no rank."""
-        least, most, total, count = self._least, self._most, self._sum, self._count
-        self._least, self._most, self._sum, self._count = math.inf, 0.0, 0.0, 0
-        if not count:
-            return {}
-        return {"step_seconds_min": least, "step_seconds_mean": total / count, "step_seconds_max": most}
+        steps, self._steps = self._steps, _Times()
+        forwards, self._forwards = self._forwards, _Times()
+        return {**steps.told("step_seconds"), **forwards.told("data_and_forward_seconds")}
 
     def stop(self) -> dict[str, float]:
         """As `take`; what passes from here to the next step is none."""
-        self._began = 0.0
+        self._began = self._forward_began = 0.0
         return self.take()
+
+
+class _Times:
+    def __init__(self) -> None:
+        self.least, self.most, self.total, self.count = math.inf, 0.0, 0.0, 0
+
+    def add(self, seconds: float) -> None:
+        self.least, self.most = min(self.least, seconds), max(self.most, seconds)
+        self.total += seconds
+        self.count += 1
+
+    def told(self, name: str) -> dict[str, float]:
+        if not self.count:
+            return {}
+        return {f"{name}_min": self.least, f"{name}_mean": self.total / self.count, f"{name}_max": self.most}
 
 
 step_times = StepTimes()

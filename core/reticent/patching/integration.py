@@ -50,6 +50,8 @@ class LightPatch:
     """Called with the arguments, by position and by name, and the result."""
     failed: Callable[[tuple[Any, ...], Mapping[str, Any], BaseException], None] | None = None
     """Called with the arguments and the user's error, which goes on its way then."""
+    before: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None
+    """Called before the call, inside of other hooked calls too: to take the time."""
     subclasses: bool = False
     optional: bool = False
 
@@ -61,10 +63,12 @@ class LightPatch:
 @dataclass(frozen=True, slots=True)
 class RegisteredHook:
     """For a registry of hooks that a framework has: `target` is the function that takes one, and returns a handle with
-    `remove()`. The hook is called outside of other hooked calls only."""
+    `remove()`."""
 
     target: str
     hook: Callable[..., None]
+    everywhere: bool = False
+    """Inside of other hooked calls too."""
     subclasses: bool = False
     optional: bool = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from reticent.guard import swallowed
@@ -24,9 +24,12 @@ def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integrati
     name = getattr(original, "__qualname__", str(original))
     done = Guarded(patch.hook, integration.name, name)
     failed = Guarded(patch.failed, integration.name, name) if patch.failed is not None else None
+    before = Guarded(patch.before, integration.name, name, everywhere=True) if patch.before is not None else None
 
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if before:
+            before(args, kwargs)
         if failed:
             try:  # here, so that the traceback of a user's error has this one frame of ours
                 result = original(*args, **kwargs)
@@ -45,29 +48,30 @@ def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integrati
 
 def registered(patch: RegisteredHook, integration: Integration) -> Callable[..., None]:
     """What to give to the framework's registry."""
-    return Guarded(patch.hook, integration.name, patch.target.partition(":")[2])
+    return Guarded(patch.hook, integration.name, patch.target.partition(":")[2], everywhere=patch.everywhere)
 
 
 class Guarded:
-    """A hook whose errors end here, and which is called outside of hooked calls only, while its integration is on.
+    """A hook whose errors end here, and which is called while its integration is on: outside of hooked calls, or everywhere.
 
     Pickled by value, with a class of `__main__`, it is left behind, and nothing is called in the other process.
     """
 
-    __slots__ = ("hook", "integration", "kind")
+    __slots__ = ("everywhere", "hook", "integration", "kind")
 
-    def __init__(self, hook: Callable[..., None], integration: str, name: str) -> None:
+    def __init__(self, hook: Callable[..., None], integration: str, name: str, everywhere: bool = False) -> None:
         self.hook = hook
+        self.everywhere = everywhere
         self.integration = integration
         self.kind = f"{integration} integration ({name})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()
 
-    def __call__(self, first: Any, second: Mapping[str, Any], third: Any) -> None:
-        if self.integration in enabled and not inside.get():
+    def __call__(self, *given: Any) -> None:
+        if self.integration in enabled and (self.everywhere or not inside.get()):
             try:
-                self.hook(first, second, third)
+                self.hook(*given)
             except (Exception, SystemExit):
                 with swallowed(self.kind, report):
                     raise

@@ -30,7 +30,8 @@ integration = Integration(
     requires=">=2.5",
     patches=(
         RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", loop.stepped),
-        LightPatch("torch.autograd:backward", loop.went_backward, failed=loop.broke),
+        RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", loop.step_ended, everywhere=True),
+        LightPatch("torch.autograd:backward", loop.went_backward, failed=loop.broke, before=loop.forward_ended),
         LightPatch("torch.optim.optimizer:Optimizer.__init__", loop.constructed),
         LightPatch("torch.optim.lr_scheduler:LRScheduler.__init__", loop.scheduled, subclasses=True),
         LightPatch("torch.amp.grad_scaler:GradScaler.scale", loop.scaled),

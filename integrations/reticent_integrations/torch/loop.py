@@ -7,12 +7,24 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from reticent import ranks
+from reticent.session import current
 from reticent_integrations.torch import ownership
 from reticent_integrations.torch.here import MAX_LOSSES, MAX_MODULES, Pass, here, known
 from reticent_integrations.torch.training import MAX_OPTIMIZERS, Known, Training
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
+
+
+def step_ended(optimizer: Any, args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook's form
+    """After each step of each optimizer, in trainings of all frameworks and on every rank."""
+    ranks.step_times.step_ended(current)
+
+
+def forward_ended(args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook's form
+    """Before each pass backward, likewise."""
+    ranks.step_times.forward_ended()
 
 
 def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
@@ -158,7 +170,7 @@ def _place(one: Known, optimizer: Any) -> Training | None:
                 return None
             training.add(one, optimizer, successor_of=before)
             return training
-    if _is_of_another_rank():
+    if ranks.follows():
         return None
     if training is not None and not training.over:
         training.replace()
@@ -174,11 +186,3 @@ def _sharing(training: Training, optimizer: Any) -> Known | None:
         if other is not None and not own.isdisjoint(map(id, ownership.parameters(other))):
             return known.get(id(other))
     return None
-
-
-def _is_of_another_rank() -> bool:
-    """Whether this process trains a model together with one that logs for all of them."""
-    import torch
-
-    distributed = torch.distributed
-    return bool(distributed.is_available() and distributed.is_initialized() and distributed.get_rank())
