@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,23 @@ def test_the_metric_that_decides(
     scores = [score if metric == "auc" else -score for _, score in run.metrics[f"valid-{metric}"]]
     delta = min_delta[metrics.index(metric)] if isinstance(min_delta, list) else min_delta
     assert max(scores[best:]) <= scores[best] + delta
+
+
+def test_other_metrics_than_the_first_one_do_not_decide(root: Path, autolog: None) -> None:
+    counted = itertools.count()
+
+    def rising(predictions: Any, data: Any) -> tuple[str, float, bool]:
+        return "rising", float(next(counted)), True
+
+    def still(predictions: Any, data: Any) -> tuple[str, float, bool]:
+        return "still", 1.0, True
+
+    stop = lightgbm.early_stopping(3, first_metric_only=True, verbose=False)
+    train(9, {**PARAMS, "metric": "None"}, feval=[rising, still], callbacks=[stop])
+    (run,) = captured(root)
+    assert run.tags["early_stopping_monitor"] == "valid-rising"
+    assert run.tags["early_stopping_reason"] == "all steps trained"
+    assert run.metrics["best_step"] == [(8, 8.0)]
 
 
 def test_all_rounds(root: Path, autolog: None) -> None:
