@@ -83,16 +83,17 @@ def _place_on(owner: Any, name: str, patch: Patch, integration: Integration) -> 
 
 
 def _wrapped(original: Any, patch: Patch, integration: Integration) -> Any:
-    """The wrapper of a function, method or conditional method; None for what is none of these."""
+    """The wrapper of a function, method, conditional method or cached property; None for what is none of these."""
     if isinstance(original, (classmethod, staticmethod)):
         return type(original)(wrap(original.__func__, patch, integration))
     if isinstance(original, types.FunctionType):
         return wrap(original, patch, integration)
-    conditional = getattr(original, "fn", None)  # scikit-learn's available_if: a descriptor around the function
-    if isinstance(conditional, types.FunctionType) and hasattr(type(original), "__get__"):
-        wrapper = copy.copy(original)
-        wrapper.fn = wrap(conditional, patch, integration)
-        return wrapper
+    for name in ("fn", "func"):  # scikit-learn's available_if, statsmodels' cached properties: descriptors around it
+        inner = getattr(original, name, None)
+        if isinstance(inner, types.FunctionType) and hasattr(type(original), "__get__"):
+            wrapper = copy.copy(original)
+            setattr(wrapper, name, wrap(inner, patch, integration))
+            return wrapper
     return wrap(original, patch, integration) if callable(original) and not isinstance(original, type) else None
 
 
