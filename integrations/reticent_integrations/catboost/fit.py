@@ -30,7 +30,6 @@ def fit(call: Call) -> Generator[None, Any, None]:
     followed = nullcontext() if observed(call, told, history) else TrainingLog(capture, history, told)
 
     found: dict[str, Any] = {}
-
     with capture.phase("fit") as phase:
         try:
             with followed:
@@ -39,7 +38,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
                 found = estimator.get_all_params()
                 history.complete(estimator.evals_result_, params.value(told, "metric_period", 1), _iterations(found))
         finally:
-            phase.samples = data.rows(call.get("X")) * (history.last_step + 1)
+            with capture.guard("samples"):
+                phase.samples = data.rows(call.get("X")) * (history.last_step + 1)
             with capture.guard("checkpoints"):
                 snapshots.log(capture, told, history.last_step)
 
