@@ -103,9 +103,15 @@ def _holders(owner: Any, name: str) -> list[Any]:
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
         return [owner]
-    # Of another type are modules that load what is asked of them, which this must not do.
-    plain = [one for one in list(sys.modules.values()) if type(one) is types.ModuleType and one is not owner]
-    return [owner, *(one for one in plain if one.__dict__.get(name) is function)]
+    # Of another type than a plain module are those that load what is asked of them, which this must not do.
+    return [
+        owner,
+        *[
+            one
+            for one in list(sys.modules.values())
+            if type(one) is types.ModuleType and one.__dict__.get(name) is function and one is not owner
+        ],
+    ]
 
 
 def _subclasses(cls: type) -> Iterator[type]:
