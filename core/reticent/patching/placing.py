@@ -99,7 +99,7 @@ def _place_on(owner: Any, name: str, patch: Patch | LightPatch, integration: Int
 
 
 def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration) -> Any:
-    """The wrapper of a function, method or conditional method; None for what is none of these."""
+    """The wrapper of a function, method, conditional method or cached property; None for what is none of these."""
 
     def wrap(function: Any) -> Any:
         if isinstance(patch, LightPatch):
@@ -110,11 +110,12 @@ def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration)
         return type(original)(wrap(original.__func__))
     if isinstance(original, types.FunctionType):
         return wrap(original)
-    conditional = getattr(original, "fn", None)  # scikit-learn's available_if: a descriptor around the function
-    if isinstance(conditional, types.FunctionType) and hasattr(type(original), "__get__"):
-        wrapper = copy.copy(original)
-        wrapper.fn = wrap(conditional)
-        return wrapper
+    for name in ("fn", "func"):  # scikit-learn's available_if, statsmodels' cached properties: descriptors around it
+        inner = getattr(original, name, None)
+        if isinstance(inner, types.FunctionType) and hasattr(type(original), "__get__"):
+            wrapper = copy.copy(original)
+            setattr(wrapper, name, wrap(inner))
+            return wrapper
     return wrap(original) if callable(original) and not isinstance(original, type) else None
 
 
@@ -124,9 +125,15 @@ def _holders(owner: Any, name: str) -> list[Any]:
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
         return [owner]
-    # Of another type are modules that load what is asked of them, which this must not do.
-    plain = [one for one in list(sys.modules.values()) if type(one) is types.ModuleType and one is not owner]
-    return [owner, *(one for one in plain if one.__dict__.get(name) is function)]
+    # Of another type than a plain module are those that load what is asked of them, which this must not do.
+    return [
+        owner,
+        *[
+            one
+            for one in list(sys.modules.values())
+            if type(one) is types.ModuleType and one.__dict__.get(name) is function and one is not owner
+        ],
+    ]
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -21,22 +21,21 @@ DIES = """
 import os, time, reticent
 reticent.autolog(sklearn=False)
 import catboost, numpy
+run = reticent.start_run()
 
 class Slow:
-    calls = 0
     def is_max_optimal(self):
         return True
     def evaluate(self, approxes, target, weight):
         time.sleep(0.01)
-        Slow.calls += 1
-        if Slow.calls > 150:
+        if run._log.metric_count() > 20:
             os._exit(3)
         return 1.0, 1.0
     def get_final_error(self, error, weight):
         return error
 
 X = numpy.random.default_rng(0).normal(size=(50, 3))
-model = catboost.CatBoostRegressor(iterations=400, depth=2, eval_metric=Slow(), verbose=False, thread_count=1)
+model = catboost.CatBoostRegressor(iterations=3000, depth=2, eval_metric=Slow(), verbose=False, thread_count=1)
 model.fit(X, X[:, 0])
 """
 

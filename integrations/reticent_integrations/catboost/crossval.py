@@ -29,13 +29,17 @@ def cv(call: Call) -> Generator[None, Any, None]:
         result = yield
 
     with capture.guard("metrics"):
-        table = result[0] if isinstance(result, tuple) else result
-        columns = {str(name): list(table[name]) for name in table}
-        steps = [int(step) for step in columns.pop("iterations")]
-        for name, values in columns.items():
-            for step, value in zip(steps, values, strict=True):
-                capture.log_step({name: value}, step)
-        _log_best(capture, told, columns, steps)
+        log(capture, result[0] if isinstance(result, tuple) else result, told)
+
+
+def log(capture: Capture, table: Any, told: Mapping[str, Any]) -> None:
+    """Log the means and deviations, by iteration."""
+    columns = {str(name): list(table[name]) for name in table}
+    steps = [int(step) for step in columns.pop("iterations")]
+    for name, values in columns.items():
+        for step, value in zip(steps, values, strict=True):
+            capture.log_step({name: value}, step)
+    _log_best(capture, told, columns, steps)
 
 
 def _log_best(capture: Capture, told: Mapping[str, Any], columns: Mapping[str, list[float]], steps: list[int]) -> None:

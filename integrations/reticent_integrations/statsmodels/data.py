@@ -1,0 +1,51 @@
+"""The data that a model was made with, as the user gave it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reticent import datasets
+
+_ROWS = 5
+
+
+def describe(model: Any) -> datasets.Description:
+    """The table of a formula; else the variables on both sides."""
+    frame = getattr(model.data, "frame", None)
+    if frame is not None:
+        return datasets.describe(frame)
+    endog, exog = model.data.orig_endog, model.data.orig_exog
+    return datasets.describe(endog) if exog is None else datasets.describe(exog, endog)
+
+
+def rows(model: Any) -> int:
+    return datasets.rows(model.endog) or 0
+
+
+def megabytes(model: Any) -> float:
+    """What a model holds of numbers, in 10^6 bytes."""
+    arrays = (model.endog, getattr(model, "exog", None), getattr(model, "wexog", None), getattr(model, "wendog", None))
+    return sum(getattr(array, "nbytes", 0) for array in arrays) / 1e6
+
+
+def example(model: Any, results: Any) -> dict[str, Any]:
+    """The options of `log_model`: some rows of what the results predict from, with what they say of them.
+
+    Nothing for models of time series, which predict from dates and their own past.
+    """
+    from statsmodels.tsa.base.tsa_model import TimeSeriesModel
+
+    if isinstance(model, TimeSeriesModel):
+        return {}
+    frame = getattr(model.data, "frame", None)
+    features = model.data.orig_exog if frame is None else frame
+    extents = datasets.shape(features)
+    if extents is None or len(extents) != 2:
+        return {}
+    rows = datasets.take(features, 1, _ROWS)
+    try:
+        predicted = results.predict(rows)
+    except Exception:  # noqa: BLE001 - some models need more than features to predict, and say so in any way
+        return {"input_example": rows}
+    shaped = datasets.rows(predicted) == datasets.rows(rows)
+    return {"input_example": rows, "signature_outputs": predicted} if shaped else {"input_example": rows}
