@@ -33,7 +33,7 @@ integration = Integration(
         Patch("sklearn.base:BaseEstimator.partial_fit", partial_fit, subclasses=True),
         *(Patch(f"sklearn.base:BaseEstimator.{name}", later.predict, subclasses=True) for name in _PREDICTIONS),
         Patch("sklearn.base:BaseEstimator.score", later.score, subclasses=True),
-        *(Patch(f"sklearn.metrics:{name}", later.metric) for name in later.METRICS),
+        *(Patch(f"sklearn.metrics:{name}", later.metric) for name in (*later.METRICS, *later.PARTS, *later.TABLES)),
         *(Patch(f"sklearn.metrics:{name}", later.metric, optional=True) for name in later.NEWER_METRICS),
         *(Patch(f"sklearn.model_selection:{name}", crossval.evaluate) for name in crossval.FUNCTIONS),
         Patch("sklearn.utils.parallel:Parallel.__call__", threads.dispatch, transparent=True),

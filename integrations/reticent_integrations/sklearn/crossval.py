@@ -21,6 +21,7 @@ FUNCTIONS = (
 def evaluate(call: Call) -> Generator[None, Any, None]:
     """Around the functions of `sklearn.model_selection` that are named in `FUNCTIONS`."""
     if call.inner:  # in another framework's training it is a part of that
+        call.quiet = True
         yield
         return
     start(call, call.get("estimator"), call.get("X"), call.get("y"))

@@ -39,6 +39,18 @@ METRICS = _IN_EVERY_VERSION.split()
 NEWER_METRICS = _SINCE_1_5.split()
 """The functions of `sklearn.metrics` that give one number for predictions."""
 
+PARTS = {
+    "class_likelihood_ratios": ("positive", "negative"),
+    "homogeneity_completeness_v_measure": ("homogeneity", "completeness", "v_measure"),
+    "precision_recall_fscore_support": ("precision", "recall", "fscore", "support"),
+}
+"""Those that give several, and what these are."""
+
+TABLES = ("classification_report", "confusion_matrix")
+"""Those that give what is kept as a file."""
+
+MOST_CELLS = 40_000
+
 
 class Identity:
     """Which object something was, without keeping it alive."""
@@ -101,13 +113,28 @@ class Fitted:
     def log(self, metric: str, dataset: str, value: float, options: dict[str, Any]) -> None:
         """Log a metric of a data set; the second time as `metric-2`, and so on, or as a point of the same one where the
         training has gone on."""
+        self.capture.log_metric(self._called(metric, dataset, options), value, self.step)
+
+    def log_table(self, function: str, dataset: str, table: Any, options: dict[str, Any]) -> None:
+        """Log what a function gives that is no number: a text, or what can be JSON; nothing of a table without end."""
+        if getattr(table, "size", 0) > MOST_CELLS:
+            return
+        name, capture = self._called(function, dataset, options), self.capture
+        if isinstance(table, str):
+            capture.in_background("table of a metric", lambda: capture.log_text(table, f"{name}.txt"))
+        else:
+            data = table if isinstance(table, dict) else table.tolist()
+            capture.in_background("table of a metric", lambda: capture.log_dict(data, f"{name}.json"))
+
+    def _called(self, metric: str, dataset: str, options: dict[str, Any]) -> str:
+        """The name of a call's outcome; what was called is noted."""
         with self._lock:
             self._calls[metric, dataset] += 1
             count = self._calls[metric, dataset] if self.step is None else 1
             key = f"{metric}{'' if count == 1 else f'-{count}'}_{dataset}"
             self._info[key] = {"call": metric, "data": dataset, **({"options": options} if options else {})}
-        self.capture.log_metric(key, value, self.step)
         self.write_info()
+        return key
 
     def write_info(self) -> None:
         """Have `metric_info.json` written anew in the background."""
@@ -229,7 +256,9 @@ def score(call: Call) -> Generator[None, Any, None]:
 def metric(call: Call) -> Generator[None, Any, None]:
     """Around the functions of `sklearn.metrics`."""
     value = yield
-    if not _is_number(value):
+    function = call.function.__name__
+    numbers = _numbers(function, value)
+    if not numbers and function not in TABLES:
         return
     given = call.given()
     predicted = next((name for name, argument in given.items() if _known(argument) is not None), "")
@@ -242,7 +271,10 @@ def metric(call: Call) -> Generator[None, Any, None]:
     name = fitted.dataset(features, targets, origin)
     data = (predicted, "y_true", "labels_true", "sample_weight", "X")
     options = {key: argument for key, argument in given.items() if key not in data}
-    fitted.log(call.function.__name__, name, value, options)
+    for metric, number in numbers.items():
+        fitted.log(metric, name, number, options)
+    if function in TABLES:
+        fitted.log_table(function, name, value, options)
     if call.options.log_datasets and features is not None:
         fitted.log_dataset(name, features, targets)
 
@@ -254,6 +286,15 @@ def _known(argument: Any) -> tuple[Fitted, Identity] | None:
         whole = getattr(argument, "base", None)
         found = None if whole is None else _outputs.get(whole)
     return found  # type: ignore[no-any-return] # what `predict` has put there
+
+
+def _numbers(function: str, value: Any) -> dict[str, float]:
+    """What a function of `sklearn.metrics` has given, by the names of metrics; nothing if it is an array."""
+    if _is_number(value):
+        return {function: value}
+    parts = PARTS.get(function, ())
+    named = zip(parts, value, strict=True) if len(parts) else ()
+    return {f"{function}_{part}": number for part, number in named if _is_number(number)}
 
 
 def _is_number(value: Any) -> bool:

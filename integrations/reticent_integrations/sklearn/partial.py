@@ -35,7 +35,6 @@ def partial_fit(call: Call) -> Generator[None, Any, None]:
 
 def _begin(call: Call, features: Any) -> training.Training:
     estimator, targets = call.instance, argument(call, 2, "y")
-    call.kept = True
     shown, contents = start(call, estimator, features, targets)
     capture = call.capture
     log_html(capture, shown)
@@ -44,4 +43,5 @@ def _begin(call: Call, features: Any) -> training.Training:
     later.remember(estimator, fitted)
     begun = training.Training(capture, call.joined, estimator, fitted, features)
     training.begin(begun, estimator)
+    call.kept = True
     return begun

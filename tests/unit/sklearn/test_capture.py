@@ -106,7 +106,7 @@ def test_params_of_all_parts_of_a_column_transformer(cancer):
     told = {
         "columntransformer__scaled__standardscaler__with_mean": ("False", "explicit"),
         "columntransformer__scaled__truncatedsvd__n_components": ("2", "default"),
-        "columntransformer__as_is": ("passthrough", "derived"),
+        "columntransformer__as_is": ("passthrough", "explicit"),
         "columntransformer__n_jobs": ("1", "explicit"),
         "columntransformer__remainder": ("drop", "default"),
         "logisticregression__C": ("1.0", "default"),

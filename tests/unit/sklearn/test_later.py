@@ -87,6 +87,29 @@ def test_of_searches_pipelines_and_regressors(cancer, diabetes, root):
     assert set(late(regression)) == {"mean_absolute_error_training"}
 
 
+def test_functions_that_give_several_numbers_or_a_table(cancer, root):
+    train, test = split(cancer)
+    predicted = LogisticRegression(C=1e-3).fit(*train).predict(test[0])
+    numbers = metrics.precision_recall_fscore_support(test[1], predicted, average="macro")
+    ratios = metrics.class_likelihood_ratios(test[1], predicted)
+    report = metrics.classification_report(test[1], predicted)
+    matrix = metrics.confusion_matrix(test[1], predicted)
+    metrics.precision_recall_fscore_support(test[1], predicted)
+    (run,) = captured(root)
+    name = "precision_recall_fscore_support"
+    expected = {
+        f"{name}_{part}_eval": value for part, value in zip(("precision", "recall", "fscore"), numbers, strict=False)
+    }
+    expected |= {
+        f"class_likelihood_ratios_{part}_eval": ratio
+        for part, ratio in zip(("positive", "negative"), ratios, strict=True)
+    }
+    assert late(run) == pytest.approx(expected, nan_ok=True)
+    artifacts = root / "runs" / run.run_id / "artifacts"
+    assert (artifacts / "classification_report_eval.txt").read_text() == report
+    assert json.loads((artifacts / "confusion_matrix_eval.json").read_text()) == matrix.tolist()
+
+
 def test_what_is_no_prediction_or_no_number_is_not_logged(cancer, root):
     model = LogisticRegression().fit(*cancer)
     predicted = model.predict(cancer[0])

