@@ -153,6 +153,13 @@ trainer = pl.Trainer(max_epochs=2, accelerator="cpu", devices=2, strategy="ddp",
 trainer.fit(Line(), data, data)
 """
 
+SPAWNED = (
+    DISTRIBUTED.replace('devices=2, strategy="ddp"', 'devices=1, strategy="ddp_spawn"')
+    .replace("data = ", "if __name__ == '__main__':\n  data = ")
+    .replace("\nstopping", "\n  stopping")
+    .replace("\ntrainer", "\n  trainer")
+)
+
 
 def test_of_two_processes_the_first_logs(tmp_path: Path) -> None:
     runs = script(DISTRIBUTED, tmp_path)
@@ -162,4 +169,13 @@ def test_of_two_processes_the_first_logs(tmp_path: Path) -> None:
     assert [step for step, _ in run.metrics["train_loss_step"]] == list(range(1, 9))
     assert run.metrics["rank"] == [(0, 0.5), (1, 0.5)]
     assert run.tags["checkpoint_last"] == "checkpoints/step_8/epoch=1-step=8.ckpt"
+    assert run.models == ["model"]
+
+
+def test_of_processes_that_the_trainer_spawns_what_they_bring_back(tmp_path: Path) -> None:
+    (run,) = script(SPAWNED, tmp_path)
+    assert run.status == "FINISHED"
+    assert run.warnings == []
+    assert [value for _, value in run.metrics["rank"]] == [0]
+    assert len(run.metrics["train_loss"]) == 1
     assert run.models == ["model"]

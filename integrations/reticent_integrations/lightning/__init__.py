@@ -14,7 +14,7 @@ from reticent.patching import Call, Integration, Patch
 from reticent_integrations.lightning import checkpoints, data, early_stopping, evaluation, model, params
 from reticent_integrations.lightning.callback import observing, training_observer
 from reticent_integrations.lightning.metrics import Metrics
-from reticent_integrations.lightning.training import Training, remember
+from reticent_integrations.lightning.training import Training, remember, tunes
 
 
 def fit(call: Call) -> Generator[None, Any, None]:
@@ -23,7 +23,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
     if trainer is None or not trainer.is_global_zero:
         yield
         return
-    if _tunes(trainer):
+    if tunes(trainer):
         call.quiet = True
         yield
         return
@@ -55,11 +55,6 @@ def fit(call: Call) -> Generator[None, Any, None]:
     if not call.inner:
         with capture.guard("model"):
             model.log(capture, trainer, module, observer.example)
-
-
-def _tunes(trainer: Any) -> bool:
-    """Whether this fit is a trial of the Tuner's, for a learning rate or a batch size, and no training."""
-    return any(getattr(callback, "_early_exit", False) for callback in trainer.callbacks)
 
 
 def _integration(name: str, package: str) -> Integration:

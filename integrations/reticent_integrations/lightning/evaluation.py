@@ -32,7 +32,7 @@ def predict(call: Call) -> Generator[None, Any, None]:
 
 def _evaluate(call: Call, name: str, role: data.Role) -> Generator[None, Any, None]:
     trainer = call.instance
-    if trainer is None or not trainer.is_global_zero:
+    if trainer is None or not trainer.is_global_zero or training.tunes(trainer):
         yield
         return
     given = call.get("model")

@@ -33,3 +33,8 @@ def remember(module: Any, training: Training) -> None:
 def of(module: Any) -> Training | None:
     """The last captured training of a module."""
     return None if module is None else _trainings.get(module)
+
+
+def tunes(trainer: Any) -> bool:
+    """Whether a call is a trial of the Tuner's, for a learning rate or a batch size, and no training."""
+    return any(getattr(callback, "_early_exit", False) for callback in trainer.callbacks)

@@ -62,6 +62,16 @@ def test_steps_are_optimizer_steps_where_gradients_are_accumulated(only_run: Cal
     assert points == [(1, module.seen["train"][1]), (2, module.seen["train"][3]), (3, module.seen["train"][4])]
 
 
+def test_validations_while_gradients_are_accumulated(only_run: Callable[[], Captured]) -> None:
+    module = Module()
+    trainer = make_trainer(max_epochs=1, accumulate_grad_batches=2, val_check_interval=1, check_val_every_n_epoch=None)
+    trainer.fit(module, make_loader(), make_loader(8))
+    metrics = only_run().metrics
+    assert steps(metrics["train_loss"]) == [1, 2, 3]
+    assert steps(metrics["val_loss"]) == [0, 1, 1, 2, 3]
+    assert values(metrics["val_loss"]) == module.seen["val"]
+
+
 @pytest.mark.parametrize(
     ("often", "expected"),
     [

@@ -139,11 +139,19 @@ def test_the_model_has_a_signature_and_an_example(root: Path, only_run: Callable
     assert json.loads((model / "input_example.json").read_text()) == first
 
 
+class Sized(pl.LightningDataModule):  # type: ignore[misc]
+    batch_size = 2
+
+    def val_dataloader(self) -> Any:
+        return make_loader(batch_size=self.batch_size)
+
+
 def test_trials_of_the_tuner_are_no_trainings(autolog: Path) -> None:
     module = Module()
     trainer = make_trainer(max_epochs=1)
     found = Tuner(trainer).lr_find(module, make_loader(), num_training=10)
     assert found is not None
+    assert Tuner(trainer).scale_batch_size(module, datamodule=Sized(), method="validate", max_trials=1, init_val=4)
     assert captured(autolog) == []
     trainer.fit(module, make_loader())
     (run,) = captured(autolog)
