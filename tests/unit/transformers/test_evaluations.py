@@ -37,6 +37,16 @@ def test_several_data_sets_by_name(root: Path, make_trainer: MakeTrainer) -> Non
     assert {("eval_one", "eval"), ("eval_two", "eval")} <= set(run.datasets)
 
 
+def test_another_data_set_has_another_name(root: Path, make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    trainer.train()
+    other = tiny_trainers.Texts(4, seed=3)
+    for dataset in (None, other, other):
+        trainer.evaluate(dataset)
+    (run,) = captured(root)
+    assert run.datasets == [("train", "train"), ("eval", "eval"), ("eval_2", "eval")]
+
+
 def test_of_a_second_training_in_a_run_under_its_names(root: Path, make_trainer: MakeTrainer) -> None:
     with reticent.start_run():
         make_trainer().train()
