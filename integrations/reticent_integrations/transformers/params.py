@@ -25,14 +25,19 @@ _config_defaults: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.Weak
 
 
 def log(capture: Capture, trainer: Any, optimizer: Any = None, scheduler: Any = None) -> None:
-    """Log all of it, each part as far as it can be read; under one name TrainingArguments go before the model's config."""
+    """Log all of it, each part as far as it can be read; what the model's config has too is TrainingArguments' or the
+    tokenizer's own."""
     model = trainer.model
-    args: dict[str, tuple[Any, Origin]] = {}
+    known: dict[str, tuple[Any, Origin]] = {}
+    with capture.guard("tokenizer"):
+        tokenizer = tokenizers.describe(getattr(trainer, "processing_class", None))
+        known |= {name: (value, "derived") for name, value in tokenizer.items()}
     with capture.guard("training arguments"):
-        args = dict(_arguments(trainer.args))
+        known |= _arguments(trainer.args)
     with capture.guard("model config"):
         config = _config(getattr(model, "config", None))
-        _log(capture, {name: found for name, found in config if name not in args} | args)
+        known = {name: found for name, found in config if name not in known} | known
+    _log(capture, known)
     with capture.guard("generation config"):
         _log(capture, dict(_generation(getattr(model, "generation_config", None), getattr(model, "config", None))))
     with capture.guard("PEFT config"):
@@ -41,8 +46,6 @@ def log(capture: Capture, trainer: Any, optimizer: Any = None, scheduler: Any = 
         _log(capture, dict(_stopping(early_stopping.callback(trainer))))
     with capture.guard("model"):
         capture.log_params(_size(model), "derived")
-    with capture.guard("tokenizer"):
-        capture.log_params(tokenizers.describe(getattr(trainer, "processing_class", None)), "derived")
     with capture.guard("optimizer"):
         _log(capture, dict(_optimizer(optimizer, scheduler)))
 
