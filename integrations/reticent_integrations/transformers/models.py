@@ -68,7 +68,7 @@ def _with_texts(whole: Parts, tokenizer: Any, first_batch: FirstBatch) -> dict[s
 
 
 def _open_lengths(found: dict[str, str | None] | None) -> dict[str, str | None] | None:
-    """The same signature for texts of any length: whole numbers are a token's each, the last extent of logits is no length."""
+    """The same signature for texts of any length: whole numbers are tokens, and the last extent of logits is no length."""
     if found is None or '"input_ids"' not in (found["inputs"] or ""):
         return found
     inputs, outputs = json.loads(found["inputs"] or "[]"), json.loads(found["outputs"] or "null")
