@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -90,3 +91,20 @@ def test_a_directory_is_a_checkpoint(root: Path, tmp_path: Path) -> None:
             capture.log_checkpoint(tmp_path / f"checkpoint-{step}", step)
     names = ["deep/state.txt", "weights.bin"]
     assert kept(run) == [f"checkpoints/step_3/checkpoint-3/{name}" for name in names]
+
+
+@pytest.mark.parametrize(("mode", "best"), [("min", 3), ("max", 1)])
+def test_a_resumed_training_keeps_no_more_of_them(
+    mode: Literal["min", "max"], best: int, root: Path, tmp_path: Path
+) -> None:
+    def train(run: reticent.Run, scores: dict[int, float]) -> None:
+        capture = Capture(run, "", Options(), "test")
+        for step, score in scores.items():
+            file = write(tmp_path / "weights.bin", f"weights {step}")
+            capture.log_checkpoint(file, step, score, monitor="score", mode=mode)
+
+    with reticent.start_run() as run:
+        train(run, {1: 0.9, 2: 0.5})
+    with reticent.start_run(run_id=run.run_id) as run:
+        train(run, {3: 0.1, 4: 0.6})
+    assert kept(run) == [f"checkpoints/step_{step}/weights.bin" for step in sorted({best, 4})]

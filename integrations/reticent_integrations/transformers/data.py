@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from reticent.patching import Capture
+
+_logged: weakref.WeakKeyDictionary[Capture, dict[str, str]] = weakref.WeakKeyDictionary()
+"""The digests of the data sets of a training, and of what is asked after it, by name."""
 
 
 def log(capture: Capture, trainer: Any) -> None:
@@ -23,7 +27,20 @@ def named(name: str, dataset: Any) -> dict[str, Any]:
 
 
 def log_one(capture: Capture, name: str, context: Literal["train", "eval", "test", "predict"], dataset: Any) -> None:
+    """Log a data set, once; another one of the same name with a number."""
     from reticent_integrations.torch import loaders
 
-    if dataset is not None and capture.options.log_datasets:
-        capture.log_dataset(name, context, loaders.describe(dataset))
+    if dataset is None or not capture.options.log_datasets:
+        return
+    found = loaders.describe(dataset)
+    known = _logged.setdefault(capture, {})
+    number = 1
+    while known.get(_numbered(name, number), found.digest) != found.digest:
+        number += 1
+    if _numbered(name, number) not in known:
+        known[_numbered(name, number)] = found.digest
+        capture.log_dataset(_numbered(name, number), context, found)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}_{number}"

@@ -68,21 +68,13 @@ def _with_texts(whole: Parts, tokenizer: Any, first_batch: FirstBatch) -> dict[s
 
 
 def _open_lengths(found: dict[str, str | None] | None) -> dict[str, str | None] | None:
-    """The same signature for texts of any length: of what counts tokens, every extent but the last one of logits is open."""
-    if found is None or found["inputs"] is None:
+    """The same signature for texts of any length: whole numbers are tokens, and the last extent of logits is no length."""
+    if found is None or '"input_ids"' not in (found["inputs"] or ""):
         return found
-    inputs = json.loads(found["inputs"])
-    lengths = {spec["tensor-spec"]["shape"][1] for spec in inputs if spec.get("name") == "input_ids"}
-    if not lengths:
-        return found
-
-    def opened(text: str | None) -> str | None:
-        specs = json.loads(text or "null")
-        for spec in specs or []:
-            shape = spec["tensor-spec"]["shape"]
-            spec["tensor-spec"]["shape"] = [
-                -1 if extent in lengths and place < 2 else extent for place, extent in enumerate(shape)
-            ]
-        return text and json.dumps(specs)
-
-    return {**found, "inputs": opened(found["inputs"]), "outputs": opened(found["outputs"])}
+    inputs, outputs = json.loads(found["inputs"] or "[]"), json.loads(found["outputs"] or "null")
+    for spec in (one["tensor-spec"] for one in inputs):
+        if spec["dtype"].startswith(("int", "bool")):
+            spec["shape"] = [-1] * len(spec["shape"])
+    for spec in (one["tensor-spec"] for one in outputs or ()):
+        spec["shape"][:-1] = [-1] * (len(spec["shape"]) - 1)
+    return {**found, "inputs": json.dumps(inputs), "outputs": outputs and json.dumps(outputs)}

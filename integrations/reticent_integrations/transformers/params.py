@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from reticent import values
 from reticent.patching import Capture
 from reticent.run import Origin
-from reticent_integrations.transformers import tokenizers
+from reticent_integrations.transformers import early_stopping, tokenizers
 
 _FOUND_OUT = {
     *("_name_or_path", "architectures", "dtype", "model_type", "torch_dtype", "transformers_version"),
@@ -24,24 +25,27 @@ _config_defaults: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.Weak
 
 
 def log(capture: Capture, trainer: Any, optimizer: Any = None, scheduler: Any = None) -> None:
-    """Log all of it, each part as far as it can be read; under one name TrainingArguments go before the model's config."""
+    """Log all of it, each part as far as it can be read; what the model's config has too is TrainingArguments' or the
+    tokenizer's own."""
     model = trainer.model
-    args: dict[str, tuple[Any, Origin]] = {}
+    known: dict[str, tuple[Any, Origin]] = {}
+    with capture.guard("tokenizer"):
+        tokenizer = tokenizers.describe(getattr(trainer, "processing_class", None))
+        known |= {name: (value, "derived") for name, value in tokenizer.items()}
     with capture.guard("training arguments"):
-        args = dict(_arguments(trainer.args))
+        known |= _arguments(trainer.args)
     with capture.guard("model config"):
         config = _config(getattr(model, "config", None))
-        _log(capture, {name: found for name, found in config if name not in args} | args)
+        known = {name: found for name, found in config if name not in known} | known
+    _log(capture, known)
     with capture.guard("generation config"):
-        _log(capture, dict(_generation(getattr(model, "generation_config", None))))
+        _log(capture, dict(_generation(getattr(model, "generation_config", None), getattr(model, "config", None))))
     with capture.guard("PEFT config"):
         _log(capture, dict(_adapters(model)))
     with capture.guard("callbacks"):
-        _log(capture, dict(_stopping(trainer)))
+        _log(capture, dict(_stopping(early_stopping.callback(trainer))))
     with capture.guard("model"):
         capture.log_params(_size(model), "derived")
-    with capture.guard("tokenizer"):
-        capture.log_params(tokenizers.describe(getattr(trainer, "processing_class", None)), "derived")
     with capture.guard("optimizer"):
         _log(capture, dict(_optimizer(optimizer, scheduler)))
 
@@ -93,10 +97,9 @@ def _config(config: Any, prefix: str = "") -> Iterator[tuple[str, tuple[Any, Ori
     """The model's config; those of its parts (a text and a vision model, say) under their names."""
     if config is None:
         return
-    told = config if isinstance(config, Mapping) else config.to_dict()
     defaults = _defaults_of(type(config)) if hasattr(config, "to_dict") else {}
     parts = getattr(config, "sub_configs", None) or {}
-    for name, value in told.items():
+    for name, value in _told(config).items():
         part = getattr(config, name, None) if name in parts else None
         if hasattr(part, "to_dict"):
             yield from _config(part, f"{prefix}{name}.")
@@ -104,11 +107,12 @@ def _config(config: Any, prefix: str = "") -> Iterator[tuple[str, tuple[Any, Ori
             yield f"{prefix}{name}", (value, _origin(name, value, defaults))
 
 
-def _generation(config: Any) -> Iterator[tuple[str, tuple[Any, Origin]]]:
-    """How it generates: only what differs from what Transformers does by itself, of some seventy settings."""
+def _generation(config: Any, of_model: Any) -> Iterator[tuple[str, tuple[Any, Origin]]]:
+    """How it generates: only what differs from the model's config, and from what Transformers does by itself, of some
+    seventy settings."""
     if config is None:
         return
-    defaults = _defaults_of(type(config))
+    defaults = {**_defaults_of(type(config)), **_told(of_model), "use_cache": True}  # of the model the Trainer sets it
     for name, value in config.to_dict().items():
         if name not in _OF_THE_LIBRARY and not (name in defaults and _same(value, defaults[name])):
             yield f"generation.{name}", (value, "explicit")
@@ -129,14 +133,15 @@ def _adapters(model: Any) -> Iterator[tuple[str, tuple[Any, Origin]]]:
                 yield f"{prefix}{field.name}", (value, "default" if _is_default(value, field) else "explicit")
 
 
-def _stopping(trainer: Any) -> Iterator[tuple[str, tuple[Any, Origin]]]:
+def _stopping(callback: Any) -> Iterator[tuple[str, tuple[Any, Origin]]]:
     """What the user's callback for early stopping was told."""
-    from transformers import EarlyStoppingCallback
-
-    for callback in trainer.callback_handler.callbacks:
-        if isinstance(callback, EarlyStoppingCallback):
-            for name in ("early_stopping_patience", "early_stopping_threshold"):
-                yield name, (getattr(callback, name), "explicit")
+    if callback is None:
+        return
+    defaults = inspect.signature(type(callback)).parameters
+    for name in ("early_stopping_patience", "early_stopping_threshold"):
+        value = getattr(callback, name)
+        given = name not in defaults or defaults[name].default != value
+        yield name, (value, "explicit" if given else "default")
 
 
 def _size(model: Any) -> dict[str, Any]:
@@ -164,6 +169,12 @@ def _optimizer(optimizer: Any, scheduler: Any) -> Iterator[tuple[str, tuple[Any,
     for name, value in found.items():
         own = name.partition(".")[0].endswith("_name") or name.startswith("scheduler")
         yield name if own else f"optimizer.{name}", (value, "derived")
+
+
+def _told(config: Any) -> Mapping[str, Any]:
+    if isinstance(config, Mapping):
+        return config
+    return {} if config is None else config.to_dict()
 
 
 def _is_default(value: Any, field: dataclasses.Field[Any]) -> bool:

@@ -34,7 +34,7 @@ def train(call: Call) -> Generator[None, Any, None]:
         finally:
             if not observer.began:  # it failed before
                 params.log(capture, trainer)
-        phase.samples = samples(output.metrics, "train")
+        phase.samples = samples(getattr(output, "metrics", None), "train")
 
     stopping = early_stopping.callback(trainer)
     if stopping is not None:
