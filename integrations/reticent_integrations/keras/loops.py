@@ -107,12 +107,16 @@ def apply(call: Call) -> Generator[None, Any, None]:
     new = optimizer not in _loops
     loop = _loop(call, f"{type(optimizer).__name__}.apply", optimizer)
     if new and traced:  # here nothing has a value, also not the learning rate; in another thread all have
-        loop.capture.in_background("params", partial(params.log_optimizer, loop.capture, optimizer))
+        loop.capture.in_background("params", partial(_describe, loop.capture, weakref.ref(optimizer)))
     elif new:
         with loop.capture.guard("params"):
             params.log_optimizer(loop.capture, optimizer)
     if not traced:
         loop.step_made()
+
+
+def _describe(capture: Capture, optimizer: weakref.ref[Any]) -> None:
+    params.log_optimizer(capture, optimizer())
 
 
 def _loop(call: Call, name: str, optimizer: Any) -> Loop:
