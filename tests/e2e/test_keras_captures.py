@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -162,4 +164,8 @@ def test_tape_and_apply(runs: dict[str, tuple[Stored, Path]]) -> None:
 
 
 def test_captures(runs: dict[str, tuple[Stored, Path]]) -> None:
-    check_captures("keras", metadata.version("keras"), {title: run for title, (run, _) in runs.items()})
+    seen = {}
+    for title, (run, _) in runs.items():
+        without_host = [re.sub(r"(tfevents)\..*", r"\1", path) for path in run.artifacts]
+        seen[title] = replace(run, artifacts=without_host)
+    check_captures("keras", metadata.version("keras"), seen)

@@ -62,9 +62,12 @@ class Loop:
         capture, seconds = self.capture, time.perf_counter() - self._began
         with capture.guard("steps"):
             steps = max(self.steps, _count(self._counter))
-            capture.log_metrics({"steps": steps, "fit_seconds": seconds}, max(0, steps - 1))
+            found = {"fit_seconds": seconds}
+            if steps:  # JAX may count them in a state of the user's
+                found["steps"] = steps
             if self.samples:
-                capture.log_metric("fit_samples_per_second", self.samples / seconds, max(0, steps - 1))
+                found["fit_samples_per_second"] = self.samples / seconds
+            capture.log_metrics(found, max(0, steps - 1))
         model = None if self.model is None else self.model()
         if model is not None:
             with capture.guard("model"):
