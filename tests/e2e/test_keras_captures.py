@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -27,8 +29,17 @@ def make_model():
 """
 
 FIT = f"""{DATA}
+from types import SimpleNamespace
+import tensorflow as tf
+
+class Board(keras.callbacks.TensorBoard):
+    "Keras writes scalars, for which it needs the package tensorboard; tensors TensorFlow writes alone."
+    @property
+    def summary(self):
+        return SimpleNamespace(**{{**vars(tf.summary), "scalar": tf.summary.write}})
+
 stopping = keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True)
-board = keras.callbacks.TensorBoard("logs")
+board = Board("logs", write_graph=False)
 model = make_model()
 history = model.fit(X, y, 16, 4, validation_data=(X[:50], y[:50]), callbacks=[stopping, board], verbose=0)
 asked = model.evaluate(X[50:90], y[50:90], verbose=0)
@@ -92,7 +103,7 @@ def test_fit(runs: dict[str, tuple[Stored, Path]]) -> None:
     }
     check_floor(run, "keras_fit", renamed)
     for name, values in history.items():
-        assert run.metrics[name] == pytest.approx(list(enumerate(values)))
+        assert run.metrics[name] == list(enumerate(values))
         if name.startswith("val_"):
             assert run.metrics[f"validation_{name[4:]}"] == run.metrics[name]
     assert len(run.metrics["batch_loss"]) == 4 * 13
@@ -137,7 +148,7 @@ def test_fit_with_early_stopping_and_checkpoints(runs: dict[str, tuple[Stored, P
 def test_train_on_batch(runs: dict[str, tuple[Stored, Path]]) -> None:
     run, place = runs["train_on_batch"]
     losses = json.loads((place / "known.json").read_text())
-    assert run.metrics["loss"] == pytest.approx(list(enumerate(losses)))
+    assert run.metrics["loss"] == list(enumerate(losses))
     assert len(run.metrics["accuracy"]) == 10
     assert run.metrics["steps"] == [(9, 10)]
     assert run.params["opt_name"] == ("adam", "default")
@@ -153,4 +164,8 @@ def test_tape_and_apply(runs: dict[str, tuple[Stored, Path]]) -> None:
 
 
 def test_captures(runs: dict[str, tuple[Stored, Path]]) -> None:
-    check_captures("keras", metadata.version("keras"), {title: run for title, (run, _) in runs.items()})
+    seen = {}
+    for title, (run, _) in runs.items():
+        without_host = [re.sub(r"(tfevents)\..*", r"\1", path) for path in run.artifacts]
+        seen[title] = replace(run, artifacts=without_host)
+    check_captures("keras", metadata.version("keras"), seen)

@@ -28,16 +28,18 @@ class Training:
     def log(self, capture: Capture) -> None:
         if not capture.options.log_datasets:
             return
-        x, y, weights = self.x, self._y, self._weights
-        if self._split and rows(x) is not None:
-            kept = math.floor((rows(x) or 0) * (1.0 - self._split))
-            capture.log_dataset("validation", "eval", describe(*(_part(one, kept, None) for one in (x, y, weights))))
-            x, y, weights = (_part(one, None, kept) for one in (x, y, weights))
-        capture.log_dataset("train", "train", describe(x, y, weights))
-        if isinstance(self._validation, (list, tuple)):
-            capture.log_dataset("validation", "eval", describe(*self._validation))
-        elif self._validation is not None:
-            capture.log_dataset("validation", "eval", describe(self._validation))
+        given = self.x, self._y, self._weights
+        validation = self._validation
+        count = rows(self.x)
+        if self._split and count is not None:  # as Keras splits it: the last rows
+            kept = math.floor(count * (1.0 - self._split))
+            validation = tuple(_part(one, kept, None) for one in given)
+            given = tuple(_part(one, None, kept) for one in given)
+        capture.log_dataset("train", "train", describe(*given))
+        if isinstance(validation, (list, tuple)):
+            capture.log_dataset("validation", "eval", describe(*validation))
+        elif validation is not None:
+            capture.log_dataset("validation", "eval", describe(validation))
 
     def samples(self, steps: int, epochs: int) -> int:
         """How many samples so many steps were trained on; 0 if that is not known."""

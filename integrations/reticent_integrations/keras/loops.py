@@ -62,9 +62,12 @@ class Loop:
         capture, seconds = self.capture, time.perf_counter() - self._began
         with capture.guard("steps"):
             steps = max(self.steps, _count(self._counter))
-            capture.log_metrics({"steps": steps, "fit_seconds": seconds}, max(0, steps - 1))
+            found = {"fit_seconds": seconds}
+            if steps:  # JAX may count them in a state of the user's
+                found["steps"] = steps
             if self.samples:
-                capture.log_metric("fit_samples_per_second", self.samples / seconds, max(0, steps - 1))
+                found["fit_samples_per_second"] = self.samples / seconds
+            capture.log_metrics(found, max(0, steps - 1))
         model = None if self.model is None else self.model()
         if model is not None:
             with capture.guard("model"):
@@ -107,12 +110,16 @@ def apply(call: Call) -> Generator[None, Any, None]:
     new = optimizer not in _loops
     loop = _loop(call, f"{type(optimizer).__name__}.apply", optimizer)
     if new and traced:  # here nothing has a value, also not the learning rate; in another thread all have
-        loop.capture.in_background("params", partial(params.log_optimizer, loop.capture, optimizer))
+        loop.capture.in_background("params", partial(_describe, loop.capture, weakref.ref(optimizer)))
     elif new:
         with loop.capture.guard("params"):
             params.log_optimizer(loop.capture, optimizer)
     if not traced:
         loop.step_made()
+
+
+def _describe(capture: Capture, optimizer: weakref.ref[Any]) -> None:
+    params.log_optimizer(capture, optimizer())
 
 
 def _loop(call: Call, name: str, optimizer: Any) -> Loop:

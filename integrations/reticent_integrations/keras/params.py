@@ -71,10 +71,19 @@ def _log_config(capture: Capture, configured: Any, prefix: str, config: Mapping[
     explicit: dict[str, Any] = {}
     default: dict[str, Any] = {}
     for name, value in config.items():
-        known = name in defaults and _same(value, defaults[name])
-        (default if known else explicit)[f"{prefix}{name}"] = _plain(defaults[name] if known else value)
+        if name == "name" and defaults.get(name) is None and _named_by_keras(value, configured):
+            default[f"{prefix}{name}"] = value
+        elif name in defaults and _same(value, defaults[name]):
+            default[f"{prefix}{name}"] = _plain(defaults[name])
+        else:
+            explicit[f"{prefix}{name}"] = _plain(value)
     capture.log_params(explicit, "explicit")
     capture.log_params(default, "default")
+
+
+def _named_by_keras(name: str, configured: Any) -> bool:
+    """Whether a name was made from that of the class: "adam", "adam_1"."""
+    return name.replace("_", "").startswith(type(configured).__name__.lower())
 
 
 def _same(value: Any, default: Any) -> bool:

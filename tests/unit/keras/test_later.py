@@ -1,0 +1,131 @@
+"""What is asked of a model after its training, and loops that users write themselves."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import reticent
+from reticent.testing import Captured
+
+from .conftest import Runs, X, Y, make_model
+
+OnlyRun = Callable[[], Captured]
+
+
+def test_evaluate_and_predict_are_of_the_run_that_trained(only_run: OnlyRun) -> None:
+    model = make_model()
+    model.fit(X, Y, verbose=0)
+    asked = model.evaluate(X[:20], Y[:20], verbose=0)
+    by_name = model.evaluate(X[20:], Y[20:], verbose=0, return_dict=True)
+    again = model.evaluate(X[:20], Y[:20], verbose=0)
+    model.predict(X[:7], verbose=0)
+    run = only_run()
+    assert [value for _, value in run.metrics["test_loss"]] == pytest.approx([asked[0], again[0]])
+    assert [value for _, value in run.metrics["test_accuracy"]] == pytest.approx([asked[1], again[1]])
+    assert run.metrics["test_2_loss"][0][1] == pytest.approx(by_name["loss"])
+    assert len(run.metrics["test_seconds"]) == 3
+    assert len(run.metrics["predict_seconds"]) == 1
+    assert run.datasets == [("train", "train"), ("test", "test"), ("test_2", "test"), ("predict", "predict")]
+
+
+def test_models_that_nobody_trained_here_are_asked_without_a_trace(runs: Runs) -> None:
+    model = make_model()
+    model.evaluate(X, Y, verbose=0)
+    model.predict(X, verbose=0)
+    assert runs() == []
+
+
+def test_in_a_run_of_the_users_an_evaluation_is_part_of_it(runs: Runs) -> None:
+    model = make_model()
+    model.fit(X, Y, verbose=0)
+    with reticent.start_run("evaluation"):
+        model.evaluate(X, Y, verbose=0)
+    model.evaluate(X, Y, verbose=0)
+    trained, evaluation = runs()
+    assert len(evaluation.metrics["test_loss"]) == len(trained.metrics["test_loss"]) == 1
+
+
+def test_a_model_may_be_asked_a_thousand_times(only_run: OnlyRun) -> None:
+    model = make_model()
+    model.fit(X, Y, verbose=0)
+    for row in np.random.default_rng(1).normal(size=(60, 1, 4)).astype("float32"):
+        model.predict(row, verbose=0)
+    run = only_run()
+    assert len(run.datasets) == 51
+    assert len(run.metrics["predict_seconds"]) == 60
+
+
+def test_train_on_batch_is_a_run(runs: Runs) -> None:
+    model = make_model("adam")
+    results = [model.train_on_batch(X[start : start + 8], Y[start : start + 8]) for start in range(0, 40, 8)]
+    other = make_model(metrics=None)
+    loss = other.train_on_batch(X, Y)
+    del model, other
+    gc.collect()
+    first, second = runs()
+    assert first.status == second.status == "FINISHED"
+    assert first.metrics["loss"] == [(step, loss) for step, (loss, _) in enumerate(results)]
+    assert first.metrics["accuracy"] == [(step, score) for step, (_, score) in enumerate(results)]
+    assert first.metrics["steps"] == [(4, 5.0)]
+    assert (first.params["opt_name"], first.params["batch_size"]) == ("adam", "8")
+    assert first.params["loss"] == "binary_crossentropy"
+    assert "model_summary.txt" in first.artifacts
+    assert second.metrics["loss"] == [(0, pytest.approx(loss))]
+    assert first.warnings == second.warnings == []
+
+
+def test_loops_join_the_users_run(only_run: OnlyRun) -> None:
+    model = make_model()
+    with reticent.start_run() as run:
+        model.train_on_batch(X, Y, return_dict=True)
+        model.train_on_batch(X, Y)
+        assert run.status.value == "RUNNING"
+        model.fit(X, Y, verbose=0)
+    found = only_run()
+    assert len(found.metrics["loss"]) == 2
+    assert len(found.metrics["fit_2.loss"]) == 1
+    assert found.warnings == []
+
+
+def steps(optimizer: Any, count: int, *, compiled: bool) -> Any:
+    model = make_model()
+
+    def step(rows: Any, labels: Any) -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(rows)[:, 0] - labels) ** 2)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+
+    made = tf.function(step) if compiled else step
+    for _ in range(count):
+        made(tf.constant(X), tf.constant(Y))
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "tf.function"])
+def test_a_loop_with_a_tape_is_a_run(compiled: bool, runs: Runs) -> None:
+    logged = steps(keras.optimizers.SGD(0.1, momentum=0.5), 6, compiled=compiled)
+    runs()
+    gc.collect()  # the optimizer, when nobody looks at it any more
+    (run,) = runs()
+    assert run.status == "FINISHED"
+    assert run.metrics["steps"] == [(5, 6.0)]
+    assert (run.params["opt_momentum"], run.params["opt_learning_rate"]) == ("0.5", "0.1")
+    assert run.tags["autologging"] == "keras"
+    assert run.warnings == []
+    assert reticent.active_run() is None
+    reticent.autolog(disable=True)
+    plain = steps(keras.optimizers.SGD(0.1, momentum=0.5), 6, compiled=compiled)
+    assert [one.tobytes() for one in logged] == [one.tobytes() for one in plain]
+
+
+def test_what_fit_does_inside_is_no_loop(only_run: OnlyRun) -> None:
+    make_model(run_eagerly=True).fit(X, Y, verbose=0)
+    assert only_run().models == ["model"]
