@@ -1,0 +1,105 @@
+"""What a loop writes itself: checkpoints, and summaries for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import reticent
+from reticent.testing.captured import captured
+from reticent.testing.isolation import isolated
+
+X = torch.ones(4, 3)
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    with isolated(tmp_path / "root", backends="") as root:
+        reticent.autolog(sklearn=False)
+        yield root
+
+
+def test_the_best_and_the_last_file_are_kept(root: Path) -> None:
+    def loop() -> None:
+        model = torch.nn.Linear(3, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for step in range(1, 7):
+            model(X).sum().backward()
+            optimizer.step()
+            torch.save({"model": model.state_dict(), "step": step}, f"step_{step}.pt")
+            if step in (2, 3):
+                torch.save(model.state_dict(), Path("model_best.pt"))
+            if step == 6:
+                torch.save(torch.ones(2), "predictions.pt")
+                save_file(model.state_dict(), "last.safetensors")
+
+    torch.save({}, "before.pt")
+    loop()
+    torch.save({}, "after.pt")
+    (run,) = captured(root)
+    assert run.tags["checkpoint_best"].startswith("checkpoints/step_3/")
+    assert run.tags["checkpoint_last"] == "checkpoints/step_6/step_6.pt"
+    assert not [path for path in run.artifacts if path.endswith(("predictions.pt", "before.pt", "after.pt"))]
+
+
+def test_safetensors_are_checkpoints(root: Path) -> None:
+    def loop() -> None:
+        model = torch.nn.Linear(3, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        model(X).sum().backward()
+        optimizer.step()
+        save_file(model.state_dict(), "model.safetensors")
+
+    loop()
+    (run,) = captured(root)
+    assert run.tags["checkpoint_last"] == "checkpoints/step_1/model.safetensors"
+
+
+@pytest.fixture
+def writers() -> type:
+    pytest.importorskip("tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter
+
+
+def test_ten_scalars_outside_a_run_are_one_run_with_ten_points(root: Path, writers: type) -> None:
+    writer = writers("logs")
+    for step in range(10):
+        writer.add_scalar("loss", step / 2, step)
+    assert reticent.active_run() is not None
+    writer.close()
+    assert reticent.active_run() is None
+    (run,) = captured(root)
+    assert (run.status, run.warnings) == ("FINISHED", [])
+    assert run.metrics["loss"] == [(step, step / 2) for step in range(10)]
+
+
+def test_what_is_written_beside_a_loop_is_in_its_run(root: Path, writers: type) -> None:
+    def loop() -> None:
+        writer = writers("logs")
+        model = torch.nn.Linear(3, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for step in range(3):
+            loss = model(X).pow(2).mean()
+            loss.backward()
+            optimizer.step()
+            writer.add_scalar("Loss/train", loss, step)
+        writer.add_scalars("both", {"a": 1.0, "b": 2.0}, 2)
+        writer.add_text("note", "as it was", 2)
+        writer.add_hparams({"width": 3}, {"accuracy": 0.5})
+        del model, optimizer
+        writer.add_scalar("test", 1.0)
+
+    loop()
+    (run,) = captured(root)
+    assert (run.status, run.warnings, run.models) == ("FINISHED", [], ["model"])
+    assert [value for _, value in run.metrics["Loss/train"]] == [value for _, value in run.metrics["loss"]]
+    assert (run.metrics["both/b"], run.metrics["test"], run.metrics["accuracy"]) == ([(2, 2.0)], [(0, 1.0)], [(0, 0.5)])
+    assert run.params["width"] == "3"
+    assert "tensorboard/note_2.txt" in run.artifacts

@@ -1,0 +1,273 @@
+"""Plain loops of all kinds: which steps and losses are those of a training, and where one training ends."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import optimizer as optimizer_module
+
+import reticent
+from reticent.testing.captured import Captured, captured
+from reticent.testing.isolation import isolated
+from reticent_integrations.torch import ending
+
+X = torch.ones(4, 3)
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path) -> Iterator[Path]:
+    with isolated(tmp_path / "root", backends="") as root:
+        reticent.autolog(sklearn=False)
+        yield root
+
+
+def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, count: int) -> list[float]:
+    losses = []
+    for _ in range(count):
+        optimizer.zero_grad()
+        loss = model(X).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def make(**options: Any) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    model = torch.nn.Linear(3, 2)
+    return model, torch.optim.SGD(model.parameters(), lr=0.1, **options)
+
+
+def one(root: Path) -> Captured:
+    (run,) = captured(root)
+    assert run.warnings == []
+    return run
+
+
+def collect_garbage() -> None:
+    """And wait until the trainings that end by it have ended."""
+    gc.collect()
+    done = threading.Event()
+    ending._jobs.put(done.set)
+    assert done.wait(10)
+
+
+def test_two_optimizers_in_turns_are_one_run_with_losses_apart(root: Path) -> None:
+    def gan() -> None:
+        (critic, first), (generator, second) = make(), make()
+        for _ in range(3):
+            steps(critic, first, 3)
+            steps(generator, second, 1)
+
+    gan()
+    run = one(root)
+    assert len(run.metrics["loss"]) == 9
+    assert [step for step, _ in run.metrics["optimizer_2.loss"]] == [1, 2, 3]
+    assert run.params["optimizer_2.optimizer_name"] == "SGD"
+    assert run.models == ["model", "model_2"]
+
+
+def test_an_optimizer_for_parameters_in_training_goes_on_with_the_run(root: Path) -> None:
+    def phases() -> None:
+        model, optimizer = make()
+        steps(model, optimizer, 3)
+        optimizer = torch.optim.Adam(model.parameters())
+        steps(model, optimizer, 2)
+
+    phases()
+    run = one(root)
+    assert [step for step, _ in run.metrics["loss"]] == [1, 2, 3, 4, 5]
+    assert (run.params["optimizer_name"], run.params["optimizer_2.optimizer_name"]) == ("SGD", "Adam")
+    assert run.models == ["model"]
+
+
+def test_a_new_training_ends_the_one_before(root: Path) -> None:
+    kept = make()
+    steps(*kept, 3)
+    steps(*make(), 2)
+    first, second = captured(root)
+    assert (first.status, second.status) == ("FINISHED", "FINISHED")
+    assert (len(first.metrics["loss"]), len(second.metrics["loss"])) == (3, 2)
+
+
+def test_optimizers_made_within_the_steps_of_another_make_few_runs(root: Path) -> None:
+    model, optimizer = make()
+    for _ in range(10):
+        steps(*make(), 2)
+        steps(model, optimizer, 1)
+    del model, optimizer
+    assert len(captured(root)) <= 4
+
+
+def test_a_training_that_is_collected_as_garbage_ends_soon(root: Path) -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.model, self.optimizer = make()
+            self.me = self
+
+    steps(*(lambda trainer: (trainer.model, trainer.optimizer))(Trainer()), 2)
+    collect_garbage()
+    assert one(root).status == "FINISHED"
+    assert reticent.active_run() is None
+
+
+def test_gradients_of_several_batches_make_one_step(root: Path) -> None:
+    def loop() -> None:
+        model, optimizer = make()
+        for _ in range(3):
+            optimizer.zero_grad()
+            for part in (1.0, 2.0, 6.0):
+                (model(X).sum() * 0 + part).backward()
+            optimizer.step()
+
+    loop()
+    run = one(root)
+    assert run.metrics["loss"] == [(1, 3.0), (2, 3.0), (3, 3.0)]
+    assert run.params["backward_per_step"] == "3"
+
+
+def test_a_scaled_loss_is_logged_as_it_was_and_a_step_left_out_is_none(root: Path) -> None:
+    def loop() -> list[float]:
+        model, optimizer = make()
+        scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        losses = []
+        for step in range(4):
+            optimizer.zero_grad()
+            loss = model(X).pow(2).mean() * (float("inf") if step == 2 else 1)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            losses.append(loss.item())
+        return losses
+
+    losses = loop()
+    run = one(root)
+    assert run.metrics["loss"] == [(1, losses[0]), (2, losses[1]), (3, losses[3])]
+    assert run.params["skipped_steps"] == "1"
+
+
+def test_a_closure_gives_the_loss_before_the_step(root: Path) -> None:
+    def loop() -> list[float]:
+        model = torch.nn.Linear(3, 2)
+        optimizer = torch.optim.LBFGS(model.parameters(), max_iter=5)
+
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = (model(X) - 1).pow(2).mean()
+            loss.backward()
+            return loss
+
+        return [optimizer.step(closure).item() for _ in range(3)]  # type: ignore[union-attr, arg-type]
+
+    losses = loop()
+    assert one(root).metrics["loss"] == list(enumerate(losses, 1))
+
+
+def test_the_norm_is_that_before_clipping(root: Path) -> None:
+    def loop() -> list[float]:
+        model, optimizer = make()
+        norms = []
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(X).pow(2).sum().backward()
+            norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1).item())
+            optimizer.step()
+        return norms
+
+    norms = loop()
+    assert one(root).metrics["grad_norm"] == list(enumerate(norms, 1))
+
+
+def test_an_error_in_a_backward_hook_is_that_of_the_run_until_the_loop_goes_on(root: Path) -> None:
+    model, optimizer = make()
+    steps(model, optimizer, 2)
+
+    def fail(_: torch.Tensor) -> None:
+        raise RuntimeError("out of memory")
+
+    handle = model.weight.register_hook(fail)  # type: ignore[union-attr]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        steps(model, optimizer, 1)
+    assert captured(root)[0].status == "FAILED"
+    handle.remove()
+    steps(model, optimizer, 2)
+    del model, optimizer
+    collect_garbage()  # the error has them too
+    run = one(root)
+    assert run.status == "FINISHED"
+    assert len(run.metrics["loss"]) == 4
+
+
+def test_nothing_random_is_drawn_and_no_mode_changed(root: Path) -> None:
+    def loop() -> list[Any]:
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.BatchNorm1d(4))
+        optimizer = torch.optim.Adam(model.parameters())
+        losses = steps(model, optimizer, 25)
+        return [*losses, model.training, torch.rand(1).item(), *(len(one._forward_hooks) for one in model.modules())]
+
+    logged = loop()
+    reticent.autolog(disable=True)
+    assert loop() == logged
+
+
+def test_nothing_is_left_in_pytorch_when_disabled() -> None:
+    assert optimizer_module._global_optimizer_post_hooks
+    reticent.autolog(disable=True)
+    assert not optimizer_module._global_optimizer_post_hooks
+    assert ending._note not in gc.callbacks
+
+
+def test_a_model_that_holds_its_optimizer_is_not_kept(root: Path) -> None:
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = torch.nn.Linear(3, 2)
+            self.optimizer = torch.optim.SGD(self.part.parameters(), lr=0.1)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.part(x)
+
+    def loop() -> None:
+        model = Whole()
+        assert sum(one.numel() for one in model.parameters()) == 8
+        steps(model, model.optimizer, 2)
+
+    loop()
+    assert one(root).status == "FINISHED"
+
+
+def test_histograms_are_logged_when_wanted(root: Path) -> None:
+    reticent.autolog(sklearn=False, torch={"histograms_every_n_steps": 2})
+
+    def loop() -> None:
+        steps(*make(), 4)
+
+    loop()
+    assert {"histograms/step_2.json", "histograms/step_4.json"} <= set(one(root).artifacts)
+
+
+def test_a_compiled_model_is_not_compiled_again(root: Path) -> None:
+    def loop() -> int:
+        torch._dynamo.reset()
+        model = torch.nn.Linear(3, 2)
+        compiled = torch.compile(model, backend=counting)
+        optimizer = torch.optim.SGD(compiled.parameters(), lr=0.1)
+        steps(compiled, optimizer, 4)
+        return len(graphs)
+
+    graphs: list[Any] = []
+
+    def counting(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    assert loop() == 1
+    run = one(root)
+    assert run.params["model_class"] == "Linear"
+    assert len(run.metrics["loss"]) == 4
