@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from reticent import artifacts, deferred, outcome, resume, values, workers
+from reticent.active import active as active
 from reticent.files import safe_relative
 from reticent.filing import Filing
 from reticent.guard import swallowed
@@ -42,9 +42,6 @@ from reticent_redact import LEFT_OUT, SealedText
 if TYPE_CHECKING:
     from reticent.session import Session
     from reticent.surroundings.console import Kept
-
-active: ContextVar[Run | None] = ContextVar("reticent_run", default=None)
-"""The run that module-level functions log to in this context."""
 
 Origin = Literal["explicit", "default", "derived"]
 

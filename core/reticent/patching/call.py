@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from reticent.api import active_run, start_run
-from reticent.outcome import status_of
 from reticent.patching.capture import Capture
 from reticent.patching.context import fit, inside
-from reticent.run import Run
 
 if TYPE_CHECKING:
     from reticent.patching.integration import Integration
     from reticent.patching.options import Options
+    from reticent.run import Run
 
 
 class Call:
@@ -57,6 +55,8 @@ class Call:
     def run(self) -> Run:
         """The run of this context, or one opened for this call, which ends with it; a child in a worker process."""
         if self._run is None:
+            from reticent.api import active_run, start_run
+
             current = active_run()
             if current is not None and not current.owned:
                 current = None  # of several forked workers, each would take its fit for the first in that run
@@ -155,6 +155,8 @@ class Call:
     def finish(self, error: BaseException | None = None) -> None:
         """End the run if it was opened for this call."""
         if self._run is not None and not self.joined:
+            from reticent.outcome import status_of
+
             self._run.end(status_of(error), error)
 
     def _extra(self) -> Mapping[str, Any]:

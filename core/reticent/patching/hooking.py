@@ -6,12 +6,12 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
+from reticent.active import active
 from reticent.guard import swallowed, warn_once
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
 from reticent.patching.integration import Integration, Patch
 from reticent.patching.options import Options
-from reticent.run import active
 
 enabled: dict[str, Options] = {}
 """The options of the integrations that are switched on."""
