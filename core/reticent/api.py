@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from reticent import ranks, settings, system, workers
+from reticent import member, ranks, settings, system, workers
 from reticent.guard import swallowed, warn_once
 from reticent.names import random_name
 from reticent.process import parent_process
@@ -198,7 +198,7 @@ def _rank_0s() -> Run | None:
         return None
     with swallowed("the run of rank 0"):
         system.watch(current())
-        run = ranks.member(current(), wait=True)
+        run = member.of(current(), wait=True)
         if run is None:
             place = current().seal("warning", str(current().root))
             warn_once("the run of rank 0", f"rank 0 has no run open under {place}: this rank logs to one of its own")

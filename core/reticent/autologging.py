@@ -130,6 +130,7 @@ def inspect_integrations() -> list[IntegrationReport]:
 
 def _enable(point: metadata.EntryPoint) -> None:
     from reticent.patching.hooking import enabled
+    from reticent.patching.placing import at_once
 
     integration: Integration = point.load()
     choice = _options(integration, _choices)
@@ -147,8 +148,9 @@ def _enable(point: metadata.EntryPoint) -> None:
     if integration.name not in enabled:
         enabled[integration.name] = choice
         _installed.add(integration.name)
-        for patch in integration.patches:
-            when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
+        with at_once(integration.patches):
+            for patch in integration.patches:
+                when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
     enabled[integration.name] = choice
 
 

@@ -12,12 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from reticent import deferred, outcome, resume, values, workers
+from reticent.active import active as active
 from reticent.filelogging import FileLogging
 from reticent.filing import Filing
 from reticent.guard import swallowed
@@ -38,9 +38,6 @@ from reticent_redact import LEFT_OUT, SealedText
 if TYPE_CHECKING:
     from reticent.session import Session
     from reticent.surroundings.console import Kept
-
-active: ContextVar[Run | None] = ContextVar("reticent_run", default=None)
-"""The run that module-level functions log to in this context."""
 
 Origin = Literal["explicit", "default", "derived"]
 
@@ -205,10 +202,10 @@ class Run(FileLogging):
         self._leave(final)
 
     def _log_step_times(self) -> None:
-        from reticent import ranks
+        from reticent import member, ranks
 
         with self._recorder.guard("step times of a rank"):
-            self.log_metrics(ranks.of_rank(self, ranks.step_times.stop()))
+            self.log_metrics(member.of_rank(self, ranks.step_times.stop()))
 
     def _leave(self, final: RunStatus) -> None:
         """Log nothing more, but for what is under way; and have the log closed."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from reticent import ranks
+from reticent import member, ranks
 from reticent.guard import swallowed
 from reticent.process import after_fork_in_child
 
@@ -54,13 +54,13 @@ def _watch(session: Session) -> None:
                 step_times = ranks.step_times.take()
                 for run in due:
                     began[run.run_id] = now
-                    run.log_metrics({**found, **ranks.of_rank(run, step_times)})
+                    run.log_metrics({**found, **member.of_rank(run, step_times)})
 
 
 def _runs(session: Session) -> list[Run]:
     """The open runs that are in no other one of this process; on another rank than 0, that of rank 0."""
     if ranks.follows():
-        run = ranks.member(session)
+        run = member.of(session)
         return [] if run is None else [run]
     open_runs = dict(session.runs)
     return [run for run in open_runs.values() if run.parent_id not in open_runs and run.owned]

@@ -26,7 +26,7 @@ _LOOKS = 100
 
 def show_open_run(session: Session) -> None:
     """Say which run the workers of this process are to log to, if that has changed."""
-    from reticent import ranks
+    from reticent import member
 
     with swallowed("showing the open run to workers"), session.lock:
         run_id = _innermost(session)
@@ -35,7 +35,7 @@ def show_open_run(session: Session) -> None:
         session.shown = run_id
         me = this_process()
         with suppress(OSError):  # a full disk: the records of the run tell of it
-            ranks.show(session, run_id is not None)
+            member.show(session, run_id is not None)
             if run_id is None:
                 _place(session.root, me).unlink(missing_ok=True)
             else:

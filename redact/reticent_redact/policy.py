@@ -9,10 +9,12 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reticent_redact.patterns import UserRule
-from reticent_redact.rules.rule import Confidence
+
+if TYPE_CHECKING:
+    from reticent_redact.rules.rule import Confidence
 
 Action = Literal["mask", "hash", "drop", "keep"]
 ACTIONS: tuple[Action, ...] = ("mask", "hash", "drop", "keep")

@@ -8,16 +8,13 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from reticent import resume, session
-from reticent.api import active_run, start_run
-from reticent.outcome import status_of
 from reticent.patching.capture import Capture
 from reticent.patching.context import fit, inside
-from reticent.run import Run
 
 if TYPE_CHECKING:
     from reticent.patching.integration import Integration
     from reticent.patching.options import Options
+    from reticent.run import Run
 
 
 class Call:
@@ -66,6 +63,8 @@ class Call:
     def run(self) -> Run:
         """The run of this context, or one opened for this call, which ends with it; a child in a worker process."""
         if self._run is None:
+            from reticent.api import active_run, start_run
+
             current = None if self.child else active_run()
             if current is not None and not current.owned:
                 current = None  # of several forked workers, each would take its fit for the first in that run
@@ -82,6 +81,8 @@ class Call:
     def resume_from(self, place: str | os.PathLike[str]) -> None:
         """Go on with the run of the training that wrote to this place (see `Capture.resumable_from`), if it is known and
         no other run is open here."""
+        from reticent import resume, session
+
         self._resumed = resume.run_at(session.current(), place)
 
     @property
@@ -180,6 +181,8 @@ class Call:
         if self.kept and error is None:
             self._run.make_inactive()
         else:
+            from reticent.outcome import status_of
+
             self._run.end(status_of(error), error)
 
     def _extra(self) -> Mapping[str, Any]:

@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reticent import resume, session
 from reticent.checkpoints import Checkpoint, Checkpoints
-from reticent.datasets import Description
 from reticent.guard import swallowed
 from reticent.patching.early_stopping import EarlyStopping
 from reticent.patching.options import Options
 from reticent.patching.phases import Phase
-from reticent.pictures import Draw
-from reticent.run import Origin, Run
+
+if TYPE_CHECKING:
+    from reticent.datasets import Description
+    from reticent.pictures import Draw
+    from reticent.run import Origin, Run
 
 
 class Capture:

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
 
-from reticent.run import active
-from reticent.session import current
+from reticent.active import active
 
 EVERYTHING = "*"
 
@@ -32,6 +31,8 @@ def carry() -> Carried:
 def carried(context: Carried) -> Iterator[None]:
     """Be in the context that `carry` was called in."""
     names, run_id, current_fit = context
+    from reticent.session import current
+
     run = current().runs.get(run_id) if run_id is not None else None
     inside_token, active_token, fit_token = inside.set(frozenset(names)), active.set(run), fit.set(current_fit)
     try:

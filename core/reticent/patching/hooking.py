@@ -6,14 +6,13 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
-from reticent import ranks, system
+from reticent import ranks
+from reticent.active import active
 from reticent.guard import swallowed, warn_once
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
 from reticent.patching.integration import Integration, Patch
 from reticent.patching.options import Options
-from reticent.run import active
-from reticent.session import current
 
 enabled: dict[str, Options] = {}
 """The options of the integrations that are switched on."""
@@ -73,7 +72,9 @@ class _Hooks:
             return None
         if ranks.follows():  # rank 0 logs for all of them
             with swallowed("the run of rank 0"):
-                system.watch(current())
+                from reticent import session, system
+
+                system.watch(session.current())
             return None
         hooked = _Hooked(self.original, args, kwargs, patch, self.integration, options)
         hooked.before()

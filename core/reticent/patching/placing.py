@@ -6,7 +6,9 @@ import copy
 import sys
 import types
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,15 +127,33 @@ def _holders(owner: Any, name: str) -> list[Any]:
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
         return [owner]
-    # Of another type than a plain module are those that load what is asked of them, which this must not do.
-    return [
-        owner,
-        *[
-            one
-            for one in list(sys.modules.values())
-            if type(one) is types.ModuleType and one.__dict__.get(name) is function and one is not owner
-        ],
-    ]
+    found = _having.get()
+    modules = _modules_having({name})[name] if found is None else found.get(name, [])
+    return [owner, *(one for one in modules if one is not owner and one.__dict__.get(name) is function)]
+
+
+_having: ContextVar[dict[str, list[types.ModuleType]] | None] = ContextVar("reticent_modules", default=None)
+
+
+@contextmanager
+def at_once(patches: Iterable[AnyPatch]) -> Iterator[None]:
+    """While several patches are placed: the loaded modules, of which there are thousands, are gone through once."""
+    token = _having.set(_modules_having({patch.target.rpartition(":")[2] for patch in patches}))
+    try:
+        yield
+    finally:
+        _having.reset(token)
+
+
+def _modules_having(names: set[str]) -> dict[str, list[types.ModuleType]]:
+    """The loaded modules that have something of these names, by the name."""
+    found: dict[str, list[types.ModuleType]] = {name: [] for name in names}
+    for module in list(sys.modules.values()):
+        # Of another type are modules that load what is asked of them, which this must not do.
+        if type(module) is types.ModuleType:
+            for name in names & module.__dict__.keys():
+                found[name].append(module)
+    return found
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from reticent import ranks
-from reticent.session import current
 from reticent_integrations.torch import ownership
 from reticent_integrations.torch.here import MAX_LOSSES, MAX_MODULES, Pass, here, known
 from reticent_integrations.torch.training import MAX_OPTIMIZERS, Known, Training
@@ -19,7 +18,7 @@ Kwargs = Mapping[str, Any]
 
 def step_ended(optimizer: Any, args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook's form
     """After each step of each optimizer, in trainings of all frameworks and on every rank."""
-    ranks.step_times.step_ended(current)
+    ranks.step_times.step_ended()
 
 
 def forward_ended(args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook's form
