@@ -17,7 +17,8 @@ from reticent.run import Run
 
 Job = Callable[[], None]
 
-_watched: set[weakref.ref[Any]] = set()
+_watched: dict[int, weakref.ref[Any]] = {}
+"""References by their own ids: two of one object are equal."""
 _jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()  # may be put to by a destructor, wherever that comes in between
 _worker: threading.Thread | None = None
 _collecting: int | None = None
@@ -36,8 +37,8 @@ def when_gone(thing: Any, job: Job) -> None:
         _collecting = None
         gc.callbacks.append(_note)
 
-    def gone(reference: weakref.ref[Any]) -> None:
-        _watched.discard(reference)
+    def gone(this: weakref.ref[Any]) -> None:
+        _watched.pop(id(this), None)
         if os.getpid() != pid:
             return
         if threading.get_ident() == thread and _collecting != thread:
@@ -47,7 +48,8 @@ def when_gone(thing: Any, job: Job) -> None:
         else:
             _jobs.put(job)
 
-    _watched.add(weakref.ref(thing, gone))
+    reference = weakref.ref(thing, gone)
+    _watched[id(reference)] = reference
 
 
 def _note(phase: str, _: Any) -> None:
