@@ -8,12 +8,13 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reticent.api import active_run, start_run
+import reticent
 from reticent.guard import swallowed
-from reticent.records import RunStatus
-from reticent.run import Run
+
+if TYPE_CHECKING:
+    from reticent.run import Run
 
 Job = Callable[[], None]
 
@@ -79,7 +80,7 @@ class Lease:
         if not self.holders:
             self.end()
 
-    def end(self, status: RunStatus = RunStatus.FINISHED, error: BaseException | None = None) -> None:
+    def end(self, status: str = "FINISHED", error: BaseException | None = None) -> None:
         _leases.pop(self.run.run_id, None)
         self.run.end(status, error)
 
@@ -90,9 +91,9 @@ _leases: dict[str, Lease] = {}
 def enter(holder: object, name: str | None = None, run_id: str | None = None) -> tuple[Run, Lease | None]:
     """The run of this context; or one that is opened here, under this name or as the one with this id goes on, which ends
     when its last holder has left it."""
-    run = active_run()
+    run = reticent.active_run()
     if run is None or not run.owned:  # of several forked workers, each would take its loop for the first in that run
-        run = start_run(name, run_id=run_id)
+        run = reticent.start_run(name, run_id=run_id)
         _leases[run.run_id] = Lease(run)
     lease = _leases.get(run.run_id)
     if lease is not None:

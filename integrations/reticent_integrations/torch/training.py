@@ -7,18 +7,18 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reticent.outcome import status_of
 from reticent.patching import Capture
 from reticent.patching.hooking import enabled
 from reticent.patching.phases import peak_memory
-from reticent.records import RunStatus
-from reticent.run import Run
 from reticent_integrations.torch import ending, gradients, optimizers, ownership
 from reticent_integrations.torch.epochs import Epochs
 from reticent_integrations.torch.example import Example
 from reticent_integrations.torch.here import here, known
+
+if TYPE_CHECKING:
+    from reticent.run import Run
 
 NAME = "torch"
 SPEED_STEPS = 50
@@ -164,6 +164,8 @@ class Training:
         """The loop has met with an error. It may get over it: then the next step goes on with the run."""
         if self.lease is not None and not self.resumed:
             self.failed = True
+            from reticent.outcome import status_of
+
             self.finish(status_of(error))
             self.lease.end(status_of(error), error)
 
@@ -172,7 +174,7 @@ class Training:
         self.replaced = True
         self._leave()
 
-    def finish(self, status: RunStatus = RunStatus.FINISHED) -> None:
+    def finish(self, status: str = "FINISHED") -> None:
         """Log what is known at the end."""
         if self.over or os.getpid() != self.process:
             return
@@ -188,7 +190,7 @@ class Training:
             if self.epochs.samples and seconds > 0:
                 metrics["fit_samples_per_second"] = self.epochs.samples / seconds
             self.capture.log_metrics(metrics, self.global_step)
-        if status is RunStatus.FINISHED:
+        if status == "FINISHED":
             counts = {"steps": self.global_step, "epochs": self.epochs.count, "skipped_steps": self.skipped}
             self.capture.log_params({name: count for name, count in counts.items() if count}, "derived")
             with self.capture.guard("model"):
