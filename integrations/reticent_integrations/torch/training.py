@@ -51,6 +51,7 @@ class Known:
         self.params, self.chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
         """From now, as some schedulers change more than the learning rate."""
         self.groups = len(optimizer.param_groups)
+        self.on_cuda = any(getattr(each, "is_cuda", False) for each in ownership.parameters(optimizer))
         self.schedulers: list[weakref.ref[Any]] = []
         self.training: Training | None = None
         self.line = Line("")
