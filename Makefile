@@ -34,8 +34,9 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 bench: $(VENV)/.bench  ## measure what logging and redaction cost a training
 	@$(BIN)/python -m benchmarks
 
-captures: $(VENV)/.test  ## write docs/captures.md from what the tests of the integrations have seen
+captures: $(VENV)/.test  ## write docs/captures.md and the README's table from what the tests of the integrations have seen
 	@$(BIN)/reticent doctor --captures --markdown > docs/captures.md
+	@$(BIN)/python docs/summary.py
 
 oldest: $(OLDEST)/.made  ## run the integrations' contract with the oldest versions of frameworks, in an environment of its own
 	$(OLDEST)/bin/python tests/oldest.py sklearn xgboost lightgbm catboost statsmodels

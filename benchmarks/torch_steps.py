@@ -1,8 +1,8 @@
 """What does autologging add to a step of a plain loop in PyTorch?
 
 A small network on the CPU, mini-batches by a DataLoader, one thread. Within one training, autologging is switched on and off
-every 100 steps; what is compared is the median step of neighbors. Timed are whole steps (batch, forward, backward,
-optimizer), as CPU time of the training thread. What is logged once, with the first steps, is another matter.
+every 100 steps; compared is the median step of neighbors. Timed are whole steps (batch, forward, backward, optimizer),
+as CPU time of the training thread. What is logged once, with the first steps, is another matter.
 """
 
 from __future__ import annotations

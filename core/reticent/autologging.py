@@ -118,9 +118,11 @@ def inspect_integrations() -> list[IntegrationReport]:
         for patch in integration.patches:
             try:
                 import_module(patch.module)
-                patches.append((patch.target, applies(patch)))
+                there = applies(patch)
             except ImportError:
-                patches.append((patch.target, False))
+                there = False
+            if there or not patch.optional:
+                patches.append((patch.target, there))
         in_range = _in_range(version, integration.requires)
         reports.append(
             IntegrationReport(integration.name, integration.module, version, integration.requires, in_range, patches)

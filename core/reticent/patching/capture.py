@@ -9,14 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import resume, session
-from reticent.checkpoints import Checkpoint, Checkpoints
 from reticent.guard import swallowed
 from reticent.patching.early_stopping import EarlyStopping
 from reticent.patching.options import Options
 from reticent.patching.phases import Phase
 
 if TYPE_CHECKING:
+    from reticent.checkpoints import Checkpoints
     from reticent.datasets import Description
     from reticent.pictures import Draw
     from reticent.run import Origin, Run
@@ -107,6 +106,8 @@ class Capture:
     ) -> None:
         """Keep a file or directory that the training has just written, as it is now, if it is among the best or last ones
         that are wanted; those that it takes the place of are removed from the run. `mode` says which score is better."""
+        from reticent.checkpoints import Checkpoint
+
         path = Path(source)
         checkpoint = Checkpoint(path, step, score if score is None or mode == "min" else -score, score, monitor)
         if self.name(f"checkpoints/{path.name}") is not None:
@@ -117,6 +118,8 @@ class Capture:
         """Have a training that is resumed from this file or directory go on with this run. Nothing is written there."""
         if not self.prefix:  # a second fit's names would not be found again
             with self.guard("resuming"):
+                from reticent import resume, session
+
                 resume.remember(session.current(), place, self.run.run_id)
 
     def phase(self, name: str, step: int | None = None) -> Phase:
@@ -148,6 +151,8 @@ class Capture:
 
     @cached_property
     def _checkpoints(self) -> Checkpoints:
+        from reticent.checkpoints import Checkpoints
+
         return Checkpoints(self.run, self.prefix, self.options.checkpoints, self.options.keep)
 
 

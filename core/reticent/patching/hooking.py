@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -11,6 +10,7 @@ from reticent.active import active
 from reticent.guard import swallowed, warn_once
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
+from reticent.patching.importlib_bootstrap import around
 from reticent.patching.integration import Integration, Patch
 from reticent.patching.options import Options
 
@@ -30,21 +30,7 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
 
-    hooks = _Hooks(original, patch, integration)
-
-    @functools.wraps(original)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        hooked = hooks and hooks.begin(args, kwargs)
-        if not hooked:
-            return original(*args, **kwargs)
-        try:  # here, so that the traceback of a user's error has this one frame of ours
-            result = original(*hooked.args, **hooked.kwargs)
-        except BaseException as error:
-            hooked.failed(error)
-            raise
-        hooked.after(result)
-        return result
-
+    wrapper = around(original, _Hooks(original, patch, integration))
     _wrappers[key] = wrapper
     return wrapper
 

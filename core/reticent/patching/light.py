@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 from reticent.guard import swallowed
 from reticent.patching.context import inside
 from reticent.patching.hooking import enabled, report
+from reticent.patching.importlib_bootstrap import beside
 from reticent.patching.integration import Integration, LightPatch, RegisteredHook
 
 _wrappers: dict[tuple[int, int], Callable[..., Any]] = {}
@@ -26,22 +26,7 @@ def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integrati
     failed = Guarded(patch.failed, integration.name, name) if patch.failed is not None else None
     before = Guarded(patch.before, integration.name, name, everywhere=True) if patch.before is not None else None
 
-    @functools.wraps(original)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if before:
-            before(args, kwargs)
-        if failed:
-            try:  # here, so that the traceback of a user's error has this one frame of ours
-                result = original(*args, **kwargs)
-            except BaseException as error:
-                failed(args, kwargs, error)
-                raise
-        else:
-            result = original(*args, **kwargs)
-        if done:
-            done(args, kwargs, result)
-        return result
-
+    wrapper = beside(original, before, done, failed)
     _wrappers[key] = wrapper
     return wrapper
 

@@ -9,7 +9,6 @@ from typing import Any
 from reticent.patching import Call, quiet
 from reticent_integrations import importances as charted
 from reticent_integrations.catboost import data, early_stopping, model, params, snapshots
-from reticent_integrations.catboost.flavor import flavor
 from reticent_integrations.catboost.history import History, observed
 from reticent_integrations.catboost.training_log import TrainingLog
 
@@ -62,6 +61,8 @@ def log_results(call: Call, told: Mapping[str, Any], found: Mapping[str, Any], c
         charted.log(capture, model.importances(estimator))
     if not call.inner:
         with capture.guard("model"):
+            from reticent_integrations.catboost.flavor import flavor
+
             capture.log_model(estimator, flavor=flavor, **model.example(estimator, call.get("X")))
 
 

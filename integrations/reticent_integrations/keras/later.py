@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Generator
 from typing import Any, Literal
 
-from reticent.api import active_run
+import reticent
 from reticent.patching import Call, Capture
 from reticent_integrations.keras import data
 from reticent_integrations.keras.metrics import named
@@ -88,7 +88,7 @@ def predict(call: Call) -> Generator[None, Any, None]:
 
 
 def _asked(call: Call) -> _Asked | None:
-    model, run = call.instance, active_run()
+    model, run = call.instance, reticent.active_run()
     known = _trained.get(model)
     if run is None or (known is not None and known.capture.run is run):
         return known

@@ -13,14 +13,16 @@ import weakref
 from collections.abc import Generator
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import reticent
 from reticent import datasets
-from reticent.api import active_run, start_run
 from reticent.patching import Call, Capture
-from reticent.run import Run
 from reticent_integrations.keras import data, params, trained
 from reticent_integrations.keras.metrics import named
+
+if TYPE_CHECKING:
+    from reticent.run import Run
 
 PROGRESS_S = 1.0
 """How often the speed of a loop is logged."""
@@ -30,10 +32,10 @@ class Loop:
     """The steps that one optimizer has made outside of `fit`."""
 
     def __init__(self, call: Call, name: str, optimizer: Any) -> None:
-        run = active_run()
+        run = reticent.active_run()
         self._own = run is None or not run.owned
         # In a context of its own: what the user does meanwhile is no part of this run.
-        self._run: Run = copy_context().run(start_run, name) if run is None or not run.owned else run
+        self._run: Run = copy_context().run(reticent.start_run, name) if run is None or not run.owned else run
         number = self._run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
         self.capture = Capture(self._run, prefix, call.options, call.integration.name)

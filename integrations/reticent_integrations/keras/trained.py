@@ -6,7 +6,6 @@ from typing import Any
 
 from reticent.patching import Capture
 from reticent_integrations.keras import data
-from reticent_integrations.keras.flavor import flavor
 
 
 def log_summary(capture: Capture, model: Any) -> None:
@@ -17,6 +16,8 @@ def log_summary(capture: Capture, model: Any) -> None:
 
 def log(capture: Capture, model: Any, x: Any) -> None:
     """Log a model that was trained on `x`."""
+    from reticent_integrations.keras.flavor import flavor
+
     capture.log_model(model, flavor=flavor, signature_outputs=_outputs(model), **_inputs(model, x))
 
 

@@ -16,7 +16,6 @@ from reticent_integrations import checkpoints, folds
 from reticent_integrations import importances as charted
 from reticent_integrations.lightgbm import data, early_stopping, params
 from reticent_integrations.lightgbm.cv import cv
-from reticent_integrations.lightgbm.flavor import flavor
 from reticent_integrations.lightgbm.observer import MetricObserver
 
 
@@ -60,6 +59,8 @@ def train(call: Call) -> Generator[None, Any, None]:
         with capture.guard("model"):
             inputs, outputs = data.form(booster)
             inputs = inputs if example is None else example
+            from reticent_integrations.lightgbm.flavor import flavor
+
             capture.log_model(
                 booster, flavor=flavor, signature_inputs=inputs, signature_outputs=outputs, input_example=example
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from reticent import active_run
+import reticent
 from reticent.patching import Call, Capture
 from reticent_integrations.lightning import data, model, training
 from reticent_integrations.lightning.callback import evaluation_observer, observing
@@ -37,7 +37,7 @@ def _evaluate(call: Call, name: str, role: data.Role) -> Generator[None, Any, No
         return
     given = call.get("model")
     module = model.unwrapped(trainer.lightning_module if given is None else given)
-    known, current = training.of(module), active_run()
+    known, current = training.of(module), reticent.active_run()
     if known is not None and current is not None and current is not known.capture.run:
         known = None  # the user has opened another run for this
     if known is None and current is None and name == "predict":

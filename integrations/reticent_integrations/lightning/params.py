@@ -6,13 +6,15 @@ import inspect
 from collections.abc import Generator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from reticent import values
 from reticent.patching import Call, Capture
-from reticent.run import Origin
 from reticent_integrations.torch import optimizers
+
+if TYPE_CHECKING:
+    from reticent.run import Origin
 
 MAX_DEPTH = 5
 _PLAIN = (type(None), bool, int, float, str, PurePath, timedelta, Mapping)

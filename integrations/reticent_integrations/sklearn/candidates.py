@@ -7,12 +7,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reticent import outcome
-from reticent.api import past_run
 from reticent.patching import Capture
-from reticent.run import Run
+
+if TYPE_CHECKING:
+    from reticent.run import Run
 
 _SPLIT_SCORE = re.compile(r"split\d+_test_")
 
@@ -100,6 +100,9 @@ class Children:
 
     def _make(self, candidate: Candidate, began: float) -> None:
         from sklearn.exceptions import FitFailedWarning
+
+        from reticent import outcome
+        from reticent.api import past_run
 
         capture = self._capture
         name = f"{capture.run.name}.{capture.prefix}candidate_{candidate.number}"

@@ -11,7 +11,6 @@ from typing import Any
 
 from reticent import values
 from reticent.patching import Capture
-from reticent.session import current
 
 _PLAIN = (type(None), bool, int, float)
 _MAX_ITEMS = 1000
@@ -62,6 +61,8 @@ def sealed(name: str, value: Any) -> Any:
             return {key: sealed(str(key), item) for key, item in value.items()}
         return type(value)(sealed(name, item) for item in value)
     plain = values.plain(value)
+    from reticent.session import current
+
     shown = current().redactor.redact(name, plain)
     if shown == plain:
         return value
@@ -81,6 +82,8 @@ def register_secrets(estimator: Any) -> None:
 
 def _register(plain: Any, shown: Any) -> None:
     """Have texts that are secret by their names known as secrets, so that they are found in the pickled model too."""
+    from reticent.session import current
+
     if isinstance(plain, dict) and isinstance(shown, dict):
         for one, other in zip(plain.values(), shown.values(), strict=False):
             _register(one, other)

@@ -12,11 +12,10 @@ import weakref
 from functools import cache
 from typing import Any
 
+import reticent
 from reticent import datasets
-from reticent.api import active_run
 from reticent.patching import Capture, quiet
 from reticent.process import at_exit
-from reticent.records import RunStatus
 from reticent_integrations.sklearn import importances, later
 
 EXAMPLE_ROWS = 5
@@ -42,8 +41,8 @@ class Training:
     @property
     def goes_on(self) -> bool:
         """Whether a call that is made now, in this context, is a part of it."""
-        run, current = self.capture.run, active_run()
-        if self._kept or not run.owned or run.status is not RunStatus.RUNNING:
+        run, current = self.capture.run, reticent.active_run()
+        if self._kept or not run.owned or run.status != "RUNNING":
             return False
         return current is run or (current is None and not self.joined)
 

@@ -13,7 +13,6 @@ from typing import Any
 from reticent.patching import Call, Integration, Options, Patch, quiet
 from reticent.patching.options import Positive
 from reticent_integrations.statsmodels import asides, data, params, results
-from reticent_integrations.statsmodels.flavor import flavor
 from reticent_integrations.statsmodels.silence import silent
 
 
@@ -60,6 +59,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
 def _log_model(call: Call, model: Any, found: Any) -> None:
     megabytes, most = data.megabytes(model), call.options.max_model_mb
     if megabytes <= most:
+        from reticent_integrations.statsmodels.flavor import flavor
+
         call.capture.log_model(found, flavor=flavor, **data.example(model, found))
     elif call.options.log_models:
         told = f"results with {megabytes:.0f} MB of data are not logged as a model: max_model_mb={most}"

@@ -8,16 +8,18 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reticent.api import active_run, start_run
+import reticent
 from reticent.guard import swallowed
-from reticent.records import RunStatus
-from reticent.run import Run
+
+if TYPE_CHECKING:
+    from reticent.run import Run
 
 Job = Callable[[], None]
 
-_watched: set[weakref.ref[Any]] = set()
+_watched: dict[int, weakref.ref[Any]] = {}
+"""References by their own ids: two of one object are equal."""
 _jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()  # may be put to by a destructor, wherever that comes in between
 _worker: threading.Thread | None = None
 _collecting: int | None = None
@@ -36,8 +38,8 @@ def when_gone(thing: Any, job: Job) -> None:
         _collecting = None
         gc.callbacks.append(_note)
 
-    def gone(reference: weakref.ref[Any]) -> None:
-        _watched.discard(reference)
+    def gone(this: weakref.ref[Any]) -> None:
+        _watched.pop(id(this), None)
         if os.getpid() != pid:
             return
         if threading.get_ident() == thread and _collecting != thread:
@@ -47,7 +49,8 @@ def when_gone(thing: Any, job: Job) -> None:
         else:
             _jobs.put(job)
 
-    _watched.add(weakref.ref(thing, gone))
+    reference = weakref.ref(thing, gone)
+    _watched[id(reference)] = reference
 
 
 def _note(phase: str, _: Any) -> None:
@@ -77,7 +80,7 @@ class Lease:
         if not self.holders:
             self.end()
 
-    def end(self, status: RunStatus = RunStatus.FINISHED, error: BaseException | None = None) -> None:
+    def end(self, status: str = "FINISHED", error: BaseException | None = None) -> None:
         _leases.pop(self.run.run_id, None)
         self.run.end(status, error)
 
@@ -88,9 +91,9 @@ _leases: dict[str, Lease] = {}
 def enter(holder: object, name: str | None = None, run_id: str | None = None) -> tuple[Run, Lease | None]:
     """The run of this context; or one that is opened here, under this name or as the one with this id goes on, which ends
     when its last holder has left it."""
-    run = active_run()
+    run = reticent.active_run()
     if run is None or not run.owned:  # of several forked workers, each would take its loop for the first in that run
-        run = start_run(name, run_id=run_id)
+        run = reticent.start_run(name, run_id=run_id)
         _leases[run.run_id] = Lease(run)
     lease = _leases.get(run.run_id)
     if lease is not None:

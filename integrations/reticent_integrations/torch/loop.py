@@ -28,9 +28,13 @@ def forward_ended(args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook'
 
 def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
     """After each step of each optimizer."""
+    if _is_traced():
+        return
     one = known.get(id(optimizer))
     if one is None:
         one = Known(optimizer, born=0.0)  # it was made before autologging was on
+    if one.on_cuda and _is_recorded():
+        return
     training = one.training
     if training is None or training.over:
         training = _place(one, optimizer)
@@ -61,6 +65,8 @@ def scheduled(args: Args, kwargs: Kwargs, _: None) -> None:
 
 def went_backward(args: Args, kwargs: Kwargs, _: None) -> None:
     """After `torch.autograd.backward`, which all backward calls come to."""
+    if _is_traced():
+        return
     told = args[0] if args else kwargs["tensors"]
     losses = here.losses
     if len(losses) > MAX_LOSSES:
@@ -101,6 +107,8 @@ def scaler_updated(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001
 
 def clipped(args: Args, kwargs: Kwargs, norm: Any) -> None:  # noqa: ARG001 - a hook's form
     """After gradients were clipped by their norm."""
+    if _is_traced():
+        return
     if norm.is_cpu:
         here.norm = norm.item()
     elif norm.is_cuda:
@@ -109,6 +117,8 @@ def clipped(args: Args, kwargs: Kwargs, norm: Any) -> None:  # noqa: ARG001 - a 
 
 def asked(args: Args, kwargs: Kwargs, _: Any) -> None:  # noqa: ARG001 - a hook's form
     """After a module was asked for its parameters, as it is to make an optimizer."""
+    if _is_traced():
+        return
     module, modules = args[0], here.modules
     key = id(module)
     reference = modules.get(key)
@@ -175,6 +185,23 @@ def _place(one: Known, optimizer: Any) -> Training | None:
         training.replace()
     here.training = Training(one, optimizer, before=one.training)
     return here.training
+
+
+def _is_traced() -> bool:
+    """Whether `torch.compile` looks at what is done here, to make a program of it, in which there is nothing of ours."""
+    import torch
+
+    return bool(torch.compiler.is_compiling())
+
+
+def _is_recorded() -> bool:
+    """Whether a CUDA graph is being recorded: a step that is not made yet, and nothing of ours may get into it."""
+    import torch
+
+    if not torch.cuda.is_current_stream_capturing():
+        return False
+    here.losses, here.norm = [], None
+    return True
 
 
 def _sharing(training: Training, optimizer: Any) -> Known | None:

@@ -7,18 +7,18 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reticent.outcome import status_of
 from reticent.patching import Capture
 from reticent.patching.hooking import enabled
 from reticent.patching.phases import peak_memory
-from reticent.records import RunStatus
-from reticent.run import Run
 from reticent_integrations.torch import ending, gradients, optimizers, ownership
 from reticent_integrations.torch.epochs import Epochs
 from reticent_integrations.torch.example import Example
 from reticent_integrations.torch.here import here, known
+
+if TYPE_CHECKING:
+    from reticent.run import Run
 
 NAME = "torch"
 SPEED_STEPS = 50
@@ -51,6 +51,7 @@ class Known:
         self.params, self.chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
         """From now, as some schedulers change more than the learning rate."""
         self.groups = len(optimizer.param_groups)
+        self.on_cuda = any(getattr(each, "is_cuda", False) for each in ownership.parameters(optimizer))
         self.schedulers: list[weakref.ref[Any]] = []
         self.training: Training | None = None
         self.line = Line("")
@@ -77,6 +78,9 @@ class Training:
             self.run.set_tag(prefix.rstrip("."), name)
         self.capture = Capture(self.run, prefix, enabled[NAME], NAME)
         self.options = self.capture.options
+        self._every: int = self.options.every_n_steps
+        self._norm_every: int = self.options.grad_norm_every_n_steps
+        self._histograms_every: int = self.options.histograms_every_n_steps
         self.process = os.getpid()
         self.thread = threading.get_ident()
         self.over = False
@@ -91,7 +95,9 @@ class Training:
         """By the name of its artifact: the model, or a weak reference to it."""
         self.example: Example | None = None
         self.began = self.last_step = self._told_speed = time.perf_counter()
-        self.epochs = Epochs(self.capture)
+        self.global_step = 0
+        self.epochs: Epochs = before.epochs if before is not None and self.resumed else Epochs(self.capture)
+        self.epochs.capture = self.capture
         self.skipped = 0
         """Steps that a GradScaler left out."""
         self.run.before_end(self.finish)
@@ -104,7 +110,7 @@ class Training:
         one.prefix = "" if number == 1 else f"optimizer_{number}."
         if successor_of is not None:
             one.line, one.repeats = successor_of.line, True
-        else:
+        elif not self.resumed:
             one.line, one.repeats = Line(one.prefix), False
         self.optimizers.append(one.ref)
         ending.when_gone(optimizer, self._optimizer_gone)
@@ -122,26 +128,27 @@ class Training:
             return
         line, now = one.line, time.perf_counter()
         line.step = step = line.step + 1
-        here.losses, here.norm = [], None
+        if losses:
+            here.losses = []
         if step == 1 and losses:
             self.capture.log_params({f"{one.prefix}backward_per_step": len(losses)}, "derived")
         if here.latest is not None:
             self.epochs.step(here.latest, step, now)
-        if step % self.options.every_n_steps == 0:
+        if step % self._every == 0:
             if losses:
                 # Of a closure the first: the others are of what the optimizer has tried.
                 loss = losses[0] if len(losses) == 1 or _has_closure(args, kwargs) else gradients.mean(losses)
                 self.capture.log_metric(line.loss, loss, step)
             self._log_rates(line, optimizer, step)
             if norm is not None:
-                line.clipped = True
                 self.capture.log_metric(line.norm, norm, step)
-        every = self.options.grad_norm_every_n_steps
-        if every and not line.clipped and step % every == 0:
+        if norm is not None:
+            here.norm, line.clipped = None, True
+        elif self._norm_every and not line.clipped and step % self._norm_every == 0:
             norm = gradients.norm(optimizer)
             if norm is not None:
                 self.capture.log_metric(line.norm, norm, step)
-        if self.options.histograms_every_n_steps and step % self.options.histograms_every_n_steps == 0:
+        if self._histograms_every and step % self._histograms_every == 0:
             gradients.log_histograms(self.capture, optimizer, self._model_of(one), one.prefix, step)
         if line.prefix == "":
             if step == 1:
@@ -151,21 +158,15 @@ class Training:
             if step % SPEED_STEPS == 0 or step == 1:
                 self._told_speed = now
         self.last_step = now
-
-    @property
-    def global_step(self) -> int:
-        lines = [one.line.step for one in known.values() if one.training is self]
-        return max(lines, default=self.epochs.last_step)
-
-    def scheduled(self, one: Known) -> None:
-        """A scheduler was made for an optimizer."""
-        with self.capture.guard("params"):
-            self._log_schedulers(one)
+        if step > self.global_step:
+            self.global_step = step
 
     def fail(self, error: BaseException) -> None:
         """The loop has met with an error. It may get over it: then the next step goes on with the run."""
         if self.lease is not None and not self.resumed:
             self.failed = True
+            from reticent.outcome import status_of
+
             self.finish(status_of(error))
             self.lease.end(status_of(error), error)
 
@@ -174,7 +175,7 @@ class Training:
         self.replaced = True
         self._leave()
 
-    def finish(self, status: RunStatus = RunStatus.FINISHED) -> None:
+    def finish(self, status: str = "FINISHED") -> None:
         """Log what is known at the end."""
         if self.over or os.getpid() != self.process:
             return
@@ -190,11 +191,9 @@ class Training:
             if self.epochs.samples and seconds > 0:
                 metrics["fit_samples_per_second"] = self.epochs.samples / seconds
             self.capture.log_metrics(metrics, self.global_step)
-            counts = {"epochs": self.epochs.count} if self.epochs.count else {}
-            if self.skipped:
-                counts["skipped_steps"] = self.skipped
-            self.capture.log_params({**counts, "steps": self.global_step}, "derived")
-        if status is RunStatus.FINISHED:
+        if status == "FINISHED":
+            counts = {"steps": self.global_step, "epochs": self.epochs.count, "skipped_steps": self.skipped}
+            self.capture.log_params({name: count for name, count in counts.items() if count}, "derived")
             with self.capture.guard("model"):
                 self._log_models()
         self.models.clear()

@@ -8,7 +8,6 @@ from typing import Any
 
 from reticent.patching import Call, Capture
 from reticent.patching.hooking import enabled
-from reticent.records import RunStatus
 from reticent_integrations.torch import ending
 from reticent_integrations.torch.here import here
 from reticent_integrations.torch.training import NAME
@@ -88,7 +87,7 @@ def closed(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001 - a hoo
 
 def _mirror(writer: Any) -> Mirror:
     mirror = _mirrors.get(writer)
-    if mirror is None or mirror.run.status is not RunStatus.RUNNING or not mirror.run.owned:
+    if mirror is None or mirror.run.status != "RUNNING" or not mirror.run.owned:
         mirror = _mirrors[writer] = Mirror(writer)
     return mirror
 

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Generator
 from typing import Any, Literal
 
-from reticent.api import active_run
+import reticent
 from reticent.patching import Call, Capture
 from reticent_integrations.transformers import data, params
 from reticent_integrations.transformers.observer import is_watched, observer_class, watching
@@ -49,7 +49,7 @@ def _around(call: Call, phase_name: str, context: Literal["eval", "test"], datas
 
 def _capture(call: Call, trainer: Any) -> Capture:
     """The one of the last training, unless the user has another run open; for a model that was only loaded a new one."""
-    known, open_run = _captures.get(trainer), active_run()
+    known, open_run = _captures.get(trainer), reticent.active_run()
     if known is not None and (open_run is None or open_run is known.run):
         return known
     call.name = run_name(trainer, call.function.__name__)

@@ -6,12 +6,14 @@ import dataclasses
 import inspect
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reticent import values
 from reticent.patching import Capture
-from reticent.run import Origin
 from reticent_integrations.transformers import early_stopping, tokenizers
+
+if TYPE_CHECKING:
+    from reticent.run import Origin
 
 _FOUND_OUT = {
     *("_name_or_path", "architectures", "dtype", "model_type", "torch_dtype", "transformers_version"),

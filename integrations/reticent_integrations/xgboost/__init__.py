@@ -16,7 +16,6 @@ from reticent_integrations import checkpoints, folds
 from reticent_integrations import importances as charted
 from reticent_integrations.xgboost import data, early_stopping, importances, params
 from reticent_integrations.xgboost.cv import cv
-from reticent_integrations.xgboost.flavor import flavor
 from reticent_integrations.xgboost.observer import observer_class
 
 
@@ -68,6 +67,8 @@ def _log_model(call: Call, booster: Any) -> None:
         if call.options.log_models and call.options.log_examples:
             told["input_example"] = data.first_rows(call.get("dtrain"))
     with capture.guard("model"):
+        from reticent_integrations.xgboost.flavor import flavor
+
         capture.log_model(booster, flavor=flavor, **told)
 
 

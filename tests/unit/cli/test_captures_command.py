@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -88,3 +89,12 @@ def test_as_markdown(toys: None, command: Command) -> None:
 
 def test_the_page_in_docs_is_up_to_date(command: Command) -> None:
     assert command("doctor", "--captures", "--markdown").out == PAGE.read_text("utf-8"), "write it anew: make captures"
+
+
+def test_the_readmes_table_is_made_from_the_same() -> None:
+    root = PAGE.parents[1]
+    command = [sys.executable, str(root / "docs" / "summary.py"), "--print"]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"<!-- captures -->\n{table}<!-- end of captures -->" in (root / "README.md").read_text(), (
+        "run `make captures`"
+    )

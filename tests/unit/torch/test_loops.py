@@ -129,6 +129,7 @@ def test_gradients_of_several_batches_make_one_step(root: Path) -> None:
     run = one(root)
     assert run.metrics["loss"] == [(1, 3.0), (2, 3.0), (3, 3.0)]
     assert run.params["backward_per_step"] == "3"
+    assert run.params["steps"] == "3"
 
 
 def test_a_scaled_loss_is_logged_as_it_was_and_a_step_left_out_is_none(root: Path) -> None:
@@ -200,7 +201,7 @@ def test_an_error_in_a_backward_hook_is_that_of_the_run_until_the_loop_goes_on(r
     collect_garbage()  # the error has them too
     run = one(root)
     assert run.status == "FINISHED"
-    assert len(run.metrics["loss"]) == 4
+    assert [step for step, _ in run.metrics["loss"]] == [1, 2, 3, 4]
 
 
 def test_nothing_random_is_drawn_and_no_mode_changed(root: Path) -> None:

@@ -1,0 +1,55 @@
+"""The functions that stand in place of the originals.
+
+The name of this file is not free to choose: where a framework warns of what its caller does (`stacklevel=2`), Python passes
+over frames of files that have "importlib" and "_bootstrap" in their names (`is_internal_frame` in CPython's _warnings.c), as
+it does over those of its own imports. So the warning names the user's line, and the user's filters apply, as without us.
+
+Nothing here may need anything of ours by its name: a class of `__main__` pickles by value, with these around its methods.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+
+def around(original: Callable[..., Any], hooks: Any) -> Callable[..., Any]:
+    """`original` with what `hooks.begin` returns before and after it."""
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        hooked = hooks and hooks.begin(args, kwargs)
+        if not hooked:
+            return original(*args, **kwargs)
+        try:  # here, so that the traceback of a user's error has this one frame of ours
+            result = original(*hooked.args, **hooked.kwargs)
+        except BaseException as error:
+            hooked.failed(error)
+            raise
+        hooked.after(result)
+        return result
+
+    return wrapper
+
+
+def beside(original: Callable[..., Any], before: Any, done: Any, failed: Any) -> Callable[..., Any]:
+    """`original` with a plain hook before it, after it, and where it fails; each of them may be None."""
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if before:
+            before(args, kwargs)
+        if failed:
+            try:
+                result = original(*args, **kwargs)
+            except BaseException as error:
+                failed(args, kwargs, error)
+                raise
+        else:
+            result = original(*args, **kwargs)
+        if done:
+            done(args, kwargs, result)
+        return result
+
+    return wrapper
