@@ -6,7 +6,7 @@ One step has one checkpoint, which may be among the best and the last at once: i
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -43,21 +43,23 @@ class Checkpoints:
         known = self._kept.get(checkpoint.step)
         if known is not None:  # the same weights under another name: `last.ckpt` beside `epoch=2.ckpt`
             if known.cost is None and checkpoint.cost is not None:
-                self._kept[checkpoint.step] = Checkpoint(
-                    known.source, known.step, checkpoint.cost, checkpoint.score, checkpoint.monitor
-                )
+                self._kept[checkpoint.step] = replace(checkpoint, source=known.source)
+                self._remove_others(self._wanted([*self._kept.values()]))
                 self._tell()
             return
         wanted = self._wanted([*self._kept.values(), checkpoint])
         if checkpoint not in wanted:
             return
         self._run.log_artifact_as(checkpoint.source, self._path(checkpoint))
+        self._remove_others(wanted)
+        self._kept[checkpoint.step] = checkpoint
+        self._tell()
+
+    def _remove_others(self, wanted: list[Checkpoint]) -> None:
         for step, old in list(self._kept.items()):
             if old not in wanted:
                 del self._kept[step]
                 self._run.remove_artifact(self._path(old))
-        self._kept[checkpoint.step] = checkpoint
-        self._tell()
 
     def _wanted(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
         """Those to keep: the best and the last ones."""

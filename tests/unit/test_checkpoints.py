@@ -82,6 +82,15 @@ def test_one_step_has_one_checkpoint(root: Path, tmp_path: Path) -> None:
     assert kept(run) == ["checkpoints/step_1/last.ckpt", "checkpoints/step_2/epoch=2.ckpt"]
 
 
+def test_a_step_that_turns_out_to_be_the_best_takes_the_place_of_the_one_before(root: Path, tmp_path: Path) -> None:
+    with reticent.start_run() as run:
+        capture = Capture(run, "", Options(), "test")
+        for step in (1, 2, 3):
+            capture.log_checkpoint(write(tmp_path / f"epoch_{step}.pt", f"weights {step}"), step)
+            capture.log_checkpoint(write(tmp_path / "best.pt", f"weights {step}"), step, step, mode="max")
+    assert kept(run) == ["checkpoints/step_3/epoch_3.pt"]
+
+
 def test_a_directory_is_a_checkpoint(root: Path, tmp_path: Path) -> None:
     with reticent.start_run() as run:
         capture = Capture(run, "", Options(checkpoints="last"), "test")

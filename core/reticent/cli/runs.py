@@ -27,6 +27,8 @@ COMMON = 0.4
 LONGEST, LONGEST_PIPED = 24, 40
 """Of longer texts only the beginning is shown."""
 _ONE_SPLIT = re.compile(r"split\d+_")
+_COST = re.compile(r"(_(seconds|per_second|runtime|time|mb)|total_flos)$")
+"""What a training took, rather than what came of it."""
 """In the names of scores of one split of a cross-validation, which their mean stands for."""
 CHILDREN = 5
 """Of more listed children than this the rest is counted, on a terminal."""
@@ -281,6 +283,8 @@ def _weight(key: str) -> float:
     name = key.lower()
     if _ONE_SPLIT.search(name):
         return 0.0
+    if _COST.search(name):
+        return 0.01
     weight = 1.0 if render.direction(key) else 0.3
     if "best_cv_score" in name:  # what a search is for
         return weight * 2

@@ -79,7 +79,21 @@ def _is_pickle(config: Config) -> bool:
 
 def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
     function = model.predict if hasattr(model, "predict") else model.transform
-    return function(data, **params)
+    return function(_texts(data) if _takes_texts(model) else data, **params)
+
+
+def _takes_texts(model: Any) -> bool:
+    """Whether a model begins by taking texts apart, whose rows are texts and no rows of a table."""
+    while True:
+        inner = getattr(model, "best_estimator_", None) or (getattr(model, "steps", None) or [(None, None)])[0][1]
+        if inner is None:
+            return hasattr(model, "build_analyzer")
+        model = inner
+
+
+def _texts(data: Any) -> Any:
+    """The only column of a DataFrame, which a signature makes of a list or a Series of texts."""
+    return data.iloc[:, 0] if getattr(data, "ndim", 1) == 2 and hasattr(data, "iloc") and data.shape[1] == 1 else data
 
 
 def _to_onnx(model: Any, example: Any) -> bytes:

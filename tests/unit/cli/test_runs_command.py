@@ -89,6 +89,20 @@ def test_what_the_runs_have_in_common_is_in_columns(command: Command) -> None:
     assert "penalty" not in heading  # the same in all of them
 
 
+def test_what_a_training_took_tells_less_than_what_came_of_it(command: Command, tmp_path: Path) -> None:
+    costs = {"fit_seconds": 0.1, "validate_samples_per_second": 5e4, "peak_memory_mb": 250, "eval_runtime": 0.2}
+    with isolated(tmp_path / "costs") as root:
+        for value in (1, 2):
+            with reticent.start_run("long"):
+                reticent.log_metrics({**costs, "a": value, "b": value, "c": value, "tree_count": value})
+        with reticent.start_run("short"):
+            reticent.log_metrics({**costs, "llf": 3})
+        assert reticent.flush(20)
+        heading, *lines = command("runs", root=root).out.splitlines()
+    assert heading.split()[6:10] == ["a", "b", "c", "tree_count"]
+    assert "llf 3" in lines[0]
+
+
 def test_names_that_look_like_markup_are_shown_as_they_are(command: Command) -> None:
     out = command("runs").out
     assert "日本-ünï [red]x[/]" in out

@@ -19,6 +19,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -175,6 +176,18 @@ def test_texts_and_frames(texts, cancer, root):
     reticent.flush(60)
     schema = json.loads(reticent.get_run(of_frame.run_id).datasets()[0].schema)
     assert [column["name"] for column in schema["features"]["columns"]] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("kind", [list, pd.Series])
+def test_a_model_of_texts_predicts_texts(kind, texts, root):
+    inputs, labels = kind(texts[0]), texts[1]
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    model = GridSearchCV(pipeline, {"logisticregression__C": [1.0, 9.0]}, cv=2).fit(inputs, labels)
+    reticent.flush(60)
+    run_id = captured(root)[0].run_id
+    for name in ("model", "best_estimator"):
+        function = reticent.load_pyfunc(f"runs:/{run_id}/{name}", trust=True)
+        assert function.predict(inputs).tolist() == model.predict(inputs).tolist()
 
 
 def test_large_data_is_sampled_and_says_so(root, monkeypatch):
