@@ -65,7 +65,12 @@ class Filing:
         self.in_background("sealing a file", seal)
 
     def remove(self, path: SealedText) -> None:
-        """Remove an artifact, or all that lie under `path`, from the run. A snapshot that waits is never sealed."""
+        """Remove an artifact, or all that lie under `path`, from the run. A snapshot that waits is never sealed.
+
+        It is told at once, so that whoever recovers the run does it if this process cannot, and again when it is done:
+        what was being sealed meanwhile has been told of in between.
+        """
+        self.recorder.append(ArtifactRemoved(time=time.time(), path=path))
         for token, staged in list(self._waiting.items()):
             if is_under(staged.path, path) and self._waiting.pop(token, None) is not None:
                 artifacts.discard(self.directory, token)

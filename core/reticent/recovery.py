@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reticent import artifacts
+from reticent.files import safe_relative
 from reticent.process import ProcessIdentity
 from reticent.records import (
     Artifact,
@@ -26,8 +28,8 @@ from reticent.records import (
     WriterStarted,
     is_under,
 )
-from reticent.runlog import STAGING, LogWriter, RunReader
-from reticent_redact import Report
+from reticent.runlog import ARTIFACTS, STAGING, LogWriter, RunReader
+from reticent_redact import Report, SealedText
 
 if TYPE_CHECKING:
     from reticent.session import Session
@@ -46,9 +48,11 @@ def recover(session: Session, run_id: str) -> None:
     staged: dict[str, Staged] = {}
     open_since: RunStarted | None = None
     processes: list[WriterStarted] = []
+    removals = _Removals()
     last = last_metric(RunReader(directory))
     for record in events(reader):
         last = max(last, record.time)
+        removals.note(record)
         if isinstance(record, Staged):
             staged[record.token] = record
         elif isinstance(record, (Artifact, Withheld, Reference)) and getattr(record, "staged", None):
@@ -61,7 +65,8 @@ def recover(session: Session, run_id: str) -> None:
             open_since = record
         elif isinstance(record, RunEnded):
             open_since = None
-    if open_since is None and not staged and not _entries(directory / STAGING):
+    unremoved = removals.left(directory)
+    if open_since is None and not staged and not unremoved and not _entries(directory / STAGING):
         return
     artifacts.check_run(directory)
     writer = LogWriter(directory, session.host)
@@ -72,6 +77,9 @@ def recover(session: Session, run_id: str) -> None:
                 records = _sealed(session, directory, item, unsure)
             for record in records:
                 writer.append(record)
+        for path in unremoved:
+            artifacts.remove(directory, path)
+            writer.append(ArtifactRemoved(time=time.time(), path=path))
         for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
             entry = directory / STAGING / left
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
@@ -81,6 +89,35 @@ def recover(session: Session, run_id: str) -> None:
             writer.append(RunEnded(time=max(last, open_since.time), status=status))
     finally:
         writer.close()
+
+
+class _Removals:
+    """Which artifacts a log says to be removed that may be there still: they were about to be, or just being sealed."""
+
+    def __init__(self) -> None:
+        self._there: dict[SealedText, set[str | None]] = {}
+        """By path, the tokens of what has been logged there."""
+        self._dropped: set[str | None] = set()
+        self._gone: set[SealedText] = set()
+
+    def note(self, record: SealedRecord) -> None:
+        if isinstance(record, ArtifactRemoved):
+            for path in [path for path in self._there if is_under(path, record.path)]:
+                self._dropped |= self._there.pop(path) - {None}
+                self._gone.add(path)
+        elif isinstance(record, (Staged, Artifact)):
+            token = record.token if isinstance(record, Staged) else record.staged
+            if token not in self._dropped:
+                self._there.setdefault(record.path, set()).add(token)
+                self._gone.discard(record.path)
+
+    def left(self, directory: Path) -> list[SealedText]:
+        found = []
+        for path in sorted(self._gone):
+            with suppress(ValueError):  # a name that no log of ours has
+                if os.path.lexists(directory / ARTIFACTS / safe_relative(path)):
+                    found.append(path)
+        return found
 
 
 def _unsure(session: Session, staged: Staged) -> str:

@@ -113,6 +113,45 @@ def test_a_run_whose_process_vanished_is_crashed_and_whole(root: Path, start: St
     assert not any((root / "runs" / "gone" / "staging").iterdir())
 
 
+def test_what_was_about_to_be_removed_is_not_there_after_kill_9(root: Path, start: Start) -> None:
+    process = start("""
+        import os, reticent, threading, time
+        from pathlib import Path
+        from reticent import recovery, session
+        os.chdir(Path(__file__).parent)
+        run = reticent.start_run("gone", run_id="gone")
+        for name in ("old.txt", "new.txt"):
+            Path(name).write_text(name)
+        run.log_artifact("old.txt", "step_1")
+        run.log_artifact("old.txt", "step_2")
+        assert reticent.flush(20)
+        publish, sealed, removed, told = recovery.publish, threading.Event(), threading.Event(), threading.Event()
+        def slowly(*arguments):
+            records = publish(*arguments)
+            sealed.set()
+            removed.wait()
+            return records
+        recovery.publish = slowly
+        run.log_artifact("new.txt", "step_3")
+        sealed.wait()
+        session.current().background.submit("after it", lambda: told.set() or time.sleep(60), print)
+        for step in ("step_1", "step_2", "step_3"):
+            run.remove_artifact(step)
+        run.log_artifact("new.txt", "step_2")
+        removed.set()
+        told.wait()
+        ready()
+        time.sleep(60)
+    """)
+    process.kill()
+    process.wait()
+    run = reticent.get_run("gone")
+    artifacts = root / "runs" / "gone" / "artifacts"
+    there = sorted(path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file())
+    assert there == [artifact.path for artifact in run.artifacts()] == ["step_2/new.txt"]
+    assert run.artifact_path("step_2/new.txt").read_text() == "new.txt"
+
+
 def test_the_process_that_draws_does_not_outlive_this_one(root: Path, start: Start) -> None:
     process = start(
         """

@@ -7,11 +7,29 @@ from typing import Any
 from reticent.patching import Capture
 from reticent_integrations.keras import data
 
+_CUT = "\u2026"
+"""What stands in a summary of Keras's for the rest of what is too long for its column."""
+
 
 def log_summary(capture: Capture, model: Any) -> None:
     lines: list[str] = []
     model.summary(print_fn=lambda line, *_, **__: lines.append(str(line)))
-    capture.log_text("\n".join(lines), "model_summary.txt")
+    text = "\n".join(lines)
+    if _CUT in text or f'Model: "{model.name}"' not in text:  # half of a secret in a name is not known as one
+        text = _uncut_summary(model)
+    capture.log_text(text, "model_summary.txt")
+
+
+def _uncut_summary(model: Any) -> str:
+    """A line for each layer, however long its name is: Keras's table has the width of the terminal."""
+    rows = [(str(layer.name), type(layer).__name__, _count(layer)) for layer in model.layers]
+    wide, wider = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    lines = [f"{name:<{wide}}  {kind:<{wider}}  {count:>14}" for name, kind, count in rows]
+    return "\n".join([f'Model: "{model.name}"', "", *lines, "", f"Total params: {_count(model)}", ""])
+
+
+def _count(layer: Any) -> str:
+    return f"{layer.count_params():,}" if layer.built else "(unbuilt)"
 
 
 def log(capture: Capture, model: Any, x: Any) -> None:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import reticent
 from reticent.testing import Captured
+from reticent.testing.canary import CANARY, find
 
 from .conftest import Runs, X, Y, make_model
 
@@ -231,6 +232,23 @@ def test_a_model_that_is_built_by_its_first_batch(only_run: OnlyRun) -> None:
     run = only_run()
     assert "model_summary.txt" in run.artifacts
     assert (run.models, run.warnings) == (["model"], [])
+
+
+@pytest.mark.parametrize("columns", ["80", "20"])
+def test_a_secret_in_a_name_is_hidden_however_narrow_the_summary_is(
+    columns: str, root: Path, only_run: OnlyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    secret = CANARY.shaped
+    given = keras.Input((4,), name=f"in_{secret}")
+    model = keras.Model(given, keras.layers.Dense(1)(given), name=f"a_model_of_some_length_with_a_{secret}_in_its_name")
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    run = only_run()
+    summary = (root / "runs" / run.run_id / "artifacts" / "model_summary.txt").read_text("utf-8")
+    assert "in_[REDACTED:github-token]" in summary
+    assert "Total params: 5" in summary
+    assert find(secret, root) == []
 
 
 def test_options(root: Path, runs: Runs) -> None:
