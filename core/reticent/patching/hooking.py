@@ -9,6 +9,7 @@ from typing import Any
 from reticent import ranks
 from reticent.active import active
 from reticent.guard import swallowed, warn_once
+from reticent.patching import tracing
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
 from reticent.patching.integration import Integration, Patch
@@ -30,6 +31,7 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
 
+    tracing.find_compiler()
     hooks = _Hooks(original, patch, integration)
 
     @functools.wraps(original)
@@ -63,6 +65,8 @@ class _Hooks:
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Hooked | None:
         """What is known of a call that is about to be made; None if it is not to be hooked."""
+        if tracing.traced():
+            return None
         patch, name = self.patch, self.integration.name
         options = enabled.get(name)
         around = inside.get()
