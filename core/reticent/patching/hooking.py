@@ -8,6 +8,7 @@ from typing import Any
 from reticent import ranks
 from reticent.active import active
 from reticent.guard import swallowed, warn_once
+from reticent.patching import tracing
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
 from reticent.patching.importlib_bootstrap import around
@@ -30,6 +31,7 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
 
+    tracing.find_compiler()
     wrapper = around(original, _Hooks(original, patch, integration))
     _wrappers[key] = wrapper
     return wrapper
@@ -49,6 +51,8 @@ class _Hooks:
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Hooked | None:
         """What is known of a call that is about to be made; None if it is not to be hooked."""
+        if tracing.traced():
+            return None
         patch, name = self.patch, self.integration.name
         options = enabled.get(name)
         around = inside.get()

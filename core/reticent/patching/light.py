@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reticent.guard import swallowed
+from reticent.patching import tracing
 from reticent.patching.context import inside
 from reticent.patching.hooking import enabled, report
 from reticent.patching.importlib_bootstrap import beside
@@ -21,6 +22,7 @@ def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integrati
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
 
+    tracing.find_compiler()
     name = getattr(original, "__qualname__", str(original))
     done = Guarded(patch.hook, integration.name, name)
     failed = Guarded(patch.failed, integration.name, name) if patch.failed is not None else None
@@ -33,6 +35,7 @@ def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integrati
 
 def registered(patch: RegisteredHook, integration: Integration) -> Callable[..., None]:
     """What to give to the framework's registry."""
+    tracing.find_compiler()
     return Guarded(patch.hook, integration.name, patch.target.partition(":")[2], everywhere=patch.everywhere)
 
 
@@ -54,6 +57,8 @@ class Guarded:
         return type(None), ()
 
     def __call__(self, *given: Any) -> None:
+        if tracing.traced():
+            return
         if self.integration in enabled and (self.everywhere or not inside.get()):
             try:
                 self.hook(*given)

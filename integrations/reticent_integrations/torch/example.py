@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from reticent.guard import swallowed
+from reticent.patching import tracing
 
 ROWS = 5
 MAX_CELLS = 1_000_000
@@ -23,7 +24,7 @@ class Example:
         self._handle = model.register_forward_hook(self, with_kwargs=True)
 
     def __call__(self, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:  # noqa: ARG002 - as PyTorch calls it
-        if self.seen:
+        if self.seen or tracing.traced():
             return
         self.stop()
         with swallowed("torch integration (input example)"):

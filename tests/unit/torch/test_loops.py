@@ -272,3 +272,37 @@ def test_a_compiled_model_is_not_compiled_again(root: Path) -> None:
     run = one(root)
     assert run.params["model_class"] == "Linear"
     assert len(run.metrics["loss"]) == 4
+
+
+def test_what_the_user_compiles_is_not_broken_by_hooks(root: Path) -> None:
+    def loop() -> tuple[int, list[float]]:
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        torch.manual_seed(0)
+        model, optimizer = make()
+
+        @torch.compile(backend="eager", fullgraph=True)
+        def compute(x: torch.Tensor) -> torch.Tensor:
+            return model(x).pow(2).mean()
+
+        @torch.compile(backend="eager")
+        def step() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = model(X).pow(2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        losses = steps(model, optimizer, 1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = compute(X)
+            loss.backward()
+            optimizer.step()
+            losses += [loss.item(), float(step())]
+        return sum(torch._dynamo.utils.counters["graph_break"].values()), losses
+
+    found = loop()
+    reticent.autolog(disable=True)
+    assert found == loop()
+    assert len(one(root).metrics["loss"]) >= 4
