@@ -22,9 +22,18 @@ class Pass:
     """One time that a DataLoader is gone through."""
 
     def __init__(self, loader: Any, iterator: Any, learning: bool) -> None:
-        self.loader: Any = loader
-        """Kept while its iterator exists: many a loop makes a loader that nobody else keeps."""
-        self.iterator = weakref.ref(iterator, self._let_go)
+        self._loader = weakref.ref(loader)
+        self._kept: Any = None if loader.persistent_workers else loader
+        """While its iterator exists: many a loop makes a loader that nobody else keeps. One that keeps its iterator would
+        be kept for good by that, with its workers; and that these end is waited for where garbage is collected."""
+        me = weakref.ref(self)
+
+        def let_go(_: Any) -> None:
+            this = me()
+            if this is not None:
+                this._kept = None
+
+        self.iterator = weakref.ref(iterator, let_go)
         self.learning = learning
         """Whether gradients are computed where it began."""
         self.began = time.perf_counter()
@@ -38,8 +47,10 @@ class Pass:
         self.counted = False
         """Whether it is counted as an epoch already."""
 
-    def _let_go(self, _: Any) -> None:
-        self.loader = None
+    @property
+    def loader(self) -> Any:
+        """None if it is gone."""
+        return self._loader()
 
 
 class Here(threading.local):

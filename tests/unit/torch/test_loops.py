@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,26 @@ def test_a_training_that_is_collected_as_garbage_ends_soon(root: Path) -> None:
     collect_garbage()
     assert one(root).status == "FINISHED"
     assert reticent.active_run() is None
+
+
+def test_workers_that_a_loader_keeps_end_with_it(root: Path) -> None:
+    """In garbage, each would be waited for 5 s by whatever thread collects it."""
+    data = torch.utils.data.TensorDataset(X)
+
+    def loop() -> weakref.ref[Any]:
+        model, optimizer = make()
+        loader = torch.utils.data.DataLoader(data, num_workers=1, persistent_workers=True)
+        for _ in range(2):
+            for _ in loader:
+                steps(model, optimizer, 1)
+        return weakref.ref(loader._iterator)
+
+    gc.disable()
+    try:
+        assert loop()() is None
+    finally:
+        gc.enable()
+    assert one(root).metrics["epoch"][-1][1] == 2
 
 
 def test_gradients_of_several_batches_make_one_step(root: Path) -> None:
