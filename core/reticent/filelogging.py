@@ -21,6 +21,7 @@ class FileLogging:
 
     run_id: str
     directory: Path
+    goes_on: bool
     _recorder: Recorder
     _filing: Filing
     _models: set[str]
@@ -98,7 +99,8 @@ class FileLogging:
             from reticent.models.filing import file_model, known_options
 
             path = self._filing.path(name)
-            if path in self._models or (self.directory / ARTIFACTS / path / "MLmodel").exists():
+            known = path in self._models or (self.directory / ARTIFACTS / path / "MLmodel").exists()
+            if known and not self.goes_on:
                 self._recorder.warn("model changed", f"the model {path!r} was logged again; the newest one holds")
             self._models.add(path)
             file_model(self._filing, stage(self.directory, model, **known_options(self._recorder, options)), path)

@@ -75,6 +75,8 @@ class Run(FileLogging):
         self._outer: Run | None = None
         self.entered = False
         """Whether it is used in a `with` block."""
+        self.goes_on = False
+        """Whether a training that is resumed goes on in it, which logs again what it began with."""
         self.shared = False
         """Whether threads and worker processes may log to it: it was made the current run somewhere."""
         self.kept_console: Kept | None = None
@@ -312,7 +314,7 @@ class Run(FileLogging):
         if sealed == LEFT_OUT:
             return []
         record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
-        if known is None:
+        if known is None or self.goes_on:
             return [record]
         message = self._recorder.seal(
             "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"

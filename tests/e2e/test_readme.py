@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -10,7 +11,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from reticent.autologging import options_in_force
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -44,6 +48,14 @@ def ids(project: Path) -> list[str]:
     """Of the runs that have a model first."""
     code = "import reticent\nfor run in sorted(reticent.search_runs(), key=lambda run: not run.models()): print(run.run_id)"
     return run(project, [sys.executable, "-c", code]).split()
+
+
+def test_every_option_of_autologging_is_told_with_its_default() -> None:
+    shared, of_integrations = options_in_force({})
+    for options in filter(None, [shared, *of_integrations.values()]):
+        for name, value in msgspec.structs.asdict(options).items():
+            told = json.dumps(value)
+            assert re.search(rf"^\|.*`{name}`.* \| .*{re.escape(told)}.* \|", README, re.MULTILINE), (name, told)
 
 
 def test_there_is_something_to_test() -> None:

@@ -70,6 +70,8 @@ class Call:
                 current = None  # of several forked workers, each would take its fit for the first in that run
             self.joined = current is not None
             self._run = current or start_run(self.name, run_id=self._resumed, nested=self.child or None)
+            if current is None and self._resumed is not None:
+                self._run.goes_on = True
             run_id, number = fit.get()
             if self.inner and not self.child:
                 self._number = number if run_id == self._run.run_id else 1

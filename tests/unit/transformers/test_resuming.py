@@ -61,6 +61,15 @@ def test_the_same_run_goes_on(by_path: bool, root: Path, tmp_path: Path, make_tr
     assert run.models == ["model"]
 
 
+def test_more_steps_of_a_finished_training_are_no_trouble(root: Path, make_trainer: MakeTrainer) -> None:
+    make_trainer(**SAVING).train()
+    make_trainer(max_steps=9, **SAVING).train(resume_from_checkpoint=True)
+    (run,) = captured(root)
+    assert sorted(step for step, _ in run.metrics["loss"]) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert run.params["max_steps"] == "9"
+    assert run.warnings == []
+
+
 def test_a_killed_process_is_continued_by_another(root: Path, tmp_path: Path, make_trainer: MakeTrainer) -> None:
     environment = {**os.environ, "RETICENT_DIR": str(root), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", DIES, str(tmp_path / "out")]
