@@ -100,8 +100,8 @@ class Member(Run):
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         super().log_artifacts(local_dir, f"{self._prefix}{artifact_path or ''}")
 
-    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> None:
-        super().log_artifact_as(local_path, f"{self._prefix}{artifact_file}")
+    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> bool:
+        return super().log_artifact_as(local_path, f"{self._prefix}{artifact_file}")
 
     def remove_artifact(self, artifact_file: str) -> None:
         super().remove_artifact(f"{self._prefix}{artifact_file}")
