@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from reticent import deferred, workers
-from reticent.files import write_private
+from reticent.files import read_note, write_private
 from reticent.process import ProcessIdentity, identity_of, this_process
 from reticent.ranks import rank, step_times
 from reticent.records import RunStarted, RunStatus
@@ -167,7 +167,7 @@ def _leaders(session: Session) -> Iterator[ProcessIdentity]:
         yield launcher
     for key in _job_keys():
         with suppress(OSError, ValueError):
-            machine, pid, started = (session.root / "open" / _note(key)).read_text().split("\n")
+            machine, pid, started = read_note(session.root / "open" / _note(key)).decode().split("\n")
             yield ProcessIdentity("", machine, int(pid), float(started))
 
 
