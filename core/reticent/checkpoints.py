@@ -39,7 +39,7 @@ class Checkpoints:
         """By step; those of an earlier process too, when its training is resumed."""
 
     def add(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint, if it is one to be kept. OSError if it cannot be read or the disk is full."""
+        """Keep a checkpoint, if it is one to be kept; one that cannot be stored whole takes the place of none."""
         known = self._kept.get(checkpoint.step)
         if known is not None:  # the same weights under another name: `last.ckpt` beside `epoch=2.ckpt`
             if known.cost is None and checkpoint.cost is not None:
@@ -50,7 +50,9 @@ class Checkpoints:
         wanted = self._wanted([*self._kept.values(), checkpoint])
         if checkpoint not in wanted:
             return
-        self._run.log_artifact_as(checkpoint.source, self._path(checkpoint))
+        if not self._run.log_artifact_as(checkpoint.source, self._path(checkpoint)):
+            self._run.remove_artifact(self._path(checkpoint))
+            return
         self._remove_others(wanted)
         self._kept[checkpoint.step] = checkpoint
         self._tell()

@@ -10,7 +10,7 @@ from typing import Any
 
 from reticent import artifacts, values
 from reticent.files import safe_relative
-from reticent.filing import Filing
+from reticent.filing import Filing, LeftOutError
 from reticent.pictures import Draw
 from reticent.recorder import Recorder
 from reticent.runlog import ARTIFACTS
@@ -40,10 +40,18 @@ class FileLogging:
                 raise NotADirectoryError(20, "not a directory", str(source))
             self._filing.add(source, Path(artifact_path or ""))
 
-    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> None:
-        """Log a file, or a directory with all in it, as it is now, as the artifact `artifact_file`."""
+    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> bool:
+        """Log a file, or a directory with all in it, as it is now, as the artifact `artifact_file`; False if it could not
+        be read, or the disk is full."""
+        logged = False
         with self._recorder.guard("log_artifact"):
-            self._filing.add(Path(local_path), Path(artifact_file))
+            try:
+                self._filing.add(Path(local_path), Path(artifact_file))
+                logged = True
+            except LeftOutError:
+                logged = True
+                raise
+        return logged
 
     def remove_artifact(self, artifact_file: str) -> None:
         """Keep an artifact, or all that lie under this path, no longer. What no backend has by now, none will get."""

@@ -6,8 +6,10 @@ The only module with differences between operating systems in how files behave.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import sys
 import uuid
 from collections.abc import Iterator
@@ -38,9 +40,39 @@ def make_directory(path: Path) -> None:
             os.mkdir(directory, PRIVATE_DIRECTORY)
 
 
+_ONLY_FILES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""For places that others may write to as well: no symbolic link is followed, and no pipe is waited for."""
+
+
 def open_private(path: Path, flags: int) -> int:
     """A descriptor of `path`, created with mode 0600 whatever the umask."""
-    return os.open(path, flags | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
+    return os.open(path, flags | os.O_CREAT | _ONLY_FILES | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
+
+
+NOTE_BYTES = 4096
+
+
+def read_note(path: Path) -> bytes:
+    """The beginning of a small file that anybody may have put there. OSError if there is none, or no file."""
+    with os.fdopen(os.open(path, os.O_RDONLY | _ONLY_FILES | getattr(os, "O_BINARY", 0)), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        return file.read(NOTE_BYTES)
+
+
+def write_note(path: Path, content: bytes) -> None:
+    """Write over the beginning of a file in place: ten times as fast as a new one that takes its place. What is no file
+    is replaced."""
+    try:
+        descriptor = open_private(path, os.O_WRONLY)
+        with os.fdopen(descriptor, "wb") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                file.write(content)
+                return
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EMLINK):
+            raise
+    write_private(path, content)
 
 
 def write_private(path: Path, content: bytes, changed: int | None = None) -> None:

@@ -22,6 +22,10 @@ MOST_PICTURES = 30
 """So many may wait to be drawn: the end of the process waits for them."""
 
 
+class LeftOutError(ValueError):
+    """All of a directory was logged but for what has a name that no artifact can have."""
+
+
 class Filing:
     """Brings files into the run in `directory`. Its methods raise what the disk raises, and ValueError for a bad path."""
 
@@ -33,14 +37,27 @@ class Filing:
 
     def add(self, source: Path, target: Path) -> None:
         """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
-        are looked at, are left out."""
+        are looked at, are left out.
+
+        A file that cannot be logged keeps no other one from it. LeftOutError if that is so because of what it is."""
         if not source.is_dir():
             self._add_file(source, target)
             return
+        unreadable: OSError | None = None
+        refused: ValueError | None = None
         own = self.recorder.session.root
         for file in sorted(path for path in source.rglob("*") if path.is_file()):
             if own not in file.absolute().parents:
-                self._add_file(file, target / file.relative_to(source))
+                try:
+                    self._add_file(file, target / file.relative_to(source))
+                except (FileNotFoundError, PermissionError) as error:
+                    unreadable = unreadable or error
+                except ValueError as error:
+                    refused = refused or error
+        if unreadable is not None:
+            raise unreadable
+        if refused is not None:
+            raise LeftOutError(str(refused)) from refused
 
     def add_text(self, text: str, name: str) -> None:
         """Log text as the artifact `name`: sealed at once, or in the background if it is long."""

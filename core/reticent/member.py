@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from reticent import deferred, workers
-from reticent.files import write_private
+from reticent.files import read_note, write_private
 from reticent.process import ProcessIdentity, identity_of, this_process
 from reticent.ranks import rank, step_times
 from reticent.records import RunStarted, RunStatus
@@ -100,8 +100,8 @@ class Member(Run):
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         super().log_artifacts(local_dir, f"{self._prefix}{artifact_path or ''}")
 
-    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> None:
-        super().log_artifact_as(local_path, f"{self._prefix}{artifact_file}")
+    def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> bool:
+        return super().log_artifact_as(local_path, f"{self._prefix}{artifact_file}")
 
     def remove_artifact(self, artifact_file: str) -> None:
         super().remove_artifact(f"{self._prefix}{artifact_file}")
@@ -167,7 +167,7 @@ def _leaders(session: Session) -> Iterator[ProcessIdentity]:
         yield launcher
     for key in _job_keys():
         with suppress(OSError, ValueError):
-            machine, pid, started = (session.root / "open" / _note(key)).read_text().split("\n")
+            machine, pid, started = read_note(session.root / "open" / _note(key)).decode().split("\n")
             yield ProcessIdentity("", machine, int(pid), float(started))
 
 

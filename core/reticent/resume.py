@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reticent.files import write_private
+from reticent.files import read_note, write_private
 from reticent.records import Param, RunStarted
 from reticent.recovery import events
 from reticent.runlog import RUN_ID, RunReader
@@ -65,8 +65,8 @@ def remember(session: Session, place: str | os.PathLike[str], run_id: str) -> No
 def run_at(session: Session, place: str | os.PathLike[str]) -> str | None:
     """The run of the training that last wrote to a place, if it is there still."""
     try:
-        run_id = _note(session, place).read_text("utf-8")
-    except FileNotFoundError:
+        run_id = read_note(_note(session, place)).decode("utf-8", "replace")
+    except OSError:
         return None
     return run_id if RUN_ID.fullmatch(run_id) and session.run_directory(run_id).is_dir() else None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 import reticent
+from reticent import artifacts, guard
 from reticent.patching import Capture, Options
 from reticent.testing import captured
 
@@ -100,6 +102,49 @@ def test_a_directory_is_a_checkpoint(root: Path, tmp_path: Path) -> None:
             capture.log_checkpoint(tmp_path / f"checkpoint-{step}", step)
     names = ["deep/state.txt", "weights.bin"]
     assert kept(run) == [f"checkpoints/step_3/checkpoint-3/{name}" for name in names]
+
+
+def test_one_that_cannot_be_stored_whole_takes_the_place_of_none(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "strict", False)
+    stage = artifacts.stage_file
+
+    def full_disk(directory: Path, source: Path) -> str:
+        if source.name == "full.bin":
+            raise OSError(errno.ENOSPC, "no space left on the device")
+        if source.name == "temporary":
+            source.unlink()
+        return stage(directory, source)
+
+    with reticent.start_run() as run:
+        capture = Capture(run, "", Options(checkpoints="last"), "test")
+        capture.log_checkpoint(write(tmp_path / "good" / "weights.bin", "weights 1").parent, 1)
+        monkeypatch.setattr(artifacts, "stage_file", full_disk)
+        write(tmp_path / "full" / "a.bin", "a")
+        capture.log_checkpoint(write(tmp_path / "full" / "full.bin", "weights 2").parent, 2)
+        write(tmp_path / "vanished" / "temporary", "b")
+        capture.log_checkpoint(write(tmp_path / "vanished" / "weights.bin", "weights 3").parent, 3)
+        capture.log_checkpoint(tmp_path / "never.bin", 4)
+        run.log_artifact(write(tmp_path / "by hand" / "temporary", "b").parent)
+    assert kept(run) == ["checkpoints/step_1/good/weights.bin"]
+    (found,) = captured(root)
+    assert found.tags["checkpoint_last"] == "checkpoints/step_1/good"
+    assert found.warnings
+
+
+def test_a_name_that_cannot_be_stored_keeps_no_other_file_from_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "strict", False)
+    with reticent.start_run() as run:
+        capture = Capture(run, "", Options(checkpoints="last"), "test")
+        for step in (1, 2):
+            directory = tmp_path / f"checkpoint-{step}"
+            write(directory / ("a" * 250), "long")
+            write(directory / "weights.bin", f"weights {step}")
+            capture.log_checkpoint(directory, step)
+    assert kept(run) == ["checkpoints/step_2/checkpoint-2/weights.bin"]
 
 
 @pytest.mark.parametrize(("mode", "best"), [("min", 3), ("max", 1)])
