@@ -76,4 +76,11 @@ class TestCatBoost(IntegrationContract):
 
     def outcome(self, returned: Any) -> object:
         X, _ = make_data()
-        return returned.predict_proba(X).tobytes(), returned.evals_result_, returned.best_score_, returned.get_params()
+        told = returned.get_metadata()["params"]
+        return (
+            returned.predict_proba(X).tobytes(),
+            returned.evals_result_,
+            returned.best_score_,
+            told,
+            returned.get_params(),
+        )

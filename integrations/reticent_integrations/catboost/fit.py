@@ -9,7 +9,7 @@ from typing import Any
 from reticent.patching import Call, quiet
 from reticent_integrations import importances as charted
 from reticent_integrations.catboost import data, early_stopping, model, params, snapshots
-from reticent_integrations.catboost.history import History, observed
+from reticent_integrations.catboost.history import History, forget_observer, observed
 from reticent_integrations.catboost.training_log import TrainingLog
 
 
@@ -25,14 +25,18 @@ def fit(call: Call) -> Generator[None, Any, None]:
             capture.log_params(told, "explicit")
     with capture.guard("datasets"):
         data.log(call)
-    called_back = bool(call.get("callbacks"))
-    followed = nullcontext() if observed(call, told, history) else TrainingLog(capture, history, told)
+    called_back, none_given = bool(call.get("callbacks")), call.get("callbacks") is None
+    watched = observed(call, told, history)
+    followed = nullcontext() if watched else TrainingLog(capture, history, told)
 
     found: dict[str, Any] = {}
     with capture.phase("fit") as phase:
         try:
             with followed:
                 yield
+            if watched and none_given:
+                with capture.guard("the model's own params"):
+                    forget_observer(estimator)
             with capture.guard("metrics"):
                 found = estimator.get_all_params()
                 history.complete(estimator.evals_result_, params.value(told, "metric_period", 1), _iterations(found))

@@ -90,7 +90,9 @@ def may_be_kept(module: Any) -> bool:
 
 
 def is_compiled(module: Any) -> bool:
-    """Whether a hook on a model would have it, or a part of it, compiled anew."""
-    return any(
+    """Whether a hook on a model would have it, or a part of it, compiled anew, or cannot be put on what is compiled."""
+    import torch
+
+    return isinstance(module, torch.jit.ScriptModule) or any(
         hasattr(one, "_orig_mod") or getattr(one, "_compiled_call_impl", None) is not None for one in module.modules()
     )

@@ -301,3 +301,13 @@ def test_going_on_from_a_model(root: Path) -> None:
     assert [run.metrics["tree_count"][0][1] for run in captured(root)] == [6, 12]
     assert [step for step, _ in captured(root)[1].metrics["learn-Logloss"]] == list(range(6))
     assert captured(root)[1].params["init_model"] == "CatBoostClassifier"
+
+
+@pytest.mark.parametrize("callbacks", [None, []])
+def test_a_model_says_the_same_of_itself_as_without_autologging(callbacks: Any) -> None:
+    told = []
+    for _ in range(2):
+        model = classifier().fit(*make_data(), eval_set=make_data(seed=1), callbacks=callbacks)
+        told.append(model.get_metadata()["params"])
+        reticent.autolog(disable=True)
+    assert told[0] == told[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import warnings
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -327,3 +328,15 @@ def test_what_the_user_compiles_is_not_broken_by_hooks(root: Path) -> None:
     reticent.autolog(disable=True)
     assert found == loop()
     assert len(one(root).metrics["loss"]) >= 4
+
+
+def test_a_scripted_model_is_captured_without_an_example(root: Path) -> None:
+    def loop() -> None:
+        model = torch.jit.script(torch.nn.Linear(3, 2))
+        steps(model, torch.optim.SGD(model.parameters(), lr=0.1), 2)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, of what will go
+        loop()
+    run = one(root)
+    assert len(run.metrics["loss"]) == 2
