@@ -75,6 +75,10 @@ class Run(FileLogging):
         self._outer: Run | None = None
         self.entered = False
         """Whether it is used in a `with` block."""
+        self.loose = False
+        """Whether a loop has it for itself, of which nothing says when it is over: another training does not join it."""
+        self.gave_way = False
+        """Whether it was ended for that reason."""
         self.shared = False
         """Whether threads and worker processes may log to it: it was made the current run somewhere."""
         self.kept_console: Kept | None = None
@@ -312,7 +316,7 @@ class Run(FileLogging):
         if sealed == LEFT_OUT:
             return []
         record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
-        if known is None:
+        if known is None or origin == "derived":  # of a run that goes on, what was found out grows
             return [record]
         message = self._recorder.seal(
             "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"
