@@ -94,16 +94,21 @@ class Deferred:
 
 
 def on_device(value: Any) -> bool:
-    """Whether a value is a tensor in the memory of a CUDA device."""
-    return getattr(value, "is_cuda", None) is True and "torch" in sys.modules
+    """Whether a value is a tensor in the memory of a CUDA device, or of Apple's, which can tell when a copy has arrived."""
+    is_there = getattr(value, "is_cuda", None) is True or getattr(value, "is_mps", None) is True
+    return is_there and "torch" in sys.modules
 
 
 def begin_copy(value: Any) -> Copy:
     """Have the device copy a tensor to pinned memory when it comes to that. ValueError if it is not one number."""
     if value.numel() != 1:
         raise ValueError(f"a metric's value must be one number, not {value.numel()}")
-    cuda: Any = sys.modules["torch"].cuda
+    torch: Any = sys.modules["torch"]
     host = value.detach().to("cpu", non_blocking=True)
-    event = cuda.Event()
-    event.record(cuda.current_stream(value.device))
+    if value.is_cuda:
+        event = torch.cuda.Event()
+        event.record(torch.cuda.current_stream(value.device))
+    else:
+        event = torch.mps.Event()
+        event.record()
     return Copy(host, event.query)

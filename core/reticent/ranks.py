@@ -41,7 +41,8 @@ class StepTimes:
 
     def __init__(self) -> None:
         self._ticks = 0
-        self._distributed = False
+        self.distributed = False
+        """Whether this is a rank, as far as its steps have told."""
         self._began = 0.0
         self._forward_began = 0.0
         self._steps = _Times()
@@ -55,17 +56,16 @@ class StepTimes:
 
     def step_ended(self) -> None:
         """Note that a step has ended. Takes a microsecond, and logs nothing."""
-        now = time.perf_counter()
-        if (
-            self._ticks & (self._ticks - 1) == 0
-        ):  # after 1, 2, 4, 8... steps: it may have been set up, and the run opened
-            self._distributed = rank() is not None
-            if self._distributed and rank() != 0:
+        ticks = self._ticks
+        self._ticks = ticks + 1
+        if ticks & (ticks - 1) == 0:  # after 1, 2, 4, 8... steps: it may have been set up, and the run opened
+            self.distributed = rank() is not None
+            if self.distributed and rank() != 0:
                 from reticent import member, session
 
                 member.of(session.current())
-        self._ticks += 1
-        if self._distributed:
+        if self.distributed:
+            now = time.perf_counter()
             if self._began:
                 self._steps.add(now - self._began)
             self._began = self._forward_began = now

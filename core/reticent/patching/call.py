@@ -63,11 +63,9 @@ class Call:
     def run(self) -> Run:
         """The run of this context, or one opened for this call, which ends with it; a child in a worker process."""
         if self._run is None:
-            from reticent.api import active_run, start_run
+            from reticent.api import start_run
 
-            current = None if self.child else active_run()
-            if current is not None and not current.owned:
-                current = None  # of several forked workers, each would take its fit for the first in that run
+            current = None if self.child else run_to_join()
             self.joined = current is not None
             self._run = current or start_run(self.name, run_id=self._resumed, nested=self.child or None)
             if current is None and self._resumed is not None:
@@ -194,6 +192,21 @@ class Call:
                 extra: Mapping[str, Any] = self._given.get(name, {})
                 return extra
         return {}
+
+
+def run_to_join() -> Run | None:
+    """The run of this context, if a training that begins here is to log to it. One that a loop has opened for itself gives
+    way: it ends, as nothing says that the loop goes on, and if that does, it has its run resumed."""
+    from reticent.api import active_run
+
+    run = active_run()
+    if run is None or not run.owned:  # of several forked workers, each would take its fit for the first in that run
+        return None
+    if run.loose:
+        run.gave_way = True
+        run.end()
+        return run_to_join()
+    return run
 
 
 def _bind(

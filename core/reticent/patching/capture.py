@@ -37,7 +37,10 @@ class Capture:
         self.run.log_params(self._named(params), origin)
 
     def log_metric(self, key: str, value: float, step: int | None = None) -> None:
-        name = self.name(key)
+        try:  # what `name` does, here for the sake of steps
+            name = self._names[key]
+        except KeyError:
+            name = self.name(key)
         if name is not None:
             self.run.log_metric(name, value, step)
 

@@ -46,8 +46,8 @@ class LightPatch:
     hooked calls, at a tenth of the cost of a `Patch`. It edits nothing, and opens no run that ends with the call."""
 
     target: str
-    hook: Callable[[tuple[Any, ...], Mapping[str, Any], Any], None]
-    """Called with the arguments, by position and by name, and the result."""
+    hook: Callable[[tuple[Any, ...], Mapping[str, Any], Any], None] | None
+    """Called with the arguments, by position and by name, and the result. None where only failures count."""
     failed: Callable[[tuple[Any, ...], Mapping[str, Any], BaseException], None] | None = None
     """Called with the arguments and the user's error, which goes on its way then."""
     before: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None

@@ -17,14 +17,14 @@ _wrappers: dict[tuple[int, int], Callable[..., Any]] = {}
 
 def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integration) -> Callable[..., Any]:
     """`original` with the patch's hook after it. One function known by several names gets one wrapper."""
-    key = id(original), id(patch.hook)
+    key = id(original), id(patch.hook or patch.failed)
     known = _wrappers.get(key)
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
 
     tracing.find_compiler()
     name = getattr(original, "__qualname__", str(original))
-    done = Guarded(patch.hook, integration.name, name)
+    done = Guarded(patch.hook, integration.name, name) if patch.hook is not None else None
     failed = Guarded(patch.failed, integration.name, name) if patch.failed is not None else None
     before = Guarded(patch.before, integration.name, name, everywhere=True) if patch.before is not None else None
 

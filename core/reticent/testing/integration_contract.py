@@ -192,8 +192,10 @@ class IntegrationContract(OptionsContract, CopiesContract):
         plain = self._fail(ValueError("of the user's"))
         self.enable()
         frames = self._fail(ValueError("of the user's"))
-        hook = Path(inspect.getfile(self.integration.patches[0].hook)).parent
-        ours = [frame for frame in frames if {Path(reticent.__file__).parent, hook} & set(Path(frame[0]).parents)]
+        hook = self.integration.patches[0].hook
+        assert hook is not None
+        homes = {Path(reticent.__file__).parent, Path(inspect.getfile(hook)).parent}
+        ours = [frame for frame in frames if homes & set(Path(frame[0]).parents)]
         assert ours, "the example calls nothing that is patched"
         assert [frame for frame in frames if frame not in ours] == plain
         for before, after in pairwise(frames):

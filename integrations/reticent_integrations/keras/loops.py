@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import reticent
 from reticent import datasets
-from reticent.patching import Call, Capture
+from reticent.patching import Call, Capture, run_to_join
 from reticent_integrations.keras import data, params, trained
 from reticent_integrations.keras.metrics import named
 
@@ -32,10 +32,10 @@ class Loop:
     """The steps that one optimizer has made outside of `fit`."""
 
     def __init__(self, call: Call, name: str, optimizer: Any) -> None:
-        run = reticent.active_run()
-        self._own = run is None or not run.owned
+        run = run_to_join()
+        self._own = run is None
         # In a context of its own: what the user does meanwhile is no part of this run.
-        self._run: Run = copy_context().run(reticent.start_run, name) if run is None or not run.owned else run
+        self._run: Run = copy_context().run(reticent.start_run, name) if run is None else run
         number = self._run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
         self.capture = Capture(self._run, prefix, call.options, call.integration.name)

@@ -29,8 +29,7 @@ integration = Integration(
     module="torch",
     requires=">=2.5",
     patches=(
-        RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", loop.stepped),
-        RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", loop.step_ended, everywhere=True),
+        RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", loop.stepped, everywhere=True),
         LightPatch("torch.autograd:backward", loop.went_backward, failed=loop.broke, before=loop.forward_ended),
         LightPatch("torch.optim.optimizer:Optimizer.__init__", loop.constructed),
         LightPatch("torch.optim.lr_scheduler:LRScheduler.__init__", loop.scheduled, subclasses=True),
@@ -40,7 +39,7 @@ integration = Integration(
         LightPatch("torch.nn.modules.module:Module.named_parameters", loop.asked),
         LightPatch("torch.utils.data.dataloader:DataLoader.__iter__", loop.began_pass),
         LightPatch(
-            "torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", loop.drew, failed=loop.drew_none, optional=True
+            "torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", None, failed=loop.drew_none, optional=True
         ),
         LightPatch("torch.serialization:save", saving.saved),
         LightPatch("safetensors.torch:save_file", saving.saved_tensors, optional=True),

@@ -29,6 +29,7 @@ class Epochs:
     def step(self, current: Pass, step: int, now: float) -> None:
         """An optimizer has stepped within, or right after, a pass."""
         current.steps += 1
+        current.count_batches()
         if current.steps == 1:
             if self._current is not None and self._current is not current:
                 self._end(self._current)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
+from reticent import deferred
 from reticent.guard import swallowed
 from reticent.patching import tracing
 
@@ -60,10 +61,13 @@ def _inputs(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 
 def _head(value: Any) -> Any:
-    """The first rows of a tensor, copied; from a device without a wait for it. None of anything else."""
+    """The first rows of a tensor, copied; from a device without a wait for it. None where that cannot be, and of anything
+    else."""
     if not hasattr(value, "detach") or not value.dim() or value.layout.__str__() != "torch.strided":
         return None
     head = value.detach()[:ROWS]
     if head.numel() > MAX_CELLS:
         return None
-    return head.clone() if value.device.type == "cpu" else head.to("cpu", non_blocking=True)
+    if value.is_cpu:
+        return head.clone()
+    return head.to("cpu", non_blocking=True) if deferred.on_device(value) else None

@@ -16,7 +16,9 @@ WAIT_S = 10.0
 
 
 def mean(losses: list[Any]) -> Any:
-    """The mean of the losses of one step; if they are on a device, so is this."""
+    """The mean of the losses of one step; if they are on a device, so is this. None if one cannot be read."""
+    if any(loss is None for loss in losses):
+        return None
     if all(isinstance(loss, float) for loss in losses):
         return sum(losses) / len(losses)
     import torch

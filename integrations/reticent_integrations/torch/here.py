@@ -52,6 +52,12 @@ class Pass:
         """None if it is gone."""
         return self._loader()
 
+    def count_batches(self) -> None:
+        """Note what the iterator, while there is one, has counted."""
+        iterator = self.iterator()
+        if iterator is not None:
+            self.batches = iterator._num_yielded
+
 
 class Here(threading.local):
     def __init__(self) -> None:

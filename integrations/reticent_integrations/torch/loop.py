@@ -7,7 +7,9 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from reticent import ranks
+from reticent import deferred, ranks
+from reticent.patching.context import inside
+from reticent.ranks import step_times
 from reticent_integrations.torch import ownership
 from reticent_integrations.torch.here import MAX_LOSSES, MAX_MODULES, Pass, here, known
 from reticent_integrations.torch.training import MAX_OPTIMIZERS, Known, Training
@@ -16,19 +18,21 @@ Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
 
 
-def step_ended(optimizer: Any, args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook's form
-    """After each step of each optimizer, in trainings of all frameworks and on every rank."""
-    ranks.step_times.step_ended()
-
-
 def forward_ended(args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook's form
-    """Before each pass backward, likewise."""
-    ranks.step_times.forward_ended()
+    """Before each pass backward, in trainings of all frameworks and on every rank."""
+    if step_times.distributed:
+        step_times.forward_ended()
 
 
 def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
+<<<<<<< HEAD
     """After each step of each optimizer."""
     if _is_traced():
+=======
+    """After each step of each optimizer, likewise; but only a plain loop's are logged."""
+    step_times.step_ended()
+    if inside.get():
+>>>>>>> w-torch2
         return
     one = known.get(id(optimizer))
     if one is None:
@@ -73,18 +77,23 @@ def went_backward(args: Args, kwargs: Kwargs, _: None) -> None:
         losses.clear()
     for loss in (told,) if hasattr(told, "numel") else told:
         if loss.numel() == 1:
-            losses.append(_read(loss))
-    if here.latest is not None:
-        here.latest.backwards += 1
+            if here.unscaled:
+                loss = _unscaled(loss)
+            losses.append(loss.item() if loss.is_cpu else _on_device(loss))
+    latest = here.latest
+    if latest is not None:
+        latest.backwards += 1
 
 
-def _read(loss: Any) -> Any:
-    """A loss as a number, or, where to read it would be to wait for a device, as a tensor; before any scaling."""
-    if here.unscaled:
-        reference, before = here.unscaled.pop(id(loss), (None, None))
-        if reference is not None and reference() is loss:
-            loss = before
-    return loss.item() if loss.is_cpu else loss.detach()
+def _unscaled(loss: Any) -> Any:
+    """A loss as it was before any scaling."""
+    reference, before = here.unscaled.pop(id(loss), (None, None))
+    return before if reference is not None and reference() is loss else loss
+
+
+def _on_device(value: Any) -> Any:
+    """What to read of a value would be to wait for: a tensor that is read when it has arrived, or None."""
+    return value.detach() if deferred.on_device(value) else None
 
 
 def scaled(args: Args, kwargs: Kwargs, result: Any) -> None:
@@ -107,12 +116,16 @@ def scaler_updated(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001
 
 def clipped(args: Args, kwargs: Kwargs, norm: Any) -> None:  # noqa: ARG001 - a hook's form
     """After gradients were clipped by their norm."""
+<<<<<<< HEAD
     if _is_traced():
         return
     if norm.is_cpu:
         here.norm = norm.item()
     elif norm.is_cuda:
         here.norm = norm.detach()
+=======
+    here.norm = norm.item() if norm.is_cpu else _on_device(norm)
+>>>>>>> w-torch2
 
 
 def asked(args: Args, kwargs: Kwargs, _: Any) -> None:  # noqa: ARG001 - a hook's form
@@ -143,13 +156,6 @@ def began_pass(args: Args, kwargs: Kwargs, iterator: Any) -> None:  # noqa: ARG0
         here.latest = one
 
 
-def drew(args: Args, kwargs: Kwargs, batch: Any) -> None:  # noqa: ARG001 - a hook's form
-    """After a batch was drawn from a DataLoader."""
-    one = here.passes.get(id(args[0]))
-    if one is not None:
-        one.batches += 1
-
-
 def drew_none(args: Args, kwargs: Kwargs, error: BaseException) -> None:
     """There was no other batch, or an error in the data."""
     if not isinstance(error, StopIteration):
@@ -159,6 +165,7 @@ def drew_none(args: Args, kwargs: Kwargs, error: BaseException) -> None:
     training = here.training
     if one is not None and one.iterator() is args[0]:
         one.exhausted = True
+        one.count_batches()
         if training is not None and not training.over:
             training.epochs.exhausted(one, time.perf_counter())
 

@@ -58,7 +58,7 @@ def describe_scheduler(*schedulers: Any) -> dict[str, object]:
 def learning_rates(optimizer: Any) -> list[float]:
     """The current one of each group. To read one that is on a device would be to wait for it: it is left out."""
     rates = [group.get("lr") for group in optimizer.param_groups]
-    return [float(rate) for rate in rates if rate is not None and not getattr(rate, "is_cuda", False)]
+    return [float(rate) for rate in rates if rate is not None and getattr(rate, "is_cpu", True)]
 
 
 def name_of(one: Any) -> str:

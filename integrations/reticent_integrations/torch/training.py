@@ -35,6 +35,8 @@ class Line:
         self.step = 0
         self.rates: dict[int, float] = {}
         """The learning rates that were told last, by the number of the group."""
+        self.told: list[float] = []
+        """Those of all groups at that time, where they are numbers."""
         self.clipped = False
         """Whether the loop itself has the norm of the gradients computed."""
 
@@ -64,13 +66,16 @@ class Known:
 
 class Training:
     def __init__(self, first: Known, optimizer: Any, before: Training | None = None) -> None:
-        """`before`: what ended by an error that the loop got over."""
+        """`before`: what ended by an error that the loop got over, or as another training began."""
         model = None if first.model is None else first.model()
         name = NAME if model is None else type(ownership.unwrapped(model)).__name__
-        resumed = before.run.run_id if before is not None and before.failed else None
+        goes_on = before is not None and (before.failed or before.run.gave_way)
+        resumed = before.run.run_id if before is not None and goes_on else None
         self.run: Run
         self.lease: ending.Lease | None
         self.run, self.lease = ending.enter(self, name, resumed)
+        self.run.loose = self.lease is not None and not goes_on
+        """Not if the loop has turned out to go on: what it trains on its way is a part of it."""
         number = self.run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
         self.run.set_tag("autologging", NAME)
@@ -132,14 +137,17 @@ class Training:
             here.losses = []
         if step == 1 and losses:
             self.capture.log_params({f"{one.prefix}backward_per_step": len(losses)}, "derived")
-        if here.latest is not None:
-            self.epochs.step(here.latest, step, now)
+        current = here.latest
+        if current is not None:
+            self.epochs.step(current, step, now)
         if step % self._every == 0:
             if losses:
                 # Of a closure the first: the others are of what the optimizer has tried.
                 loss = losses[0] if len(losses) == 1 or _has_closure(args, kwargs) else gradients.mean(losses)
-                self.capture.log_metric(line.loss, loss, step)
-            self._log_rates(line, optimizer, step)
+                if loss is not None:
+                    self.capture.log_metric(line.loss, loss, step)
+            if [group.get("lr") for group in optimizer.param_groups] != line.told:
+                self._log_rates(line, optimizer, step)
             if norm is not None:
                 self.capture.log_metric(line.norm, norm, step)
         if norm is not None:
@@ -224,6 +232,9 @@ class Training:
         self.capture.log_params({f"{one.prefix}{name}": value for name, value in told.items()}, "explicit")
 
     def _log_rates(self, line: Line, optimizer: Any, step: int) -> None:
+        rates = [group.get("lr") for group in optimizer.param_groups]
+        if all(rate.__class__ is float for rate in rates):
+            line.told = rates
         for number, group in enumerate(optimizer.param_groups[: optimizers.MAX_GROUPS]):
             rate = group.get("lr")
             if rate.__class__ is not float:

@@ -6,7 +6,7 @@ import gc
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import torch
 from torch.optim import optimizer as optimizer_module
 
 import reticent
+from reticent.patching import Call, Integration, Options, Patch, placing
+from reticent.patching.hooking import enabled
 from reticent.testing.captured import Captured, captured
 from reticent.testing.isolation import isolated
 from reticent_integrations.torch import ending
@@ -97,6 +99,68 @@ def test_a_new_training_ends_the_one_before(root: Path) -> None:
     assert (len(first.metrics["loss"]), len(second.metrics["loss"])) == (3, 2)
 
 
+class Estimator:
+    """Of another framework."""
+
+    def fit(self) -> None: ...
+
+
+@pytest.fixture
+def other_framework() -> Iterator[None]:
+    def hook(call: Call) -> Generator[None, Any, None]:
+        call.name = "other"
+        call.capture.log_metric("score", 1.0)
+        yield
+
+    integration = Integration(
+        "other", module=__name__, requires="", patches=(Patch(f"{__name__}:Estimator.fit", hook),)
+    )
+    enabled["other"] = Options()
+    placing.place(integration.patches[0], integration)
+    yield
+    placing.remove("other")
+    del enabled["other"]
+
+
+@pytest.mark.usefixtures("other_framework")
+def test_a_training_of_another_framework_ends_the_run_of_a_loop(root: Path) -> None:
+    kept = make()
+    steps(*kept, 3)
+    reticent.log_metric("mine", 1.0)
+    Estimator().fit()
+    loop, other = sorted(captured(root), key=lambda run: "score" in run.metrics)
+    assert (loop.status, other.status) == ("FINISHED", "FINISHED")
+    assert loop.models == ["model"]
+    assert "mine" in loop.metrics
+    assert set(other.metrics) == {"score"}
+
+
+@pytest.mark.usefixtures("other_framework")
+def test_a_loop_goes_on_with_its_run_after_a_training_of_another_framework(root: Path) -> None:
+    def loop() -> None:
+        model, optimizer = make()
+        for _ in range(3):
+            steps(model, optimizer, 2)
+            Estimator().fit()
+
+    loop()
+    loop_run, other = sorted(captured(root), key=lambda run: set(run.metrics) == {"score"})
+    assert [step for step, _ in loop_run.metrics["loss"]] == [1, 2, 3, 4, 5, 6]
+    assert {"fit_2.score", "fit_3.score"} < set(loop_run.metrics)
+    assert loop_run.params["steps"] == "6"
+    assert loop_run.status == "FINISHED"
+    assert loop_run.warnings == []
+    assert set(other.metrics) == {"score"}
+
+
+@pytest.mark.usefixtures("other_framework")
+def test_a_run_of_the_user_s_takes_in_both(root: Path) -> None:
+    with reticent.start_run():
+        steps(*make(), 2)
+        Estimator().fit()
+    assert {"loss", "fit_2.score"} <= set(one(root).metrics)
+
+
 def test_optimizers_made_within_the_steps_of_another_make_few_runs(root: Path) -> None:
     model, optimizer = make()
     for _ in range(10):
@@ -136,6 +200,22 @@ def test_workers_that_a_loader_keeps_end_with_it(root: Path) -> None:
     finally:
         gc.enable()
     assert one(root).metrics["epoch"][-1][1] == 2
+
+
+def test_a_loss_that_no_copy_of_can_be_awaited_is_left_out(root: Path) -> None:
+    def loop() -> None:
+        model = torch.nn.Linear(3, 2, device="meta")
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(10):
+            model(X.to("meta")).pow(2).mean().backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+
+    loop()
+    (run,) = captured(root)
+    assert "learning_rate" in run.metrics
+    assert not {"loss", "grad_norm"} & set(run.metrics)
+    assert not any("metric" in warning for warning in map(str, run.warnings))
 
 
 def test_gradients_of_several_batches_make_one_step(root: Path) -> None:
