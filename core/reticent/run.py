@@ -75,15 +75,12 @@ class Run(FileLogging):
         self._outer: Run | None = None
         self.entered = False
         """Whether it is used in a `with` block."""
-<<<<<<< HEAD
         self.goes_on = False
         """Whether a training that is resumed goes on in it, which logs again what it began with."""
-=======
         self.loose = False
         """Whether a loop has it for itself, of which nothing says when it is over: another training does not join it."""
         self.gave_way = False
         """Whether it was ended for that reason."""
->>>>>>> w-torch2
         self.shared = False
         """Whether threads and worker processes may log to it: it was made the current run somewhere."""
         self.kept_console: Kept | None = None
@@ -321,11 +318,7 @@ class Run(FileLogging):
         if sealed == LEFT_OUT:
             return []
         record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
-<<<<<<< HEAD
-        if known is None or self.goes_on:
-=======
-        if known is None or origin == "derived":  # of a run that goes on, what was found out grows
->>>>>>> w-torch2
+        if known is None or self.goes_on or origin == "derived":  # of a run that goes on, what was found out grows
             return [record]
         message = self._recorder.seal(
             "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"

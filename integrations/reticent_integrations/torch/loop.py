@@ -25,14 +25,9 @@ def forward_ended(args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook'
 
 
 def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
-<<<<<<< HEAD
-    """After each step of each optimizer."""
-    if _is_traced():
-=======
     """After each step of each optimizer, likewise; but only a plain loop's are logged."""
     step_times.step_ended()
     if inside.get():
->>>>>>> w-torch2
         return
     one = known.get(id(optimizer))
     if one is None:
@@ -69,8 +64,6 @@ def scheduled(args: Args, kwargs: Kwargs, _: None) -> None:
 
 def went_backward(args: Args, kwargs: Kwargs, _: None) -> None:
     """After `torch.autograd.backward`, which all backward calls come to."""
-    if _is_traced():
-        return
     told = args[0] if args else kwargs["tensors"]
     losses = here.losses
     if len(losses) > MAX_LOSSES:
@@ -116,22 +109,11 @@ def scaler_updated(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001
 
 def clipped(args: Args, kwargs: Kwargs, norm: Any) -> None:  # noqa: ARG001 - a hook's form
     """After gradients were clipped by their norm."""
-<<<<<<< HEAD
-    if _is_traced():
-        return
-    if norm.is_cpu:
-        here.norm = norm.item()
-    elif norm.is_cuda:
-        here.norm = norm.detach()
-=======
     here.norm = norm.item() if norm.is_cpu else _on_device(norm)
->>>>>>> w-torch2
 
 
 def asked(args: Args, kwargs: Kwargs, _: Any) -> None:  # noqa: ARG001 - a hook's form
     """After a module was asked for its parameters, as it is to make an optimizer."""
-    if _is_traced():
-        return
     module, modules = args[0], here.modules
     key = id(module)
     reference = modules.get(key)
@@ -192,13 +174,6 @@ def _place(one: Known, optimizer: Any) -> Training | None:
         training.replace()
     here.training = Training(one, optimizer, before=one.training)
     return here.training
-
-
-def _is_traced() -> bool:
-    """Whether `torch.compile` looks at what is done here, to make a program of it, in which there is nothing of ours."""
-    import torch
-
-    return bool(torch.compiler.is_compiling())
 
 
 def _is_recorded() -> bool:
