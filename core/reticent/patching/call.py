@@ -69,7 +69,10 @@ class Call:
             if current is not None and not current.owned:
                 current = None  # of several forked workers, each would take its fit for the first in that run
             self.joined = current is not None
-            self._run = current or start_run(self.name, run_id=self._resumed, nested=self.child or None)
+            if current is None:
+                current = start_run(self.name, run_id=self._resumed, nested=self.child or None)
+                current.automatic = True
+            self._run = current
             run_id, number = fit.get()
             if self.inner and not self.child:
                 self._number = number if run_id == self._run.run_id else 1

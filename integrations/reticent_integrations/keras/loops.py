@@ -41,6 +41,7 @@ class Loop:
         self._own = run is None or not run.owned
         # In a context of its own: what the user does meanwhile is no part of this run.
         self._run: Run = copy_context().run(reticent.start_run, name) if run is None or not run.owned else run
+        self._run.automatic = self._run.automatic or self._own
         number = self._run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
         self.capture = Capture(self._run, prefix, enabled[NAME], NAME)
