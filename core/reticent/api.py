@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -49,10 +50,10 @@ def start_run(
 ) -> Run:
     """Start a run and make it the current one; use it in a `with` block, or end it with `end_run`.
 
-    Inside another run it becomes that run's child, unless `nested=False`; so it does in a worker process (multiprocessing,
-    concurrent.futures, joblib) of one in which a run is open. `run_id` resumes the run with this id, or the only one whose
-    id begins so (4 characters at least); else a new run gets this id. Raises SettingsError if a setting is wrong; nothing
-    else.
+    Inside another run it becomes that run's child, unless `nested=False`; so it does in a thread while the main thread has
+    one open, and in a worker process (multiprocessing, concurrent.futures, joblib) of one in which a run is open. `run_id`
+    resumes the run with this id, or the only one whose id begins so (4 characters at least); else a new run gets this id.
+    Raises SettingsError if a setting is wrong; nothing else.
     """
     run = _rank_0s() or _new_run(run_name, run_id, experiment, nested, parent_run_id)
     run.make_active()
@@ -117,8 +118,9 @@ def _new_run(
 
 
 def _enclosing(session: Session) -> tuple[str | None, str | None]:
-    """Id and experiment of the run that a new one is started in: here, or in the process that this is a worker of."""
-    outer = active_run()
+    """Id and experiment of the run that a new one is started in: here, in the main thread if this one has none, or in the
+    process that this is a worker of."""
+    outer = active_run() or _of_main_thread(session)
     if outer is None or not outer.owned:
         with swallowed("the run of another process"):
             run_id = workers.open_run(session)
@@ -126,6 +128,16 @@ def _enclosing(session: Session) -> tuple[str | None, str | None]:
             if parent is not None:
                 return run_id, parent.started.experiment
     return (None, None) if outer is None else (outer.run_id, outer.experiment)
+
+
+def _of_main_thread(session: Session) -> Run | None:
+    """In another thread: the innermost run that the user has opened in the main one. Those of trainings there, and of other
+    threads beside this one, are others than what goes on here."""
+    if threading.current_thread() is threading.main_thread():
+        return None
+    runs = [one for one in list(session.runs.values()) if one.of_main_thread and one.shared and not one.automatic]
+    found = workers.innermost(one for one in runs if one.owned)
+    return None if found is None else session.runs.get(found)
 
 
 def past_run(name: str, parent: Run, start_time: float) -> Run:

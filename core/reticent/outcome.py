@@ -24,7 +24,16 @@ def status_of(error: BaseException | None) -> RunStatus:
         return RunStatus.KILLED
     if isinstance(error, SystemExit):
         return RunStatus.FINISHED if error.code in (None, 0) else RunStatus.KILLED
+    if is_pruned(error):
+        return RunStatus.KILLED
     return RunStatus.FAILED
+
+
+def is_pruned(error: BaseException | None) -> bool:
+    """Whether Optuna was told so that a trial is not worth going on with: nothing is wrong then."""
+    return any(
+        (kind.__module__, kind.__qualname__) == ("optuna.exceptions", "TrialPruned") for kind in type(error).__mro__
+    )
 
 
 def traceback_text(error: BaseException) -> str:

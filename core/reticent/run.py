@@ -83,6 +83,9 @@ class Run(FileLogging):
         """Whether it was ended for that reason."""
         self.shared = False
         """Whether threads and worker processes may log to it: it was made the current run somewhere."""
+        self.automatic = False
+        """Whether autologging has opened it, for one training: of that is no part what goes on in other threads."""
+        self.of_main_thread = threading.current_thread() is threading.main_thread()
         self.kept_console: Kept | None = None
         """What is kept of the console, if that is wanted."""
         self._fits = 0
@@ -189,6 +192,9 @@ class Run(FileLogging):
         final = RunStatus.FINISHED
         with self._recorder.guard("end_run"):
             final = _status(status)
+            if outcome.is_pruned(error):
+                self.set_tag("pruned", True)
+                error = None
         if self.parent_id not in self._session.runs:
             self._log_step_times()
         jobs, self._before_end = self._before_end, []

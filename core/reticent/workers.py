@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from reticent.process import ProcessIdentity, parent_process, this_process
 from reticent.runlog import RUN_ID
 
 if TYPE_CHECKING:
+    from reticent.run import Run
     from reticent.session import Session
 
 _LOOKS = 100
@@ -29,7 +31,7 @@ def show_open_run(session: Session) -> None:
     from reticent import member
 
     with swallowed("showing the open run to workers"), session.lock:
-        run_id = _innermost(session)
+        run_id = innermost([run for run in list(session.runs.values()) if run.shared])
         if run_id == session.shown:
             return
         session.shown = run_id
@@ -87,9 +89,9 @@ def _place(root: Path, process: ProcessIdentity) -> Path:
     return root / "open" / f"{machine}-{process.pid}"
 
 
-def _innermost(session: Session) -> str | None:
-    """The innermost run that all open runs are in, as nobody knows which of several is meant."""
-    parents = {run.run_id: run.parent_id for run in list(session.runs.values()) if run.shared}
+def innermost(runs: Iterable[Run]) -> str | None:
+    """The innermost run that all of these are in, as nobody knows which of several is meant."""
+    parents = {run.run_id: run.parent_id for run in runs}
     found: str | None = None
     while True:
         inner = [run_id for run_id, parent in parents.items() if (parent if parent in parents else None) == found]

@@ -161,6 +161,9 @@ def test_tape_and_apply(runs: dict[str, tuple[Stored, Path]]) -> None:
     assert run.metrics["steps"] == [(9, 10)]
     assert run.params["opt_momentum"] == ("0.5", "explicit")
     assert run.params["opt_nesterov"] == ("False", "default")
+    assert run.params["model_class"] == ("Sequential", "derived")
+    assert "model_summary.txt" in run.artifacts
+    assert run.models == ["model"]
 
 
 def test_captures(runs: dict[str, tuple[Stored, Path]]) -> None:

@@ -67,9 +67,11 @@ class Call:
 
             current = None if self.child else run_to_join()
             self.joined = current is not None
-            self._run = current or start_run(self.name, run_id=self._resumed, nested=self.child or None)
-            if current is None and self._resumed is not None:
-                self._run.goes_on = True
+            if current is None:
+                current = start_run(self.name, run_id=self._resumed, nested=self.child or None)
+                current.automatic = True
+                current.goes_on = self._resumed is not None
+            self._run = current
             run_id, number = fit.get()
             if self.inner and not self.child:
                 self._number = number if run_id == self._run.run_id else 1

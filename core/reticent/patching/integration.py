@@ -52,6 +52,8 @@ class LightPatch:
     """Called with the arguments and the user's error, which goes on its way then."""
     before: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None
     """Called before the call, inside of other hooked calls too: to take the time."""
+    outer: bool = False
+    """Whether it counts as a hooked call around what its call calls."""
     subclasses: bool = False
     optional: bool = False
 

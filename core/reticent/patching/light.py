@@ -9,7 +9,7 @@ from reticent.guard import swallowed
 from reticent.patching import tracing
 from reticent.patching.context import inside
 from reticent.patching.hooking import enabled, report
-from reticent.patching.importlib_bootstrap import beside
+from reticent.patching.importlib_bootstrap import around, beside
 from reticent.patching.integration import Integration, LightPatch, RegisteredHook
 
 _wrappers: dict[tuple[int, int], Callable[..., Any]] = {}
@@ -28,7 +28,10 @@ def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integrati
     failed = Guarded(patch.failed, integration.name, name) if patch.failed is not None else None
     before = Guarded(patch.before, integration.name, name, everywhere=True) if patch.before is not None else None
 
-    wrapper = beside(original, before, done, failed)
+    if patch.outer:
+        wrapper = around(original, _Outer(integration.name, done, failed))
+    else:
+        wrapper = beside(original, before, done, failed)
     _wrappers[key] = wrapper
     return wrapper
 
@@ -65,3 +68,37 @@ class Guarded:
             except (Exception, SystemExit):
                 with swallowed(self.kind, report):
                     raise
+
+
+class _Outer:
+    """Has the hooks called with what its call calls inside of it, of which no other hook sees anything then."""
+
+    def __init__(self, integration: str, done: Guarded | None, failed: Guarded | None) -> None:
+        self.names = frozenset({integration})
+        self.integration = integration
+        self.done = done
+        self.failed = failed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _OuterCall | None:
+        return None if self.integration not in enabled or inside.get() else _OuterCall(self, args, kwargs)
+
+
+class _OuterCall:
+    __slots__ = ("args", "hooks", "kwargs", "token")
+
+    def __init__(self, hooks: _Outer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.hooks, self.args, self.kwargs = hooks, args, kwargs
+        self.token = inside.set(hooks.names)
+
+    def after(self, result: Any) -> None:
+        inside.reset(self.token)
+        if self.hooks.done is not None:
+            self.hooks.done(self.args, self.kwargs, result)
+
+    def failed(self, error: BaseException) -> None:
+        inside.reset(self.token)
+        if self.hooks.failed is not None:
+            self.hooks.failed(self.args, self.kwargs, error)

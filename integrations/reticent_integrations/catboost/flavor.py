@@ -11,11 +11,10 @@ from typing import Any
 from reticent.files import inside
 from reticent.models import Flavor
 from reticent.models.flavor import Config
+from reticent_integrations.catboost.builds import KEY
 
 _KINDS = ("CatBoost", "CatBoostClassifier", "CatBoostRanker", "CatBoostRegressor")
 _FILE = "model.cb"
-_BUILD = "catboost_version_info"
-"""How CatBoost was built. In it is somebody's e-mail address, with which no model would be published."""
 
 _FORMATS = ("cbm", "json")
 """What CatBoost saves that it also loads, and predicts from alike."""
@@ -26,7 +25,7 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
 
     path = directory / _FILE
     model.save_model(str(path))
-    build = model.get_metadata().get(_BUILD, "").encode()
+    build = model.get_metadata().get(KEY, "").encode()
     if build:
         _blank(path, build)
     # A subclass of the user's is loaded as the class that it was made from: loading runs no code but CatBoost's.
@@ -80,7 +79,7 @@ def _to_onnx(model: Any, example: Any) -> bytes:
         made = onnx.load(path)
     made.producer_version = catboost.__version__  # it is the text of the build too
     for entry in made.metadata_props:
-        if entry.key == _BUILD:
+        if entry.key == KEY:
             entry.value = ""
     first_output(made)
     made.graph.output[0].type.tensor_type.ClearField("shape")  # of which CatBoost says what is not so

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from reticent.patching import Call, Integration, Options, Patch
+from reticent.patching import Call, Integration, LightPatch, Options, Patch
 from reticent_integrations.keras import (
     callbacks,
     checkpoints,
@@ -19,6 +19,7 @@ from reticent_integrations.keras import (
     early_stopping,
     later,
     loops,
+    owners,
     params,
     tensorboard,
     trained,
@@ -67,7 +68,6 @@ _HOOKS = {
     "fit": fit,
     "evaluate": later.evaluate,
     "predict": later.predict,
-    "train_on_batch": loops.train_on_batch,
 }
 
 integration = Integration(
@@ -80,7 +80,17 @@ integration = Integration(
             for backend, trainer in _TRAINERS.items()
             for name, hook in _HOOKS.items()
         ),
-        Patch("keras.src.optimizers.base_optimizer:BaseOptimizer.apply", loops.apply),
+        *(
+            LightPatch(
+                f"keras.src.backend.{backend}.trainer:{trainer}.train_on_batch",
+                loops.trained_on_batch,
+                outer=True,
+                optional=True,
+            )
+            for backend, trainer in _TRAINERS.items()
+        ),
+        LightPatch("keras.src.optimizers.base_optimizer:BaseOptimizer.apply", loops.applied),
+        LightPatch("keras.src.models.model:Model.__init__", owners.made),
     ),
     options=KerasOptions,
     demo="reticent_integrations.keras.demo",

@@ -10,20 +10,25 @@ from __future__ import annotations
 import atexit
 import time
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import reticent
-from reticent import datasets
-from reticent.patching import Call, Capture, run_to_join
-from reticent_integrations.keras import data, params, trained
+from reticent import datasets, ranks
+from reticent.patching import Capture, run_to_join
+from reticent.patching.hooking import enabled
+from reticent_integrations.keras import data, owners, params, trained
 from reticent_integrations.keras.metrics import named
 
 if TYPE_CHECKING:
     from reticent.run import Run
 
+Args: TypeAlias = tuple[Any, ...]
+Kwargs: TypeAlias = Mapping[str, Any]
+
+NAME = "keras"
 PROGRESS_S = 1.0
 """How often the speed of a loop is logged."""
 
@@ -31,25 +36,35 @@ PROGRESS_S = 1.0
 class Loop:
     """The steps that one optimizer has made outside of `fit`."""
 
-    def __init__(self, call: Call, name: str, optimizer: Any) -> None:
+    def __init__(self, name: str, optimizer: Any) -> None:
         run = run_to_join()
         self._own = run is None
         # In a context of its own: what the user does meanwhile is no part of this run.
         self._run: Run = copy_context().run(reticent.start_run, name) if run is None else run
+        self._run.automatic = self._run.automatic or self._own
         number = self._run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
-        self.capture = Capture(self._run, prefix, call.options, call.integration.name)
-        self._run.set_tag("autologging", call.integration.name)
+        self.capture = Capture(self._run, prefix, enabled[NAME], NAME)
+        self._run.set_tag("autologging", NAME)
         if prefix:
             self._run.set_tag(prefix.rstrip("."), name)
         self.steps = 0
         self.samples = 0
-        self.model: weakref.ref[Any] | None = None
+        self.model: Callable[[], Any] | None = None
+        """What gives the model, or None if it is gone."""
+        self.stateless = False
         self._counter = getattr(optimizer, "iterations", None)
         self._began = self._told = time.perf_counter()
         self._steps_told = 0
         atexit.register(self._log_end)
         weakref.finalize(optimizer, self._end).atexit = False  # then runs end as the process does
+
+    def find_model(self, optimizer: Any) -> None:
+        """Find the model of a loop that names none. It is kept, if it can be: many a function lets go of it first."""
+        model = owners.owner(optimizer)
+        if model is not None:
+            self.stateless = _is_stateless()
+            self.model = (lambda: model) if owners.may_be_kept(model, optimizer) else weakref.ref(model)
 
     def step_made(self) -> None:
         self.steps += 1
@@ -71,7 +86,7 @@ class Loop:
                 found["fit_samples_per_second"] = self.samples / seconds
             capture.log_metrics(found, max(0, steps - 1))
         model = None if self.model is None else self.model()
-        if model is not None:
+        if model is not None and not self.stateless:
             with capture.guard("model"):
                 trained.log(capture, model, None)
 
@@ -86,56 +101,66 @@ _loops: weakref.WeakKeyDictionary[Any, Loop] = weakref.WeakKeyDictionary()
 """By optimizer."""
 
 
-def train_on_batch(call: Call) -> Generator[None, Any, None]:
-    """Around `Model.train_on_batch`."""
-    model = call.instance
-    if call.inner or getattr(model, "optimizer", None) is None:
-        yield
+def trained_on_batch(args: Args, kwargs: Kwargs, result: Any) -> None:
+    """After `Model.train_on_batch`."""
+    model = args[0]
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
         return
-    result = yield
-    loop = _loop(call, f"{type(model).__name__}.train_on_batch", model.optimizer)
+    loop = _loops.get(optimizer) or _begin(f"{type(model).__name__}.train_on_batch", optimizer)
+    if loop is None:
+        return
+    x = args[1] if len(args) > 1 else kwargs.get("x")
     if loop.model is None:
         loop.model = weakref.ref(model)
-        _log_first(loop.capture, model, call)
+        _log_first(loop.capture, model, x)
     metrics = named(model, result)
     loop.capture.log_step({name: float(value) for name, value in metrics.items()}, loop.steps)
-    loop.samples += data.rows(call.get("x")) or 0
+    loop.samples += data.rows(x) or 0
     loop.step_made()
 
 
-def apply(call: Call) -> Generator[None, Any, None]:
-    """Around an optimizer's `apply`."""
-    yield
-    if call.inner:
-        return
-    optimizer, traced = call.instance, _traced(call.get("grads"))
-    new = optimizer not in _loops
-    loop = _loop(call, f"{type(optimizer).__name__}.apply", optimizer)
-    if new and traced:  # here nothing has a value, also not the learning rate; in another thread all have
-        loop.capture.in_background("params", partial(_describe, loop.capture, weakref.ref(optimizer)))
-    elif new:
-        with loop.capture.guard("params"):
-            params.log_optimizer(loop.capture, optimizer)
+def applied(args: Args, kwargs: Kwargs, _: Any) -> None:
+    """After an optimizer's `apply`."""
+    optimizer, traced = args[0], _traced(args[1] if len(args) > 1 else kwargs.get("grads"))
+    loop = _loops.get(optimizer)
+    if loop is None:
+        loop = _begin(f"{type(optimizer).__name__}.apply", optimizer)
+        if loop is None:
+            return
+        with loop.capture.guard("model"):
+            loop.find_model(optimizer)
+        if traced:  # here nothing has a value, also not the learning rate; in another thread all have
+            loop.capture.in_background("params", partial(_describe, loop, weakref.ref(optimizer)))
+        else:
+            _describe(loop, weakref.ref(optimizer))
     if not traced:
         loop.step_made()
 
 
-def _describe(capture: Capture, optimizer: weakref.ref[Any]) -> None:
-    params.log_optimizer(capture, optimizer())
-
-
-def _loop(call: Call, name: str, optimizer: Any) -> Loop:
-    loop = _loops.get(optimizer)
-    if loop is None:
-        loop = _loops[optimizer] = Loop(call, name, optimizer)
+def _begin(name: str, optimizer: Any) -> Loop | None:
+    if ranks.follows():  # rank 0 logs for all of them
+        return None
+    loop = _loops[optimizer] = Loop(name, optimizer)
     return loop
 
 
-def _log_first(capture: Capture, model: Any, call: Call) -> None:
-    """What is known of a loop when its first step is made."""
+def _describe(loop: Loop, reference: weakref.ref[Any]) -> None:
+    """What is known of a loop of `apply` when its first step is made."""
+    with loop.capture.guard("params"):
+        params.log_optimizer(loop.capture, reference())
+    model = None if loop.model is None else loop.model()
+    if model is not None:
+        with loop.capture.guard("summary"):
+            loop.capture.log_params(owners.params(model), "derived")
+            trained.log_summary(loop.capture, model)
+
+
+def _log_first(capture: Capture, model: Any, x: Any) -> None:
+    """What is known of a loop of `train_on_batch` when its first step is made."""
     with capture.guard("params"):
         params.log_compiled(capture, model)
-        rows = datasets.rows(call.get("x"))
+        rows = datasets.rows(x)
         if rows is not None:
             capture.log_params({"batch_size": rows}, "derived")
     with capture.guard("summary"):
@@ -144,14 +169,17 @@ def _log_first(capture: Capture, model: Any, call: Call) -> None:
 
 def _traced(grads: Any) -> bool:
     """Whether these are no numbers, but stand for those of all steps to come."""
-    import keras
-
-    leaves = keras.tree.flatten(list(grads or ()))
-    first = next((leaf for leaf in leaves if leaf is not None), None)
-    kind = type(first)
+    kind = type(next((one for one in grads if one is not None), None))
     if kind.__module__.startswith("jax") and "Tracer" in "".join(base.__name__ for base in kind.__mro__):
         return True
     return kind.__name__ in ("SymbolicTensor", "KerasTensor")
+
+
+def _is_stateless() -> bool:
+    """Whether the state of a step is the user's, as with JAX: what it makes of a model need never be put in there."""
+    from keras.src.backend.common.stateless_scope import in_stateless_scope
+
+    return bool(in_stateless_scope())
 
 
 def _count(counter: Any) -> int:

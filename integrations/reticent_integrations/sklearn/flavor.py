@@ -15,6 +15,7 @@ from reticent.files import inside, share
 from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent_integrations import skops_files
+from reticent_integrations.catboost import builds
 from reticent_integrations.sklearn.params import register_secrets
 from reticent_redact import pickle_imports
 
@@ -37,16 +38,20 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
 
 
 def finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, Any]:
-    config = flavors["sklearn"]
+    config, content = flavors["sklearn"], (saved / _PICKLE).read_bytes()
+    blanked = builds.blanked(content)
     if config["serialization_format"] == "pickle" and skops_files.are_known():
-        model = pickle.loads((saved / _PICKLE).read_bytes())  # noqa: S301 - pickled by this process's parent just now
+        model = pickle.loads(blanked)  # noqa: S301 - pickled by this process's parent just now
         try:
             trusted = skops_files.write(model, finished / _SKOPS)
         except Exception:  # noqa: BLE001 - of many kinds, and each says that skops cannot hold this model
             (finished / _SKOPS).unlink(missing_ok=True)
         else:
             return _flavors({**config, "skops_trusted_types": trusted}, _SKOPS, "skops", model)
-    share(saved / _PICKLE, finished / _PICKLE)
+    if blanked is content:
+        share(saved / _PICKLE, finished / _PICKLE)
+    else:
+        (finished / _PICKLE).write_bytes(blanked)
     return flavors
 
 

@@ -94,6 +94,7 @@ def enter(holder: object, name: str | None = None, run_id: str | None = None) ->
     run = reticent.active_run()
     if run is None or not run.owned:  # of several forked workers, each would take its loop for the first in that run
         run = reticent.start_run(name, run_id=run_id)
+        run.automatic = True
         _leases[run.run_id] = Lease(run)
     lease = _leases.get(run.run_id)
     if lease is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -119,11 +120,58 @@ def test_a_loop_with_a_tape_is_a_run(compiled: bool, runs: Runs) -> None:
     assert run.metrics["steps"] == [(5, 6.0)]
     assert (run.params["opt_momentum"], run.params["opt_learning_rate"]) == ("0.5", "0.1")
     assert run.tags["autologging"] == "keras"
+    assert (run.params["num_parameters"], run.params["model_class"]) == ("19", "Sequential")
+    assert "model_summary.txt" in run.artifacts
+    assert run.models == ["model"]
     assert run.warnings == []
     assert reticent.active_run() is None
     reticent.autolog(disable=True)
     plain = steps(keras.optimizers.SGD(0.1, momentum=0.5), 6, compiled=compiled)
     assert [one.tobytes() for one in logged] == [one.tobytes() for one in plain]
+
+
+def test_a_model_that_leads_to_its_optimizer_is_not_kept_alive(runs: Runs) -> None:
+    def train() -> weakref.ref[Any]:
+        model = make_model()
+        for _ in range(2):
+            model.optimizer.apply(
+                [keras.ops.ones_like(one) for one in model.trainable_variables], model.trainable_variables
+            )
+        return weakref.ref(model)
+
+    reference = train()
+    gc.collect()
+    assert reference() is None
+    (run,) = runs()
+    assert (run.status, run.metrics["steps"], run.params["num_parameters"]) == ("FINISHED", [(1, 2.0)], "19")
+
+
+def test_of_two_models_the_one_that_is_trained(only_run: OnlyRun) -> None:
+    small = make_model()
+    whole = keras.Sequential([keras.Input((4,)), small, keras.layers.Dense(2)])
+    keras.Sequential([keras.Input((4,)), whole, keras.layers.Dense(5)])
+    optimizer = keras.optimizers.SGD()
+    optimizer.apply([keras.ops.ones_like(one) for one in whole.trainable_variables], whole.trainable_variables)
+    found = only_run()
+    assert found.params["num_parameters"] == str(whole.count_params())
+
+
+def test_steps_of_train_on_batch_are_those_of_one_loop(runs: Runs) -> None:
+    model = make_model(run_eagerly=True)
+    for _ in range(3):
+        model.train_on_batch(X, Y)
+    with pytest.raises(ValueError, match="incompatible"):
+        model.train_on_batch(X[:, :2], Y)
+    model.train_on_batch(X, Y)
+    del model
+    gc.collect()
+    (run,) = runs()
+    assert (len(run.metrics["loss"]), run.metrics["steps"], run.params["loss"]) == (
+        4,
+        [(3, 4.0)],
+        "binary_crossentropy",
+    )
+    assert (run.status, run.warnings) == ("FINISHED", [])
 
 
 def test_what_fit_does_inside_is_no_loop(only_run: OnlyRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -91,6 +92,55 @@ def test_eight_fits_in_four_threads(cancer, root):
     runs = captured(root)
     assert sorted(run.params["C"] for run in runs) == [str(c) for c in range(1, 9)]
     assert all(len(run.metrics) == 11 and run.status == "FINISHED" for run in runs)
+
+
+def in_threads(job, count=2):
+    """Have this done in several threads at a time."""
+    ready = threading.Barrier(count)
+    threads = [threading.Thread(target=lambda: (ready.wait(30), job())) for _ in range(count)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_threads_do_is_part_of_the_run_of_the_main_one(own, cancer, root):
+    """Not of each other's runs, which are open at the same time."""
+    beside = threading.Barrier(2)
+
+    def fit():
+        if not own:
+            LogisticRegression().fit(*cancer)
+            return
+        with reticent.start_run():
+            beside.wait(30)
+            LogisticRegression().fit(*cancer)
+            beside.wait(30)
+
+    with reticent.start_run(experiment="study") as around, reticent.start_run() as study:
+        in_threads(fit)
+    first, second, *runs = captured(root)
+    assert (first.run_id, second.run_id) == (around.run_id, study.run_id)
+    assert [run.parent_id for run in runs] == [study.run_id] * 2
+    assert [(run.params["C"], run.warnings) for run in runs] == [("1.0", [])] * 2
+
+
+def test_threads_know_nothing_of_another_threads_run_or_of_a_fit(cancer, root):
+    class Around(LogisticRegression):
+        def fit(self, X, y):
+            in_threads(lambda: LogisticRegression().fit(X, y))
+            return super().fit(X, y)
+
+    def outer():
+        with reticent.start_run():
+            in_threads(lambda: LogisticRegression().fit(*cancer))
+
+    Around().fit(*cancer)
+    in_threads(outer, 1)
+    runs = captured(root)
+    assert len(runs) == 6
+    assert {run.parent_id for run in runs} == {None}
 
 
 @pytest.mark.parametrize("kind", ["joblib", "sklearn"])
