@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -82,12 +81,6 @@ def test_the_quick_start_is_captured_and_hides_its_secret(project: Path) -> None
     shown = run(project, [sys.executable, "-m", "reticent.cli", "runs", "--json"])
     assert "Pipeline_score_eval" in shown
     assert "training_accuracy_score" in shown
-
-
-def test_every_option_is_told() -> None:
-    integrations = [point.load() for point in metadata.entry_points(group="reticent.integrations")]
-    options = {name for integration in integrations for name in integration.options.__struct_fields__}
-    assert [name for name in sorted(options) if f"`{name}`" not in README] == []
 
 
 def test_the_policy_is_in_force_as_it_stands(tmp_path: Path) -> None:

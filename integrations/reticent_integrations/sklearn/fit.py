@@ -41,7 +41,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
 
     with search.watched(capture, estimator) as children, capture.phase("fit") as phase:
         phase.samples = datasets.rows(features) or 0
-        yield
+        returned = yield
 
     with quiet():
         # What has been read to its end, or was changed by the fit itself, cannot be predicted.
@@ -66,6 +66,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
         for one in (estimator, getattr(estimator, "best_estimator_", None)):
             if one is not None:
                 later.remember(one, fitted)
+        labels = returned if call.function.__name__ == "fit_predict" else None
+        later.remember_labels(fitted, later.Identity(features), labels, getattr(estimator, "labels_", None))
     _log_pictures(capture, shown, found)
 
 

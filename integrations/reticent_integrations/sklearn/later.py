@@ -227,6 +227,13 @@ def remember(estimator: Any, fitted: Fitted) -> None:
     _estimators.put(estimator, fitted)
 
 
+def remember_labels(fitted: Fitted, features: Identity, *found: Any) -> None:
+    """Log what is asked from now on of the labels that a fit found itself."""
+    for labels in found:
+        if hasattr(labels, "__array__"):
+            _outputs.put(labels, (fitted, features))
+
+
 def predict(call: Call) -> Generator[None, Any, None]:
     """Around `predict`, `predict_proba` and `decision_function`."""
     output = yield

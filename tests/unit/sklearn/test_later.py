@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
+from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -118,6 +119,19 @@ def test_what_is_no_prediction_or_no_number_is_not_logged(cancer, root):
     accuracy_score(cancer[1], np.ones(len(cancer[1])))
     (run,) = captured(root)
     assert late(run) == {}
+
+
+@pytest.mark.parametrize("of", ["fit_predict", "labels_"])
+@pytest.mark.parametrize("kind", [KMeans(3, n_init=1), AgglomerativeClustering(3)], ids=lambda one: type(one).__name__)
+def test_labels_that_a_fit_finds_are_predictions(of, kind, cancer, root):
+    features, targets = cancer
+    labels = kind.fit_predict(features) if of == "fit_predict" else kind.fit(features).labels_
+    silhouette = metrics.silhouette_score(features, labels)
+    rand = metrics.adjusted_rand_score(targets, labels)
+    (run,) = captured(root)
+    assert run.metrics["silhouette_score_training"] == [(0, silhouette)]
+    assert run.metrics["adjusted_rand_score_training"] == [(0, rand)]
+    assert run.warnings == []
 
 
 def test_metrics_that_were_imported_before(root, cancer):
