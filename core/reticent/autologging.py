@@ -6,7 +6,9 @@ The runtime of the hooks is imported with the first framework, not by `autolog()
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from reticent import aside, settings
 from reticent.errors import SettingsError
 from reticent.guard import warn_once
 from reticent.imports import when_imported
+from reticent.process import after_fork_in_child
 
 if TYPE_CHECKING:
     from reticent.patching import Integration, Options
@@ -26,6 +29,8 @@ _choices: dict[str, Mapping[str, Any] | bool] = {}
 _wanted = False
 _waiting: set[str] = set()
 _installed: set[str] = set()
+_lock = threading.RLock()
+_WAIT_S = 10.0
 
 
 def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) -> None:
@@ -36,9 +41,27 @@ def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) 
     captured and redacted is told at the end of the process, or at the next `autolog` without it. Raises SettingsError for
     an unknown option or value; imports no framework.
     """
-    global _wanted
     if aside.is_child:  # it imports the user's modules, which may say so at their top
         return
+    with _one_at_a_time():
+        _switch(disable, dry_run, options)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Patches that two threads place and remove at once would be half there. Nobody waits longer than for a thread that
+    works; one that is lost, with a lock that it has, is not waited for."""
+    lock = _lock
+    got = lock.acquire(timeout=_WAIT_S)
+    try:
+        yield
+    finally:
+        if got:
+            lock.release()
+
+
+def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> None:
+    global _wanted
     points = _points()
     if disable:
         _wanted = False
@@ -51,6 +74,8 @@ def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) 
     check_settings(source, overridden=options)
     choices = {**source.settings.autolog, **options}
     as_set = choices.pop("dry_run", False)
+    if dry_run not in (None, True, False):
+        raise SettingsError("autolog: dry_run must be true or false")
     if as_set if dry_run is None else dry_run:
         from reticent.dry_run import begin
 
@@ -263,3 +288,11 @@ def _in_range(version: str, required: str) -> bool:
     from packaging.specifiers import SpecifierSet
 
     return SpecifierSet(required).contains(version, prereleases=True)
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+after_fork_in_child(_forked)

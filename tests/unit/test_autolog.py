@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,7 @@ def test_import_reticent_imports_nothing_of_weight() -> None:
         ({"sklearn": {"log_model": False}}, "log_model"),
         ({"log_models": "no"}, "bool"),
         ({"sklearn": {"max_children": "many"}}, "max_children"),
+        ({"dry_run": "many"}, "dry_run must be true or false"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str, root: Path) -> None:
@@ -114,6 +116,27 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str, roo
         reticent.autolog(**options)
     assert message in str(error.value)
     assert "many" not in str(error.value)
+
+
+def test_threads_that_switch_it_on_and_off_leave_it_whole(toy: Path, root: Path) -> None:
+    code = """
+        import sys, threading
+        import reticent, toy
+        sys.setswitchinterval(1e-6)
+        def switch():
+            for _ in range(5):
+                reticent.autolog(log_models=False)
+                reticent.autolog(disable=True)
+        threads = [threading.Thread(target=switch) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        reticent.autolog()
+        toy.train(3)
+        print(len(reticent.search_runs()))
+    """
+    assert train(toy, root, textwrap.dedent(code))[0].split()[-1] == "1"
 
 
 def test_on_a_network_file_system_logs_stay_and_the_database_moves(
