@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from reticent import member, ranks
 from reticent.files import make_directory
 from reticent.filing import DRAWING
 from reticent.guard import logger
@@ -61,6 +62,9 @@ def close(sessions: list[Session]) -> None:
     unsealed = sum(session.aside_work.pending() + session.background.pending() for session in sessions)
     if unsealed:
         logger.warning("reticent: %d files or models were not sealed in time; `reticent sync` does it", unsealed)
+    alone = member.alone(sessions[0]) if ranks.follows() else None
+    if alone is not None:
+        logger.warning("reticent: %s", alone)
     left: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for session in sessions:

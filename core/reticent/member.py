@@ -44,6 +44,8 @@ def show(session: Session, opened: bool) -> None:
 
 
 _patience_s = FIND_S
+_found = False
+"""Whether rank 0 ever had a run open."""
 
 
 def of(session: Session, wait: bool = False) -> Member | None:
@@ -51,7 +53,7 @@ def of(session: Session, wait: bool = False) -> Member | None:
 
     With `wait`, the first time that it has none is waited for, a few seconds at most.
     """
-    global _patience_s
+    global _patience_s, _found
     number = rank()
     if not number:
         return None
@@ -60,11 +62,23 @@ def of(session: Session, wait: bool = False) -> Member | None:
         for leader in _leaders(session):
             run_id = workers.run_shown_by(session, leader)
             if run_id is not None:
+                _found = True
                 return _member(session, run_id, number)
         if time.monotonic() >= deadline:
             _patience_s = 0.0 if wait else _patience_s
             return None
         time.sleep(0.05)
+
+
+def alone(session: Session) -> str | None:
+    """At the end of another rank: what there is to say if no run of rank 0 was ever seen."""
+    if _found or not rank():
+        return None
+    return session.seal(
+        "warning",
+        f"this process is rank {rank()} of a distributed training (RANK, WORLD_SIZE, MASTER_ADDR), so that rank 0 logs for it, "
+        f"but no run of rank 0 was seen under {session.root}: its trainings were not captured",
+    )
 
 
 def of_rank(run: Run, metrics: Mapping[str, float]) -> dict[str, float]:

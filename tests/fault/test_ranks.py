@@ -156,3 +156,13 @@ def test_lightning_that_starts_its_ranks_itself_is_one_run(root: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     check_straggler(root, "train_loss", 40)
+
+
+def test_a_process_that_is_taken_for_another_rank_says_that_nothing_was_captured(root: Path) -> None:
+    code = "import reticent; reticent.autolog()\nfrom sklearn.linear_model import Ridge\nRidge().fit([[0.0], [1.0]], [0.0, 1.0])"
+    left = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **left}, timeout=60)
+    assert done.returncode == 0
+    assert "this process is rank 1 of a distributed training" in done.stderr
+    assert reticent.search_runs() == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import types
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from reticent.patching import quiet
@@ -15,18 +17,48 @@ _HARMLESS = (type(None), bool, int, float, complex, str, bytes, type, types.Func
 _PARTS = {"_parameters", "_buffers", "_modules"}
 
 
-def owner(optimizer: Any, asked: Iterable[Any]) -> Any:
+def owner(optimizer: Any, asked: Iterable[Any]) -> tuple[Any, list[Any]]:
     """Of the modules that were lately asked for their parameters, the oldest first, the one that has the most of the
-    optimizer's; of several the smallest, of several of these the latest. None if none has any."""
+    optimizer's; of several the smallest, of several of these the latest. None if none has any.
+
+    Where several have a part each (groups of a backbone and of a head), it is the module that they are parts of. If there
+    is none, they are told as well.
+    """
     wanted = {id(one) for one in parameters(optimizer)}
-    best, rank = None, (0, 0)
+    best, rank, left, parts = None, (0, 0), set(wanted), []
     for module in asked:
-        with quiet():
-            own = {id(one) for one in module.parameters()}
+        own = _parameters(module)
         this = (len(own & wanted), -len(own))
         if this[0] and this >= rank:
             best, rank = module, this
+        if own & left:
+            left -= own
+            parts.append(module)
+    if rank[0] == len(wanted) or len(parts) < 2:
+        return best, []
+    whole = _whole(wanted)
+    return (best, parts) if whole is None else (whole, [])
+
+
+def _whole(wanted: set[int]) -> Any:
+    """The smallest module there is that has all these parameters. Of several, the one of the fewest modules."""
+    import torch
+
+    best, rank = None, (0, 0)
+    for one in gc.get_objects():
+        if issubclass(type(one), torch.nn.Module):
+            with suppress(Exception):  # it may be half made, or a class of the user's with other `parameters`
+                own = _parameters(one)
+                if wanted <= own:
+                    this = len(own), sum(1 for _ in one.modules())
+                    if best is None or this < rank:
+                        best, rank = one, this
     return best
+
+
+def _parameters(module: Any) -> set[int]:
+    with quiet():
+        return {id(one) for one in module.parameters()}
 
 
 def parameters(optimizer: Any) -> list[Any]:

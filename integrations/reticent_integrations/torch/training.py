@@ -48,8 +48,10 @@ class Known:
         key = id(optimizer)
         self.ref = weakref.ref(optimizer, lambda _: known.pop(key, None))
         self.born = born
-        model = ownership.owner(optimizer, here.asked())
+        model, parts = ownership.owner(optimizer, here.asked())
         self.model = None if model is None else weakref.ref(model)
+        self.parts = [type(ownership.unwrapped(part)).__name__ for part in parts]
+        """The classes of the modules whose parameters it has, where these are in no module together."""
         self.params, self.chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
         """From now, as some schedulers change more than the learning rate."""
         self.groups = len(optimizer.param_groups)
@@ -223,6 +225,8 @@ class Training:
         others = {f"{one.prefix}{name}": value for name, value in one.params.items() if name not in one.chosen}
         self.capture.log_params(chosen, "explicit")
         self.capture.log_params(others, "default")
+        if one.parts:
+            self.capture.log_params({f"{one.prefix}model_parts": ", ".join(one.parts)}, "derived")
         self._log_schedulers(one)
 
     def _log_schedulers(self, one: Known) -> None:
