@@ -76,8 +76,8 @@ def alone(session: Session) -> str | None:
         return None
     return session.seal(
         "warning",
-        f"this process is rank {rank()} of a distributed training (RANK, WORLD_SIZE, MASTER_ADDR), so that rank 0 logs for it, "
-        f"but no run of rank 0 was seen under {session.root}: its trainings were not captured",
+        f"this process is rank {rank()} of a distributed training (RANK, WORLD_SIZE, MASTER_ADDR), so that rank 0 logs "
+        f"for it, but no run of rank 0 was seen under {session.root}: its trainings were not captured",
     )
 
 

@@ -159,7 +159,13 @@ def test_lightning_that_starts_its_ranks_itself_is_one_run(root: Path) -> None:
 
 
 def test_a_process_that_is_taken_for_another_rank_says_that_nothing_was_captured(root: Path) -> None:
-    code = "import reticent; reticent.autolog()\nfrom sklearn.linear_model import Ridge\nRidge().fit([[0.0], [1.0]], [0.0, 1.0])"
+    lines = (
+        "import reticent",
+        "reticent.autolog()",
+        "from sklearn.linear_model import Ridge",
+        "Ridge().fit([[0], [1]], [0, 1])",
+    )
+    code = "\n".join(lines)
     left = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **left}, timeout=60)
