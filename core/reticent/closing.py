@@ -61,7 +61,7 @@ def close(sessions: list[Session]) -> None:
         report(kind, TimeoutError(_LATE[kind]))
     unsealed = sum(session.aside_work.pending() + session.background.pending() for session in sessions)
     if unsealed:
-        logger.warning("reticent: %d files or models were not sealed in time; `reticent sync` does it", unsealed)
+        logger.warning("reticent: not sealed in time: %d of the files or models; `reticent sync` does it", unsealed)
     alone = member.alone(sessions[0]) if ranks.follows() else None
     if alone is not None:
         logger.warning("reticent: %s", alone)
