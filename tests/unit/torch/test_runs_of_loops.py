@@ -13,10 +13,10 @@ import torch
 import reticent
 from reticent.patching import Call, Integration, Options, Patch, placing
 from reticent.patching.hooking import enabled
-from reticent.testing.captured import Captured, captured
+from reticent.testing.captured import captured
 from reticent.testing.isolation import isolated
 
-X = torch.ones(4, 3)
+from .plain_loops import X, make, one, steps
 
 
 @pytest.fixture(autouse=True)
@@ -24,28 +24,6 @@ def root(tmp_path: Path) -> Iterator[Path]:
     with isolated(tmp_path / "root", backends="") as root:
         reticent.autolog(sklearn=False)
         yield root
-
-
-def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, count: int) -> list[float]:
-    losses = []
-    for _ in range(count):
-        optimizer.zero_grad()
-        loss = model(X).pow(2).mean()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-
-
-def make(**options: Any) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    model = torch.nn.Linear(3, 2)
-    return model, torch.optim.SGD(model.parameters(), lr=0.1, **options)
-
-
-def one(root: Path) -> Captured:
-    (run,) = captured(root)
-    assert run.warnings == []
-    return run
 
 
 class Estimator:
