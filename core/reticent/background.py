@@ -22,7 +22,8 @@ class Background:
     def __init__(self, tick: Callable[[], None], tick_s: float) -> None:
         self._tick = tick
         self._tick_s = tick_s
-        self._jobs: queue.SimpleQueue[tuple[str, Job, Report]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[str, Job, Report] | None] = queue.SimpleQueue()
+        """None ends the thread."""
         self._idle = threading.Condition()
         self._unfinished: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
@@ -40,6 +41,11 @@ class Background:
         self._jobs.put((kind, job, report))
         self.start()
 
+    def stop(self) -> None:
+        """End the thread when it has done what there is to do. Nothing may be submitted meanwhile."""
+        if self._thread is not None:
+            self._jobs.put(None)
+
     def pending(self, kind: str | None = None) -> int:
         """How many jobs, of one kind or of all, are not done."""
         with self._idle:
@@ -55,7 +61,10 @@ class Background:
         dropped = []
         with suppress(queue.Empty):
             while True:
-                kind, _, report = self._jobs.get_nowait()
+                job = self._jobs.get_nowait()
+                if job is None:
+                    continue
+                kind, _, report = job
                 dropped.append((kind, report))
                 self._done(kind)
         return dropped
@@ -75,9 +84,12 @@ class Background:
                 next_tick = time.monotonic() + self._tick_s
                 continue
             try:
-                kind, job, report = self._jobs.get(timeout=left)
+                next_job = self._jobs.get(timeout=left)
             except queue.Empty:
                 continue
+            if next_job is None:
+                return
+            kind, job, report = next_job
             try:
                 with swallowed(kind, report):
                     job()

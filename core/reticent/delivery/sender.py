@@ -81,11 +81,13 @@ class Sender:
         self._wake = threading.Event()
         self._passed = threading.Condition()
         self._begun = self._done = 0
+        self._stopped = False
         self._thread: threading.Thread | None = None
 
     def start(self, interval_s: float) -> None:
         """Deliver every `interval_s` seconds in a thread of its own, first what earlier processes left."""
         if self._thread is None or not self._thread.is_alive():
+            self._stopped = False
             self._thread = threading.Thread(
                 target=self._run, args=(interval_s,), name=f"reticent-{self.name}", daemon=True
             )
@@ -155,6 +157,11 @@ class Sender:
         with self._delivering:
             self._reset()
 
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped = True
+        self.wake()
+
     def _has_passed(self, wanted: int) -> bool:
         return self._done >= wanted
 
@@ -162,6 +169,8 @@ class Sender:
         leftovers: list[str] | None = None
         while True:
             self._wake.wait(interval_s)
+            if self._stopped:
+                return
             with self._passed:
                 self._wake.clear()
                 self._begun += 1

@@ -46,7 +46,10 @@ def _close_sessions() -> None:
         closing.close(sessions)
     for one in sessions:
         for sender in one._senders.values():
+            sender.stop()
             sender.close()
+        for queue in (one.background, one.aside_work, one.trials):
+            queue.stop()
 
 
 def _no_child(_: int) -> list[str]:
