@@ -23,7 +23,7 @@ demo: $(VENV)/.demo$(FRAMEWORK:%=-%)  ## train two small models and look at what
 	@$(BIN)/reticent demo $(FRAMEWORK)
 
 test: $(VENV)/.test  ## run all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/ruff check .

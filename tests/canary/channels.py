@@ -585,7 +585,7 @@ def main() -> None:
         with contextlib.suppress(RuntimeError):
             CHANNELS[name].send(files)
         reticent.end_run()
-        assert reticent.flush(30)
+        assert reticent.flush(120)
         for variable in CHANNELS[name].environment:
             del os.environ[variable]
         os.environ.update(before)

@@ -57,6 +57,12 @@ def fit(call: Call) -> Generator[None, Any, None]:
             model.log(capture, trainer, module, observer.example)
 
 
+def spawned(call: Call) -> Generator[None, Any, None]:
+    """Around `Trainer._run`, which is called outside of `fit` in the processes that a trainer spawns: its process logs."""
+    call.quiet = True
+    yield
+
+
 def _integration(name: str, package: str) -> Integration:
     trainer = f"{package}.trainer.trainer:Trainer"
     return Integration(
@@ -69,6 +75,7 @@ def _integration(name: str, package: str) -> Integration:
             Patch(f"{trainer}.test", evaluation.test),
             Patch(f"{trainer}.predict", evaluation.predict),
             Patch(f"{trainer}.save_checkpoint", checkpoints.save_checkpoint, nested=True),
+            Patch(f"{trainer}._run", spawned, optional=True),
             Patch(f"{trainer}.__init__", params.remember_arguments, transparent=True),
         ),
         demo="reticent_integrations.lightning.demo",

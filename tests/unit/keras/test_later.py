@@ -75,7 +75,8 @@ def test_train_on_batch_is_a_run(runs: Runs) -> None:
     assert first.metrics["loss"] == [(step, loss) for step, (loss, _) in enumerate(results)]
     assert first.metrics["accuracy"] == [(step, score) for step, (_, score) in enumerate(results)]
     assert first.metrics["steps"] == [(4, 5.0)]
-    assert (first.params["opt_name"], first.params["batch_size"]) == ("adam", "8")
+    assert first.params["opt_name"].startswith("adam")  # Keras numbers the later ones of a process
+    assert first.params["batch_size"] == "8"
     assert first.params["loss"] == "binary_crossentropy"
     assert "model_summary.txt" in first.artifacts
     assert second.metrics["loss"] == [(0, pytest.approx(loss))]

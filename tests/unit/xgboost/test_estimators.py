@@ -12,7 +12,7 @@ from xgboost import XGBClassifier, XGBRanker, XGBRegressor
 import reticent
 from reticent.models import find, load_model
 from reticent.testing import captured
-from reticent_integrations.xgboost import flavor
+from reticent_integrations.xgboost.flavor import flavor
 
 
 def fit(rounds: int = 4) -> XGBClassifier:
