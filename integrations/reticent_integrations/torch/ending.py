@@ -8,6 +8,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import reticent
@@ -29,28 +30,36 @@ _collecting: int | None = None
 def when_gone(thing: Any, job: Job) -> None:
     """Have `job()` done when an object is gone: at once if this thread has let go of it, as when a function returns.
     If it was collected as garbage, which may come in between anything, or by another thread: soon, in a thread of ours."""
-    global _worker, _collecting
+    global _worker
     thread, pid = threading.get_ident(), os.getpid()
     if _worker is None or not _worker.is_alive():
         _worker = threading.Thread(target=_work, name="reticent-torch", daemon=True)
         _worker.start()
-    if _note not in gc.callbacks:
-        _collecting = None
-        gc.callbacks.append(_note)
-
     def gone(this: weakref.ref[Any]) -> None:
         _watched.pop(id(this), None)
         if os.getpid() != pid:
             return
         if threading.get_ident() == thread and _collecting != thread:
             _do(job)
-            if not _watched and _note in gc.callbacks:
-                gc.callbacks.remove(_note)
+            _follow_collections()
         else:
             _jobs.put(job)
 
     reference = weakref.ref(thing, gone)
     _watched[id(reference)] = reference
+    _follow_collections()
+
+
+def _follow_collections() -> None:
+    """Python tells of its collections while there is something to watch, and not after."""
+    global _collecting
+    while bool(_watched) != (_note in gc.callbacks):  # until it is so: another thread may come in between
+        if _watched:
+            _collecting = None
+            gc.callbacks.append(_note)
+        else:
+            with suppress(ValueError):
+                gc.callbacks.remove(_note)
 
 
 def _note(phase: str, _: Any) -> None:
@@ -61,6 +70,7 @@ def _note(phase: str, _: Any) -> None:
 def _work() -> None:
     while True:
         _do(_jobs.get())
+        _follow_collections()
 
 
 def _do(job: Job) -> None:

@@ -238,6 +238,26 @@ def test_nothing_is_left_in_pytorch_when_disabled() -> None:
     assert optimizer_module._global_optimizer_post_hooks
     reticent.autolog(disable=True)
     assert not optimizer_module._global_optimizer_post_hooks
+
+
+@pytest.mark.parametrize("by_collection", [False, True])
+def test_collections_are_followed_for_as_long_as_a_training_is(
+    root: Path, by_collection: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "_watched", {})  # others of this process may be kept alive by a failed test's traceback
+    ending._follow_collections()
+    assert ending._note not in gc.callbacks
+
+    def loop() -> None:
+        model, optimizer = make()
+        if by_collection:
+            optimizer.itself = optimizer
+        steps(model, optimizer, 2)
+        assert ending._note in gc.callbacks
+
+    loop()
+    collect_garbage()
+    assert one(root).status == "FINISHED"
     assert ending._note not in gc.callbacks
 
 
