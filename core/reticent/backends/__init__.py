@@ -7,14 +7,14 @@ its URLs as the name, and have its tests inherit `reticent.testing.BackendContra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol
 
 from reticent.errors import SettingsError
 from reticent.files import safe_relative
-from reticent.records import Artifact, Entry, MetricBlock
+from reticent.records import Artifact, Entry, MetricBlock, RunStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,30 @@ class Target:
     root: Path
 
 
+@dataclass(slots=True)
+class Mark:
+    """What a backend wants to know again with the next batch of a run, say how long its file is now.
+
+    It is kept together with how far the run has been delivered: if a write fails, or its process dies in it, the same
+    records come again with the former mark, and what was appended since can be cut off.
+    """
+
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one run, in the order of the log within each writer."""
+    """Records of one run, in the order of the log within each writer.
+
+    `started` is how the run began, also where that came with an earlier batch; None only if its log has lost it.
+    """
 
     run_id: str
     directory: Path
     entries: Sequence[Entry] = ()
     metrics: Sequence[MetricBlock] = ()
+    started: RunStarted | None = None
+    mark: Mark = field(default_factory=Mark)
 
     def __len__(self) -> int:
         return len(self.entries) + sum(map(len, self.metrics))
@@ -71,9 +87,12 @@ class Backend(Protocol):
         given every run anew."""
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
-        """Store the batch. It may come again, whole or in part: each record must then be stored once.
+        """Store the batch. Any exception means that its records will come again.
 
-        Any exception means that the batch will be tried again later.
+        Then, and if the process dies before it has noted that they arrived, a batch comes that begins with the same ones,
+        and with the mark that came with this one; it may hold fewer or more. With an empty mark a run comes from its start,
+        also one that the store has already: its log was copied, or sealed anew. Each record must then be stored once.
+        No two processes write one run of a root to a store at the same time.
         """
 
     def close(self) -> None: ...
@@ -82,6 +101,17 @@ class Backend(Protocol):
 def name_of(url: str) -> str:
     """The backend's name in a URL: `mlflow` of `mlflow+http://host`, `sqlite` of `sqlite`."""
     return url.split(":", 1)[0].split("+", 1)[0]
+
+
+def refuse_secrets(url: str) -> None:
+    """SettingsError if a backend's URL holds a secret: URLs are stored and shown."""
+    from reticent_redact import Redactor
+
+    if Redactor().redact_text(url) != url:
+        raise SettingsError(
+            f"the URL of backend {name_of(url)!r} holds a password or a token; leave it out: credentials are taken from "
+            "the environment, ~/.netrc or the keyring"
+        )
 
 
 def create(url: str) -> Backend:

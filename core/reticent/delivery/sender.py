@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
+from reticent.backends import Backend, Batch, Mark, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
 from reticent.delivery.stricter import Stricter
 from reticent.guard import warn_once
 from reticent.progress import Progress, ProgressFiles
-from reticent.records import Delivery, Entry, Warned, WriterClosed, WriterStarted
+from reticent.records import Delivery, Entry, RunStarted, Warned, WriterClosed, WriterStarted
 from reticent.runlog import STAGING, RunReader, Skipped
 from reticent_redact import SealedText
 
@@ -24,6 +24,9 @@ Advance = Callable[[int], None]
 
 LEFT_BYTES = 64 << 20
 """A run of an earlier process that has left more than this to be sealed waits for a reader, or for `reticent sync`."""
+
+CLAIM_S = 2.0
+"""How long another process that delivers the same run is waited for."""
 
 _UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
 
@@ -231,8 +234,12 @@ class Sender:
     def _deliver_run(self, run_id: str, advance: Advance) -> bool:
         """Deliver one run to the present end of its log; whether it is complete (ended, and all of it arrived)."""
         files = self._opened()
+        with files.claimed(run_id, CLAIM_S):
+            return self._deliver_claimed(files, run_id, advance)
+
+    def _deliver_claimed(self, files: ProgressFiles, run_id: str, advance: Advance) -> bool:
         assert self._backend is not None
-        if run_id not in self._following:
+        if run_id not in self._following or files.stale(run_id):
             if run_id not in self._own:
                 self._prepare(run_id)
             progress = files.load(run_id)
@@ -242,10 +249,11 @@ class Sender:
         finished, changed = False, False
         while not finished:
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
-            for batch in self._batches(reader):
+            for batch in self._batches(reader, progress):
                 for rejection in self._write(self._backend, batch, files):
                     progress.rejected += max(1, rejection.count)
                     progress.error = self._seal(str(rejection.reason))
+                progress.mark = batch.mark.text
                 self._count(progress, batch)
                 progress.complete = False
                 files.save(run_id, progress)
@@ -261,7 +269,7 @@ class Sender:
             del self._following[run_id]
             if progress.said == "pending" or (not progress.said and run_id in self._own):
                 self._completed(run_id, self._record(progress, "complete"))
-                return self._deliver_run(run_id, advance)
+                return self._deliver_claimed(files, run_id, advance)
         return finished
 
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
@@ -287,14 +295,17 @@ class Sender:
             error=self._seal(progress.error or self.error) if state == "pending" or progress.rejected else None,
         )
 
-    def _batches(self, reader: RunReader) -> Iterator[Batch]:
+    def _batches(self, reader: RunReader, progress: Progress) -> Iterator[Batch]:
         while True:
             known = len(reader.skipped)
             entries, metrics = reader.read(max_events=self._batch_records, max_metrics=self._batch_records)
             entries += [self._damage(skipped) for skipped in reader.skipped[known:]]
             if not entries and not metrics:
                 return
-            yield Batch(reader.run_id, reader.directory, entries, metrics)
+            if progress.started is None:
+                progress.started = next((one.record for one in entries if isinstance(one.record, RunStarted)), None)
+            mark = Mark(progress.mark)
+            yield Batch(reader.run_id, reader.directory, entries, metrics, progress.started, mark)
 
     def _damage(self, skipped: Skipped) -> Entry:
         """What could not be read, as a warning in the run's health. No record has its place: it was not read."""
