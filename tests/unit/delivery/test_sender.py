@@ -7,13 +7,16 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 import reticent
+from reticent.backends import Batch, Rejection, Target
 from reticent.delivery import sender
 from reticent.errors import SettingsError
 from reticent.progress import Progress, ProgressFiles
+from reticent.session import current
 from reticent.testing.isolation import isolated
 
 
@@ -95,6 +98,56 @@ def test_a_run_is_taken_up_where_another_process_left_it(root: Path, tmp_path: P
         run.log_metric("loss", 0.25, 2)
     assert reticent.flush(30)
     assert len(lines(tmp_path / "store", run.run_id, "metrics")) == 3
+
+
+class Noting:
+    """Notes the order in which runs come; one of them it cannot take."""
+
+    order: ClassVar[list[str]] = []
+    poison = ""
+
+    def open(self, target: Target) -> str:
+        return "noting"
+
+    def write(self, batch: Batch) -> list[Rejection]:
+        if batch.run_id == self.poison:
+            raise ValueError("cannot be taken")
+        self.order.append(batch.run_id)
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def noting(monkeypatch: pytest.MonkeyPatch) -> type[Noting]:
+    monkeypatch.setattr(sender, "create", lambda _: Noting())
+    monkeypatch.setattr(Noting, "order", [])
+    reticent.configure(backends=["jsonl"], batch_records=10, deliver_s=3600)
+    return Noting
+
+
+def test_a_run_with_many_points_keeps_no_other_waiting(root: Path, noting: type[Noting]) -> None:
+    large, small = reticent.start_run("large"), reticent.start_run("small", nested=False)
+    for step in range(1000):
+        large.log_metric("loss", 1.0, step)
+    small.end()
+    large.end()
+    assert reticent.flush(60)
+    assert noting.order.count(large.run_id) > 50
+    assert small.run_id in noting.order[:4]
+
+
+def test_a_run_that_cannot_be_taken_keeps_no_other_waiting(
+    root: Path, noting: type[Noting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noting, "poison", "bad")
+    log(3), reticent.start_run(run_id="bad").end()
+    good = log(3)
+    assert not reticent.flush(1)
+    assert good in noting.order
+    (left,) = {run_id for sender in current().senders() for run_id in sender.pending()}
+    assert left == "bad"
 
 
 def test_a_url_that_holds_a_secret_is_refused() -> None:
