@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from reticent.errors import SettingsError
+from reticent.errors import MissingExtraError, SettingsError
 from reticent.files import safe_relative
 from reticent.records import Artifact, Entry, MetricBlock, RunStarted
 
@@ -82,6 +83,9 @@ class UnavailableError(Exception):
 
 
 class Backend(Protocol):
+    """May also have an attribute `needs`, the modules that have to be installed for it, which are not imported before
+    `open`."""
+
     def open(self, target: Target) -> str:
         """Connect, and return a text that names this very store: one that was emptied or replaced has another, and is
         given every run anew."""
@@ -115,20 +119,40 @@ def refuse_secrets(url: str) -> None:
 
 
 def create(url: str) -> Backend:
-    """A new, unopened backend for `url`. SettingsError for a name that nothing registers."""
-    if name_of(url) == "sqlite":  # the default one: no search through all that is installed
+    """A new, unopened backend for `url`.
+
+    Raises SettingsError for a name that nothing registers, MissingExtraError if what it needs is not installed.
+    """
+    name = name_of(url)
+    if name == "sqlite":  # the default one: no search through all that is installed
         from reticent.backends.sqlite import SqliteBackend
 
         return SqliteBackend()
-    backend: Backend = entry_point(url).load()()
+    kind = entry_point(url).load()
+    if lacking := missing(kind):
+        raise MissingExtraError(f"the backend {name} needs {', '.join(lacking)}: {how_to_install(name)}")
+    backend: Backend = kind()
     return backend
+
+
+def missing(kind: type[Backend]) -> list[str]:
+    """The modules that a backend needs and that are not installed."""
+    return [module for module in getattr(kind, "needs", ()) if find_spec(module) is None]
+
+
+def how_to_install(name: str) -> str:
+    return f"pip install 'reticent[{name}]'"
+
+
+def installed() -> dict[str, EntryPoint]:
+    """All that is registered, by its name."""
+    return {point.name: point for point in entry_points(group="reticent.backends")}
 
 
 def entry_point(url: str) -> EntryPoint:
     """What is registered for the backend of `url`. SettingsError for a name that nothing registers."""
-    known = entry_points(group="reticent.backends")
-    for point in known:
-        if point.name == name_of(url):
-            return point
-    names = ", ".join(sorted({point.name for point in known}))
-    raise SettingsError(f"no backend is called {name_of(url)!r}; installed backends: {names}")
+    known = installed()
+    if name_of(url) not in known:
+        names = ", ".join(sorted(known))
+        raise SettingsError(f"no backend is called {name_of(url)!r}; installed backends: {names}")
+    return known[name_of(url)]

@@ -39,6 +39,8 @@ class _Known:
 
 
 class MlflowBackend:
+    needs = ("requests",)
+
     def open(self, target: Target) -> str:
         self._client = Client(address(target.url))
         self._only = parse_qs(urlsplit(target.url).query).get("experiment", [""])[0]

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from reticent.backends import UnavailableError
-from reticent.errors import MissingExtraError, SettingsError
+from reticent.errors import SettingsError
 
 TIMEOUT_S = (5.0, 60.0)
 """To connect, and between two bytes of an answer."""
@@ -38,12 +38,10 @@ class Client:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            import requests
-            from requests.adapters import HTTPAdapter
-            from urllib3.util import Retry
-        except ImportError:
-            raise MissingExtraError("the backend mlflow needs requests: pip install 'reticent[mlflow]'") from None
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
+
         self.url = url
         self._session = requests.Session()
         # Only what has not reached the server is tried again here; anything else is the sender's, which can wait for longer.
