@@ -42,7 +42,7 @@ def describe(features: Any, targets: Any = None, **others: Any) -> Description:
     said = "".join(f"{name} {type_name(part)} {digests[name]} " for name, part in parts.items())
     return Description(
         digest=blake2b(said.encode(), digest_size=8).hexdigest(),
-        source=f"memory ({type_name(features)})",
+        source=_source(features),
         schema={name: _schema(part) for name, part in parts.items()},
         profile={name: _profile(part) for name, part in parts.items()} | _classes(targets),
         contents={name: digest for name, digest in digests.items() if _readable(parts[name])},
@@ -57,6 +57,18 @@ def contents(**parts: Any) -> dict[str, str]:
     return {name: _digest(part) for name, part in parts.items() if _readable(part)}
 
 
+def fingerprint(data: Any) -> str:
+    """What the `datasets` library knows a data set of its own by, or a column of one: a digest of its content and of all
+    that was done to it. Empty for other data."""
+    found = getattr(data, "_fingerprint", None)
+    if isinstance(found, str):
+        return found
+    if not type(data).__module__.startswith("datasets.") or not hasattr(data, "column_name"):
+        return ""
+    whole = fingerprint(data.source)
+    return whole and f"{whole} {data.column_name}"
+
+
 def type_name(data: Any) -> str:
     """The type as users know it: "numpy.ndarray", "pandas.DataFrame"."""
     kind = type(data)
@@ -65,14 +77,14 @@ def type_name(data: Any) -> str:
 
 
 def shape(data: Any) -> tuple[int, ...] | None:
-    """The extents of data that has any; of a list its length."""
+    """The extents of data that has any; of a list, or a column of the `datasets` library, its length."""
     extents = getattr(data, "shape", None)
     if extents is not None and not callable(extents):
         try:
             return tuple(int(extent) for extent in extents)
         except (TypeError, ValueError):  # a static shape with unknown extents
             return None
-    return (len(data),) if isinstance(data, (list, tuple, str, range)) else None
+    return (len(data),) if isinstance(data, (list, tuple, str, range)) or fingerprint(data) else None
 
 
 def rows(data: Any) -> int | None:
@@ -88,11 +100,19 @@ def take(data: Any, step: int, stop: int | None = None) -> Any:
         return data
     if hasattr(data, "iloc"):
         return data.iloc[:stop:step]
+    if fingerprint(data) and hasattr(data, "select"):  # a slice would be a dict of lists
+        return data.select(range(len(data))[:stop:step])
     return data[:stop:step]
 
 
+def _source(data: Any) -> str:
+    info = getattr(data, "info", None) if fingerprint(data) else None
+    name = getattr(info, "dataset_name", None) or getattr(info, "builder_name", None)
+    return f"datasets ({name})" if name else f"memory ({type_name(data)})"
+
+
 def _readable(data: Any) -> bool:
-    if hasattr(data, "__next__") or callable(data) or getattr(data, "is_cuda", False):
+    if fingerprint(data) or hasattr(data, "__next__") or callable(data) or getattr(data, "is_cuda", False):
         return False
     return shape(data) is not None
 
@@ -107,6 +127,10 @@ def _digest(data: Any) -> str:
 def _chunks(data: Any) -> Iterator[bytes]:
     """The bytes that tell data from other data: its form, then a sample of its content."""
     yield f"{shape(data)} {getattr(data, 'dtype', '')}".encode()
+    known = fingerprint(data)
+    if known:  # each row would be decoded, and transformed
+        yield known.encode()
+        return
     if hasattr(data, "__next__") or callable(data):
         return  # reading an iterator would take from the user's training
     if hasattr(data, "nnz") and hasattr(data, "data"):
@@ -192,6 +216,9 @@ def _schema(data: Any) -> dict[str, Any]:
     extents = shape(data)
     if extents is not None:
         result["shape"] = list(extents)
+    known = fingerprint(data)
+    if known:
+        return {**result, "fingerprint": known, **_features(data)}
     columns = getattr(data, "columns", None)
     if columns is not None and not callable(columns):
         columns = _column_names(data)
@@ -209,6 +236,18 @@ def _schema(data: Any) -> dict[str, Any]:
     elif isinstance(data, (list, tuple)) and data:
         result["item_type"] = type_name(data[0])
     return result
+
+
+def _features(data: Any) -> dict[str, Any]:
+    """What a data set of the `datasets` library says of its columns, and which part it is of a larger one."""
+    features, split = getattr(data, "features", None), getattr(data, "split", None)
+    result: dict[str, Any] = {}
+    if isinstance(features, Mapping):
+        shown = list(features.items())[:MAX_COLUMNS]
+        result["columns"] = [
+            {"name": str(name), "type": str(getattr(kind, "dtype", type(kind).__name__))} for name, kind in shown
+        ]
+    return result if split is None else {**result, "split": str(split)}
 
 
 def _profile(data: Any) -> dict[str, Any]:
@@ -229,7 +268,7 @@ def _classes(targets: Any) -> dict[str, Any]:
     dtype = str(getattr(targets, "dtype", ""))
     if extents is None or len(extents) != 1 or dtype.startswith(("float", "complex", "date", "time")):
         return {}
-    if getattr(targets, "is_cuda", False):
+    if getattr(targets, "is_cuda", False) or fingerprint(targets):
         return {}
     sample = take(targets, _step(extents[0], MAX_ROWS))
     items = sample.tolist() if hasattr(sample, "tolist") else list(sample)

@@ -99,6 +99,9 @@ class Importing(Machine):
     def _extend(self, items: list[Any]) -> None:
         pass
 
+    def _put_aside(self, value: Any) -> None:
+        pass
+
     def _set(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if type(target) is dict and len(target) <= len(_WRAPPER_STATE):  # one of more is not the state of a wrapper

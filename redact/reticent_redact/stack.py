@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from reticent_redact import encodings
+from reticent_redact.named import is_type
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
 from reticent_redact.pickled import (
     KEPT,
@@ -36,6 +37,8 @@ _MOST_MADE = 8
 _SHORT_KEY = 12
 _NO_TEXT_KEY = re.compile(r"[^:=@>-]*")
 
+_DECLARATIONS = frozenset({"__annotations__", "__dataclass_fields__"})
+
 
 class Stack:
     """A stack with its marks and its memo, and the operations that need nothing else."""
@@ -52,6 +55,8 @@ class Stack:
         self._made = 0
         self._found: list[Part] = []
         """What is a part of its own."""
+        self._aside: list[Any] = []
+        """What is not in the result and has a part in it: a class made here, what an object was told and then left."""
 
     def _pop(self) -> Any:
         return self._stack.pop()
@@ -69,9 +74,17 @@ class Stack:
 
     def _drop(self) -> None:
         if self._stack:
-            self._stack.pop()
+            self._put_aside(self._stack.pop())
         else:
-            self._pop_mark()
+            self._drop_mark()
+
+    def _drop_mark(self) -> None:
+        for item in self._pop_mark():
+            self._put_aside(item)
+
+    def _put_aside(self, value: Any) -> None:
+        if type(value) in (list, tuple, dict, Object) and value:
+            self._aside.append(value)
 
     def _get(self, number: int) -> None:
         self._stack.append(self._memo[number])
@@ -173,7 +186,7 @@ class Stack:
             if name in target and type(key) is not str:
                 name = f"{name} {len(target)}"  # of another key, which is no text
             self._items += 1
-            target[name] = plain(value)
+            target[name] = _declared(name, value) if name in _DECLARATIONS and type(value) is dict else plain(value)
             if says_more(key):
                 target[f"{name} {len(target)}"] = key
 
@@ -181,3 +194,10 @@ class Stack:
         items = self._pop_mark()
         self._push({})
         self._set(items)
+
+
+def _declared(attribute: str, names: dict[str, Any]) -> Any:
+    """What a class or function says about names, in an attribute of its own: no type is the value of what it is said of."""
+    if attribute == "__dataclass_fields__":
+        return list(names.values())  # each has its name and its default
+    return {name: kind for name, kind in names.items() if type(kind) is not str or not is_type(kind)}

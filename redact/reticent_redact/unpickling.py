@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any, BinaryIO, NoReturn
 
 from reticent_redact import frames
+from reticent_redact.named import is_look_up
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
 from reticent_redact.pickled import (
     Dtype,
@@ -71,6 +72,7 @@ class Machine(Stack):
         operations = self._operations
         self._stack, self._marked, self._memo, self._around, self.count = [], [], {}, [], 0
         self._texts = self._items = 0
+        self._aside = []
         self._found.clear()
         self._arrays.clear()
         while (code := self._from.read(1)[0]) != 0x2E or self._around:
@@ -80,6 +82,7 @@ class Machine(Stack):
                 yield from (part for part in self._found if not (self.is_doubtful and part is UNREADABLE))
                 self._found.clear()
         yield [plain(self._pop())]
+        yield self._aside
 
     def unfinished(self) -> list[Any]:
         """What a pickle that is cut off would have made."""
@@ -92,7 +95,7 @@ class Machine(Stack):
                 self._set(items[: len(items) // 2 * 2])
             self._stack.append(listed(items))
         followed = [{key: plain(item)} for key, item in pairwise(self._stack) if type(key) is str]
-        return listed([*self._stack, *followed])
+        return listed([*self._stack, *followed, self._aside])
 
     def _protocol(self, number: int) -> None:
         pass
@@ -123,10 +126,13 @@ class Machine(Stack):
             self._push(dtype_of(arguments))
         elif name == "_codecs encode" and type(arguments) is tuple and type(arguments[0]) is str:
             self._few_bytes(arguments[0].encode("latin-1", "replace"))  # those of protocol 2 and before
+        elif is_look_up(name, arguments):
+            self._push(Global(""))
         else:
             self._make(of, arguments)
 
     def _make(self, of: Any, *arguments: Any) -> None:
+        self._put_aside(of)
         self._push(Object(of, *arguments))
         self._name_columns()
 
@@ -142,10 +148,12 @@ class Machine(Stack):
 
     def _new_with_keywords(self) -> None:
         keywords, arguments, of = self._pop(), self._pop(), self._pop()
+        self._put_aside(of)
         self._push(Object(of, arguments, keywords))
 
     def _old_object(self) -> None:
         of, *arguments = self._pop_mark()
+        self._put_aside(of)
         self._push(Object(of, tuple(map(plain, arguments))))
 
     def _old_instance(self) -> None:
@@ -171,6 +179,8 @@ class Machine(Stack):
             elif len(state) > 4:
                 describe(target, state)
                 self._charge(len(target.fields))
+        else:
+            self._put_aside(state)
 
     def _pass_array(self, wrapper: Any) -> None:
         """joblib's array: behind the state of what stands for it."""
@@ -212,7 +222,7 @@ class Machine(Stack):
         named: dict[str, Callable[[], object]] = {
             "MARK": self._mark,
             "POP": self._drop,
-            "POP_MARK": self._pop_mark,
+            "POP_MARK": self._drop_mark,
             "DUP": lambda: push(self._stack[-1]),
             "NONE": lambda: push(None),
             "NEWTRUE": lambda: push(1),

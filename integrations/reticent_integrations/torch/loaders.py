@@ -75,8 +75,11 @@ def _loader(loader: Any) -> dict[str, Any]:
 
 
 def _dataset(data: Any, depth: int = 0) -> Description:
-    if isinstance(getattr(data, "_fingerprint", None), str):
-        return _fingerprinted(data)
+    if datasets.fingerprint(data):
+        found = datasets.describe(data)
+        return replace(
+            found, schema={"dataset": found.schema["features"]}, profile={"dataset": found.profile["features"]}
+        )
     held = _held(data)
     parts = _parts(data, held)
     found = datasets.describe(**{"features": None, **parts})
@@ -106,29 +109,6 @@ def _dataset(data: Any, depth: int = 0) -> Description:
             **{name: one.profile for name, one in inner.items()},
         },
         contents=found.contents,
-    )
-
-
-def _fingerprinted(data: Any) -> Description:
-    """A data set of the `datasets` library: it has a digest of its own, of its content and all that was done to it."""
-    info = getattr(data, "info", None)
-    name = getattr(info, "dataset_name", None) or getattr(info, "builder_name", None)
-    split, features = getattr(data, "split", None), getattr(data, "features", None)
-    told: dict[str, Any] = {"type": datasets.type_name(data), "fingerprint": data._fingerprint}
-    if isinstance(features, Mapping):
-        shown = list(features.items())[: datasets.MAX_COLUMNS]
-        told["columns"] = [
-            {"name": str(name), "type": str(getattr(kind, "dtype", type(kind).__name__))} for name, kind in shown
-        ]
-    if split is not None:
-        told["split"] = str(split)
-    length = _length(data)
-    return Description(
-        digest=blake2b(data._fingerprint.encode(), digest_size=8).hexdigest(),
-        source=f"datasets ({name})" if name else f"memory ({told['type']})",
-        schema={"dataset": told},
-        profile={} if length is None else {"dataset": {"rows": length}},
-        contents={},
     )
 
 

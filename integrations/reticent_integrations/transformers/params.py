@@ -76,6 +76,7 @@ def _filled_in(args: Any) -> dict[str, Any]:
     return {
         "accelerator_config": type(args.accelerator_config)(),
         "activation_checkpointing": False,
+        "bf16": not args.fp16 if type(args).bf16 is None else None,  # TRL's
         "dataloader_pin_memory": False,
         "debug": [],
         "disable_tqdm": args.disable_tqdm,
@@ -89,6 +90,7 @@ def _filled_in(args: Any) -> dict[str, Any]:
         "local_rank": args.local_rank,
         "logging_dir": getattr(args, "logging_dir", None),
         "metric_for_best_model": "loss",
+        "pad_to_multiple_of": None,  # TRL's
         "output_dir": "trainer_output",
         "report_to": [],
         "run_name": args.output_dir,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sparse
+from datasets import Dataset, DatasetDict
 
 from reticent import datasets
 
@@ -88,3 +89,45 @@ def test_content_is_the_same_whatever_holds_it_and_other_than_that_of_another_fo
 def test_no_framework_is_imported():
     code = "import sys, reticent.datasets; assert not {'numpy', 'pandas', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def rows_of_the_datasets_library(read):
+    """A data set that notes when its rows are read: they are transformed then."""
+
+    def noted(batch):
+        read.append(batch)
+        return batch
+
+    rows = Dataset.from_dict({"text": [f"text {at}" for at in range(100)], "label": [0, 1] * 50}, split="train")
+    return rows.with_transform(noted)
+
+
+def test_a_data_set_of_the_datasets_library_is_not_read():
+    read = []
+    rows = rows_of_the_datasets_library(read)
+    found = datasets.describe(rows, rows["label"])
+    columns = [{"name": "text", "type": "string"}, {"name": "label", "type": "int64"}]
+    known = {"fingerprint": rows._fingerprint, "columns": columns, "split": "train"}
+    assert found.schema["features"] == {"type": "datasets.Dataset", "shape": [100, 2], **known}
+    assert found.schema["targets"]["fingerprint"] == f"{rows._fingerprint} label"
+    assert found.profile == {"features": {"rows": 100, "columns": 2}, "targets": {"rows": 100}}
+    assert datasets.contents(features=rows, targets=rows["label"]) == found.contents == {}
+    whole = [rows, rows["text"], rows["label"], rows.select([1, 2]), DatasetDict(train=rows)]
+    assert len({datasets.describe(data).digest for data in whole}) == len(whole)
+    assert read == []
+
+
+def test_a_stream_of_the_datasets_library_is_not_read():
+    read = []
+    stream = Dataset.from_dict({"text": ["one", "two"]}).to_iterable_dataset().map(read.append)
+    assert datasets.describe(stream).schema == {"features": {"type": "datasets.IterableDataset"}}
+    assert datasets.describe(stream["text"]).profile == {"features": {}}
+    assert read == []
+
+
+def test_some_rows_of_the_datasets_library():
+    read = []
+    rows = rows_of_the_datasets_library(read)
+    some = datasets.take(rows, 10, 50)
+    assert (type(some), len(some), read) == (Dataset, 5, [])
+    assert some["text"][:] == datasets.take(rows["text"], 10, 50) == [f"text {at}" for at in range(0, 50, 10)]
