@@ -120,8 +120,10 @@ def params(out: Console, run: StoredRun, brief: bool) -> None:
     if len(shown) < len(defaults):
         left = f"and {len(defaults) - len(shown)} more defaults (--all)"
         table.add_row(Text(left, style=render.DIM))
-    note = f"{len(given)} set, {len(defaults)} defaults" if defaults else str(len(given))
-    render.section(out, "Params", table, note)
+    derived = [key for key in given if run.param_origins.get(key) == "derived"]
+    counts = {"set": len(given) - len(derived), "derived": len(derived), "defaults": len(defaults)}
+    note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    render.section(out, "Params", table, note if derived or defaults else str(len(given)))
 
 
 def metrics(out: Console, run: StoredRun, brief: bool) -> None:

@@ -8,16 +8,14 @@ import io
 import os
 import sys
 import textwrap
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib import import_module, metadata
 from importlib.util import find_spec
 
-import reticent
 from reticent.cli import render
-from reticent.demo.showing import EXPERIMENT, busy, code, look, since, train
+from reticent.demo.showing import look, since, train, watch
 from reticent.errors import MissingExtraError, ReticentError
 from reticent.patching import Integration
 
@@ -46,21 +44,17 @@ def show_framework(name: str) -> None:
     module = import_module(known[name].demo)
     title = (module.__doc__ or name).strip().splitlines()[0]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says of itself while it is imported
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # of these it says so before it looks at that level
     out = render.console()
     out.file = sys.stdout  # what the framework prints goes elsewhere meanwhile
-    reticent.configure(experiment=EXPERIMENT)
-    code(out, "import reticent\nreticent.autolog()")
-    reticent.autolog()
-    began = time.time()
+    began = watch()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            train(out, title, body(module.train), _silently(module.train))
+            train(out, title, f"import reticent\nreticent.autolog()\n\n{body(module.train)}", _silently(module.train))
     except ModuleNotFoundError as error:
         raise MissingExtraError(missing.format(error.name)) from error
-    with busy(out, "delivering"):
-        reticent.flush()
-    runs = since(began)
+    runs = since(out, began)
     look(out, runs, [run for run in runs if run.parent_id is None][:1], "")
 
 

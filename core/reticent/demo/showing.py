@@ -20,6 +20,17 @@ from reticent.backends.sqlite.stored import StoredRun
 from reticent.cli import render
 
 EXPERIMENT = "demo"
+DELIVERY_S = 60
+"""So long is waited for pictures and models, which take their time on a busy machine."""
+
+
+def watch() -> float:
+    """Capture what is trained from now on, and tell when that is."""
+    # On data this small, threads wait for one another longer than they compute: far longer on a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    reticent.configure(experiment=EXPERIMENT)
+    reticent.autolog()
+    return time.time()
 
 
 def train(out: Console, title: str, source: str, training: Callable[[], str]) -> None:
@@ -27,14 +38,9 @@ def train(out: Console, title: str, source: str, training: Callable[[], str]) ->
     out.print(Text(title, style=render.HEAD))
     out.print()
     code(out, source)
-    start = time.perf_counter()
     with busy(out, "training"):
         result = training()
-    out.print(
-        Text.assemble(
-            "   ", render.check("good"), f" {result}", (f"  {render.duration(time.perf_counter() - start)}", render.DIM)
-        )
-    )
+    out.print(Text.assemble("   ", render.check("good"), f" {result}"))
     out.print()
 
 
@@ -57,8 +63,10 @@ def code(out: Console, source: str) -> None:
     out.print()
 
 
-def since(began: float) -> list[StoredRun]:
-    """The demo's runs that have started since then, newest first."""
+def since(out: Console, began: float) -> list[StoredRun]:
+    """The demo's runs that have started since then, newest first, with all that belongs to them."""
+    with busy(out, "delivering"):
+        reticent.flush(DELIVERY_S)
     runs = reticent.search_runs(experiments=[EXPERIMENT])
     return [run for run in runs if (run.start_time or 0.0) >= began]
 

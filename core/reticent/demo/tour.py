@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 import warnings
 from importlib.util import find_spec
 
 import reticent
 from reticent.cli import render
-from reticent.demo.showing import EXPERIMENT, busy, code, look, since, train
+from reticent.demo.showing import code, look, since, train, watch
 from reticent.errors import MissingExtraError
 
 GRID_SEARCH = """\
@@ -37,19 +36,15 @@ def tour() -> None:
             f'the demo needs {" and ".join(missing)}, not installed here: pip install "reticent[sklearn,xgboost]"'
         )
     out = render.console()
-    reticent.configure(experiment=EXPERIMENT)
     out.print("Two trainings and a run by hand, captured by one line before them:\n")
     code(out, "import reticent\nreticent.autolog()")
-    reticent.autolog()
-    began = time.time()
+    began = watch()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         train(out, "1  scikit-learn: a grid search over a pipeline, on handwritten digits", GRID_SEARCH, grid_search)
         train(out, "2  XGBoost: boosting with early stopping, on breast cancer data", BOOSTING, boosting)
         train(out, "3  By hand, with an API key among the params", BY_HAND, by_hand)
-    with busy(out, "delivering"):
-        reticent.flush()
-    runs = since(began)
+    runs = since(out, began)
     boosted = [run for run in runs if any("logloss" in key for key in run.metrics)]
     look(out, runs, [*boosted[:1], *(run for run in runs if run.name == "by-hand")], "metrics.loss < 0.5")
 
@@ -60,16 +55,13 @@ def grid_search() -> str:
     from sklearn.model_selection import GridSearchCV, train_test_split
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # comes with scikit-learn
 
     digits, target = load_digits(return_X_y=True)
     digits_train, digits_test, target_train, target_test = train_test_split(digits, target, random_state=0)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     grid = {"logisticregression__C": [0.01, 0.1, 1.0]}
     search = GridSearchCV(pipeline, grid, cv=3)
-    # On matrices this small, threads wait for one another longer than they compute: far longer on a busy machine.
-    with threadpool_limits(1):
-        search.fit(digits_train, target_train)
+    search.fit(digits_train, target_train)
     return f"{search.score(digits_test, target_test):.1%} of unseen digits are right"
 
 
@@ -82,7 +74,7 @@ def boosting() -> str:
     data_train, data_valid, target_train, target_valid = train_test_split(data, target, random_state=0)
     train, valid = xgboost.DMatrix(data_train, target_train), xgboost.DMatrix(data_valid, target_valid)
     booster = xgboost.train(
-        {"objective": "binary:logistic", "eval_metric": ["logloss", "auc"], "eta": 0.1, "max_depth": 4, "nthread": 1},
+        {"objective": "binary:logistic", "eval_metric": ["logloss", "auc"], "eta": 0.1, "max_depth": 4},
         train,
         num_boost_round=200,
         early_stopping_rounds=10,

@@ -46,7 +46,8 @@ def _cloned(thing: Any) -> str:
         return "no estimator"
     from sklearn.base import clone
 
-    return str(clone(thing))
+    made = clone(thing)
+    return f"{type(made).__qualname__}({made.get_params(deep=False)})"  # not all have a `__repr__` of their own
 
 
 WAYS: dict[str, Callable[[Any], str]] = {

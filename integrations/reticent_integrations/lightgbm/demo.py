@@ -16,7 +16,7 @@ def train() -> str:
     booster = lightgbm.train(
         params, train, 200, valid_sets=[valid], callbacks=[lightgbm.early_stopping(10, verbose=False)]
     )
-    logloss = booster.best_score["valid_0"]["binary_logloss"]
     return (
-        f"stopped early; the best of the rounds was number {booster.best_iteration}, with a log loss of {logloss:.4f}"
+        f"stopped early; the best of the rounds was number {booster.best_iteration}, "
+        f"with a valid auc of {booster.best_score['valid_0']['auc']:.4f}"
     )

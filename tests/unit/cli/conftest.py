@@ -26,6 +26,7 @@ with reticent.start_run("search", run_id="aaaa0001", tags={"team": "[bold]x[/]"}
     run.log_params({"lr": 0.1, "api_key": sys.argv[1], "note": "[red]x[/]", "long": "x" * 300})
     run.log_params({"escape": chr(27) + "[31mred", "lines": "a\\nb"})
     run.log_params({"solver": "lbfgs"}, origin="default")
+    run.log_params({"n_classes": 2}, origin="derived")
     for step in range(50):
         run.log_metric("val_loss", 2 * 0.9**step, step)
     for value in (1.0, math.nan, math.inf, 2.0):

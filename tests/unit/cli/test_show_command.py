@@ -45,6 +45,10 @@ def test_defaults_are_marked(shown: str) -> None:
     assert line.split() == ["solver", "lbfgs", "(default)"]
 
 
+def test_what_the_user_set_is_counted_apart_from_what_was_derived(shown: str) -> None:
+    assert "Params  6 set, 1 derived, 1 defaults" in shown
+
+
 def test_metrics_have_curves_also_with_nan_and_infinity(shown: str) -> None:
     loss, odd = (next(line for line in shown.splitlines() if line.split()[:1] == [key]) for key in ("val_loss", "odd"))
     assert "█" in loss
