@@ -25,6 +25,7 @@ from reticent.cli import render
 from reticent.cli.doctor_frameworks import frameworks, options_table, refused_options
 from reticent.cli.finding import Finding, table_of
 from reticent.errors import SettingsError
+from reticent.guard import tried
 from reticent.runlog import RUN_ID
 
 LITTLE_SPACE = 1e9
@@ -179,8 +180,6 @@ def backends(chosen: settings.Settings) -> Iterator[Finding]:
 
 
 def _loading(point: metadata.EntryPoint) -> str:
-    try:
+    with tried() as attempt:
         point.load()
-    except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way; it is reported
-        return f"{type(error).__name__} on import"
-    return ""
+    return "" if attempt.error is None else f"{type(attempt.error).__name__} on import"

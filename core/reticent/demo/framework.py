@@ -19,6 +19,7 @@ import reticent
 from reticent.cli import render
 from reticent.demo.showing import EXPERIMENT, busy, code, look, since, train
 from reticent.errors import MissingExtraError, ReticentError
+from reticent.guard import tried
 from reticent.patching import Integration
 
 
@@ -26,12 +27,10 @@ def demos() -> dict[str, Integration]:
     """The integrations that have a demo, by name."""
     found = {}
     for point in metadata.entry_points(group="reticent.integrations"):
-        try:
+        with tried():  # the doctor reports it
             integration: Integration = point.load()
             if integration.demo and find_spec(integration.demo) is not None:
                 found[point.name] = integration
-        except Exception:  # noqa: BLE001, S112 - a third party's module may fail in any way; the doctor reports it
-            continue
     return dict(sorted(found.items()))
 
 
