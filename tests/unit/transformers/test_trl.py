@@ -12,8 +12,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import reticent
 from reticent.testing import captured
 
-trl = pytest.importorskip("trl")
-datasets = pytest.importorskip("datasets")
+trl = pytest.importorskip("trl", reason="TRL is not installed")
+datasets = pytest.importorskip("datasets", reason="Datasets, which TRL trains with, is not installed")
 
 
 def train(place: Path) -> list[bytes]:
