@@ -92,6 +92,20 @@ def write_private(path: Path, content: bytes, changed: int | None = None) -> Non
         raise
 
 
+def lock(descriptor: int) -> bool:
+    """Lock an open file against other processes until it is closed; False if one of them has it. A forked child has no part
+    in it. Where the system has no such locks, or the file system refuses, everybody gets it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
+
+
 def snapshot(source: Path, target: Path) -> None:
     """Copy a file as it is now: by reflink where the file system shares blocks, else by content. Mode 0600."""
     make_directory(target.parent)

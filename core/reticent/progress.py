@@ -14,14 +14,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from reticent.backends import name_of
-from reticent.files import make_directory, write_private
+from reticent.backends import UnavailableError, name_of
+from reticent.files import lock, make_directory, write_private
 from reticent.guard import warn_once
+from reticent.records import RunStarted
 from reticent.runlog import RUN_ID, Cursor
 
 _TICK = 1_000_000_000
@@ -41,6 +43,9 @@ class Progress(msgspec.Struct, omit_defaults=True):
     said: str = ""
     """The state in the newest `Delivery` record for this backend that the run log holds."""
     error: str = ""
+    started: RunStarted | None = None
+    mark: str = ""
+    """What the backend noted with the last batch."""
 
 
 class ProgressFiles:
@@ -50,8 +55,30 @@ class ProgressFiles:
         digest = hashlib.blake2b(f"{url}\n{identity}".encode(), digest_size=6).hexdigest()
         self._runs = root / "runs"
         self.directory = root / "delivery" / f"{name_of(url)}-{digest}"
+        self._versions: dict[str, tuple[int, int]] = {}
+        """Of each run, its file as it was read or written here last."""
+
+    @contextlib.contextmanager
+    def claimed(self, run_id: str, wait_s: float) -> Iterator[None]:
+        """While a run is delivered: no other process delivers it to this store. UnavailableError if one goes on doing so."""
+        path = self.directory / f"{run_id}.lock"
+        make_directory(self.directory)
+        deadline = time.monotonic() + wait_s
+        while True:
+            with path.open("wb") as file:
+                if lock(file.fileno()) and _is(file.fileno(), path):
+                    yield
+                    return
+            if time.monotonic() >= deadline:
+                raise UnavailableError(f"another process is delivering the run {run_id}")
+            time.sleep(0.01)
+
+    def stale(self, run_id: str) -> bool:
+        """Whether another process has noted progress of a run since this one last did."""
+        return self._versions.get(run_id) != _version(self._path(run_id))
 
     def load(self, run_id: str) -> Progress:
+        self._versions[run_id] = _version(self._path(run_id))
         try:
             return msgspec.json.decode(self._path(run_id).read_bytes(), type=Progress)
         except (FileNotFoundError, msgspec.DecodeError):
@@ -60,6 +87,7 @@ class ProgressFiles:
     def save(self, run_id: str, progress: Progress) -> None:
         """Keep the progress of a run, which stays outstanding until it is settled."""
         write_private(self._path(run_id), msgspec.json.encode(progress), _OUTSTANDING)
+        self._versions[run_id] = _version(self._path(run_id))
 
     def outstanding(self) -> Iterator[str]:
         """The ids of the runs that may hold something this store has not got, oldest first."""
@@ -90,6 +118,8 @@ class ProgressFiles:
         if clock.stat().st_mtime_ns - seen < _TICK:
             seen -= 1  # one that was added after the look may have the same time: look once more
         os.utime(self._path(run_id), ns=(seen, seen))
+        self._versions[run_id] = _version(self._path(run_id))
+        (self.directory / f"{run_id}.lock").unlink(missing_ok=True)
 
     def _path(self, run_id: str) -> Path:
         return self.directory / f"{run_id}.json"
@@ -132,6 +162,22 @@ def set_back(run: Path) -> set[str]:
         said = progress.said or ("pending" if has_some else "")
         write_private(path, msgspec.json.encode(Progress(said=said)), _OUTSTANDING)
     return had
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one at `path`: who held the lock before may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _changed(directory: Path) -> dict[str, int]:

@@ -166,9 +166,10 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
     settings = msgspec.structs.replace(msgspec.convert(values, Settings), redact=shown, policies=policies)
     for url in settings.backends:
         if url != "sqlite":
-            from reticent.backends import entry_point
+            from reticent.backends import entry_point, refuse_secrets
 
             try:
+                refuse_secrets(url)
                 entry_point(url)
             except SettingsError as error:
                 raise SettingsError(f"{origin['backends']}: setting 'backends': {error}") from None

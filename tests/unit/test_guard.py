@@ -11,6 +11,7 @@ import pytest
 
 import reticent
 from reticent import guard
+from reticent.models import locate
 from reticent_redact import Policy, Redactor
 
 
@@ -82,3 +83,8 @@ def test_nor_in_the_redactor(handler: None) -> None:
 
     with pytest.raises(TooLongError):
         Redactor(Policy()).seal(["value"], channel="param", render=render)
+
+
+def test_nor_where_a_model_is_fetched(handler: None) -> None:
+    with pytest.raises(TooLongError), locate._remote("memory://here"):
+        signal.raise_signal(signal.SIGUSR1)

@@ -7,14 +7,15 @@ its URLs as the name, and have its tests inherit `reticent.testing.BackendContra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from reticent.errors import SettingsError
+from reticent.errors import MissingExtraError, SettingsError
 from reticent.files import safe_relative
-from reticent.records import Artifact, Entry, MetricBlock
+from reticent.records import Artifact, Entry, MetricBlock, RunStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,30 @@ class Target:
     root: Path
 
 
+@dataclass(slots=True)
+class Mark:
+    """What a backend wants to know again with the next batch of a run, say how long its file is now.
+
+    It is kept together with how far the run has been delivered: if a write fails, or its process dies in it, the same
+    records come again with the former mark, and what was appended since can be cut off.
+    """
+
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one run, in the order of the log within each writer."""
+    """Records of one run, in the order of the log within each writer.
+
+    `started` is how the run began, also where that came with an earlier batch; None only if its log has lost it.
+    """
 
     run_id: str
     directory: Path
     entries: Sequence[Entry] = ()
     metrics: Sequence[MetricBlock] = ()
+    started: RunStarted | None = None
+    mark: Mark = field(default_factory=Mark)
 
     def __len__(self) -> int:
         return len(self.entries) + sum(map(len, self.metrics))
@@ -66,14 +83,20 @@ class UnavailableError(Exception):
 
 
 class Backend(Protocol):
+    """May also have an attribute `needs`, the modules that have to be installed for it, which are not imported before
+    `open`."""
+
     def open(self, target: Target) -> str:
         """Connect, and return a text that names this very store: one that was emptied or replaced has another, and is
         given every run anew."""
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
-        """Store the batch. It may come again, whole or in part: each record must then be stored once.
+        """Store the batch. Any exception means that its records will come again.
 
-        Any exception means that the batch will be tried again later.
+        Then, and if the process dies before it has noted that they arrived, a batch comes that begins with the same ones,
+        and with the mark that came with this one; it may hold fewer or more. With an empty mark a run comes from its start,
+        also one that the store has already: its log was copied, or sealed anew. Each record must then be stored once.
+        No two processes write one run of a root to a store at the same time.
         """
 
     def close(self) -> None: ...
@@ -84,21 +107,52 @@ def name_of(url: str) -> str:
     return url.split(":", 1)[0].split("+", 1)[0]
 
 
+def refuse_secrets(url: str) -> None:
+    """SettingsError if a backend's URL holds a secret: URLs are stored and shown."""
+    from reticent_redact import Redactor
+
+    if Redactor().redact_text(url) != url:
+        raise SettingsError(
+            f"the URL of backend {name_of(url)!r} holds a password or a token; leave it out: credentials are taken from "
+            "the environment, ~/.netrc or the keyring"
+        )
+
+
 def create(url: str) -> Backend:
-    """A new, unopened backend for `url`. SettingsError for a name that nothing registers."""
-    if name_of(url) == "sqlite":  # the default one: no search through all that is installed
+    """A new, unopened backend for `url`.
+
+    Raises SettingsError for a name that nothing registers, MissingExtraError if what it needs is not installed.
+    """
+    name = name_of(url)
+    if name == "sqlite":  # the default one: no search through all that is installed
         from reticent.backends.sqlite import SqliteBackend
 
         return SqliteBackend()
-    backend: Backend = entry_point(url).load()()
+    kind = entry_point(url).load()
+    if lacking := missing(kind):
+        raise MissingExtraError(f"the backend {name} needs {', '.join(lacking)}: {how_to_install(name)}")
+    backend: Backend = kind()
     return backend
+
+
+def missing(kind: type[Backend]) -> list[str]:
+    """The modules that a backend needs and that are not installed."""
+    return [module for module in getattr(kind, "needs", ()) if find_spec(module) is None]
+
+
+def how_to_install(name: str) -> str:
+    return f"pip install 'reticent[{name}]'"
+
+
+def installed() -> dict[str, EntryPoint]:
+    """All that is registered, by its name."""
+    return {point.name: point for point in entry_points(group="reticent.backends")}
 
 
 def entry_point(url: str) -> EntryPoint:
     """What is registered for the backend of `url`. SettingsError for a name that nothing registers."""
-    known = entry_points(group="reticent.backends")
-    for point in known:
-        if point.name == name_of(url):
-            return point
-    names = ", ".join(sorted({point.name for point in known}))
-    raise SettingsError(f"no backend is called {name_of(url)!r}; installed backends: {names}")
+    known = installed()
+    if name_of(url) not in known:
+        names = ", ".join(sorted(known))
+        raise SettingsError(f"no backend is called {name_of(url)!r}; installed backends: {names}")
+    return known[name_of(url)]

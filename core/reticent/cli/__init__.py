@@ -126,6 +126,14 @@ def _sync(
     sync_runs(to, run)
 
 
+@app.command("backends")
+def _backends() -> None:
+    """List the backends: which exist, what to install for them, and whether those that are configured can be reached."""
+    from reticent.cli.backends import show_backends
+
+    show_backends()
+
+
 @app.command("reindex")
 def _reindex() -> None:
     """Rebuild the embedded database from the run logs."""

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from importlib import metadata
 from itertools import chain
 from pathlib import Path
 
@@ -19,13 +18,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from reticent import files, settings
-from reticent.backends import name_of
 from reticent.backends.sqlite.schema import database_path
-from reticent.cli import render
+from reticent.cli import backends, render
 from reticent.cli.doctor_frameworks import frameworks, options_table, refused_options
 from reticent.cli.finding import Finding, table_of
 from reticent.errors import SettingsError
-from reticent.guard import tried
 from reticent.runlog import RUN_ID
 
 LITTLE_SPACE = 1e9
@@ -43,7 +40,7 @@ def diagnose() -> None:
     parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("Place", lambda: place(root)),
         ("Frameworks", lambda: chain(frameworks(), refused_options(source))),
-        ("Backends", lambda: backends(source.settings)),
+        ("Backends", lambda: backends.findings(source.settings)),
     ]
     from reticent import __version__
 
@@ -158,28 +155,3 @@ def database(root: Path) -> Finding:
         return Finding("bad", "database", str(path), f"{first}; `reticent reindex` rebuilds it from the run logs")
     size = render.size(path.stat().st_size)
     return Finding("good", "database", str(path), "; ".join(filter(None, (size, why))))
-
-
-def backends(chosen: settings.Settings) -> Iterator[Finding]:
-    """The installed backends and which of them are used; a configured one that nothing registers is a problem."""
-    installed = {point.name: point for point in metadata.entry_points(group="reticent.backends")}
-    used = [name_of(url) for url in chosen.backends]
-    for name in sorted({"sqlite", *installed}):
-        error = _loading(installed[name]) if name in installed else ""
-        if error:
-            yield Finding("bad" if name in used else "fair", name, "broken", error)
-        elif name in used:
-            yield Finding("good", name, "configured")
-        else:
-            yield Finding("none", name, Text("installed", style=render.DIM), "not configured")
-    for name in used:
-        if name != "sqlite" and name not in installed:
-            yield Finding("bad", name[:40], "not installed", "configured, but nothing registers it")
-    if not used:
-        yield Finding("none", "", Text("none configured", style=render.DIM), "runs stay in the run log")
-
-
-def _loading(point: metadata.EntryPoint) -> str:
-    with tried() as attempt:
-        point.load()
-    return "" if attempt.error is None else f"{type(attempt.error).__name__} on import"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
+from reticent.backends import Backend, Batch, Mark, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
 from reticent.delivery.stricter import Stricter
 from reticent.guard import tried, warn_once
 from reticent.progress import Progress, ProgressFiles
-from reticent.records import Delivery, Entry, Warned, WriterClosed, WriterStarted
+from reticent.records import Delivery, Entry, RunStarted, Warned, WriterClosed, WriterStarted
 from reticent.runlog import STAGING, RunReader, Skipped
 from reticent_redact import SealedText
 
@@ -25,7 +26,19 @@ Advance = Callable[[int], None]
 LEFT_BYTES = 64 << 20
 """A run of an earlier process that has left more than this to be sealed waits for a reader, or for `reticent sync`."""
 
+CLAIM_S = 2.0
+"""How long another process that delivers the same run is waited for."""
+
+LONG_S = 2.0
+"""A write that takes longer is not followed by a larger one: what is interrupted was in vain."""
+
 _UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
+
+
+class _Step(Enum):
+    MORE = "there may be more to deliver"
+    CAUGHT_UP = "all that was logged so far has arrived"
+    COMPLETE = "the run has ended, and all of it has arrived"
 
 
 def _ignore(_records: int) -> None:
@@ -66,7 +79,7 @@ class Sender:
         self.gone = False
         """Whether the backend takes nothing more from this process."""
         self._root = root
-        self._batch_records = batch_records
+        self._batch_records = self._most_records = batch_records
         self._seal = seal
         self._prepare = prepare
         self._completed = completed
@@ -188,9 +201,23 @@ class Sender:
                 self._passed.notify_all()
 
     def _pass(self, leftovers: list[str]) -> None:
-        for run_id in list(self._own):
-            if self._deliver_run(run_id, _ignore):
+        waiting, failed = list(self._own), None
+        while waiting:  # in turns: a run with millions of points keeps no other from its end
+            run_id = waiting.pop(0)
+            try:
+                step = self._step(run_id, _ignore)
+            except UnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
+                self._following.pop(run_id, None)
+                failed = failed or error
+                continue
+            if step is _Step.MORE:
+                waiting.append(run_id)
+            elif step is _Step.COMPLETE:
                 self._own.pop(run_id, None)
+        if failed is not None:
+            raise failed
         while leftovers and not self._wake.is_set():
             directory = self._root / "runs" / leftovers[-1]
             # While its process lives, that delivers it. Sealing gigabytes that it left would keep ours from its end.
@@ -227,47 +254,57 @@ class Sender:
             self._backend, self._files = backend, ProgressFiles(self._root, self.url, identity)
         return self._files
 
-    def _deliver_run(self, run_id: str, advance: Advance) -> bool:
-        """Deliver one run to the present end of its log; whether it is complete (ended, and all of it arrived)."""
+    def _deliver_run(self, run_id: str, advance: Advance) -> None:
+        """Deliver one run to the present end of its log."""
+        while self._step(run_id, advance) is _Step.MORE:
+            pass
+
+    def _step(self, run_id: str, advance: Advance) -> _Step:
+        """Deliver one batch of a run."""
         files = self._opened()
         assert self._backend is not None
-        if run_id not in self._following:
-            if run_id not in self._own:
-                self._prepare(run_id)
-            progress = files.load(run_id)
-            self._following[run_id] = RunReader(self._root / "runs" / run_id, progress.cursor), progress
-        reader, progress = self._following[run_id]
-        seen = files.changed(run_id)
-        finished, changed = False, False
-        while not finished:
+        with files.claimed(run_id, CLAIM_S):
+            if run_id not in self._following or files.stale(run_id):
+                if run_id not in self._own:
+                    self._prepare(run_id)
+                progress = files.load(run_id)
+                self._following[run_id] = RunReader(self._root / "runs" / run_id, progress.cursor), progress
+            reader, progress = self._following[run_id]
+            seen = files.changed(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
-            for batch in self._batches(reader):
+            batch = self._next(reader, progress)
+            if batch is not None:
                 for rejection in self._write(self._backend, batch, files):
                     progress.rejected += max(1, rejection.count)
                     progress.error = self._seal(str(rejection.reason))
+                progress.mark = batch.mark.text
                 self._count(progress, batch)
                 progress.complete = False
                 files.save(run_id, progress)
-                changed = True
                 advance(len(batch))
-            if not reader.finished():
-                break
-        if changed or finished != progress.complete:
-            progress.complete = finished
-            files.save(run_id, progress)
-        if finished:
+                return _Step.MORE
+            if finished != progress.complete:
+                progress.complete = finished
+                files.save(run_id, progress)
+            if not finished:
+                return _Step.CAUGHT_UP
             files.settle(run_id, seen)
             del self._following[run_id]
             if progress.said == "pending" or (not progress.said and run_id in self._own):
                 self._completed(run_id, self._record(progress, "complete"))
-                return self._deliver_run(run_id, advance)
-        return finished
+                return _Step.MORE
+            return _Step.COMPLETE
 
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
+        begun, self._batch_records = time.monotonic(), max(self._batch_records // 2, 1)  # as it stays if this fails
         if self._stricter is None:
-            return backend.write(batch)
-        with self._stricter.batch(batch, files.directory / "sealed") as sealed:
-            return list(backend.write(sealed))
+            rejections = backend.write(batch)
+        else:
+            with self._stricter.batch(batch, files.directory / "sealed") as sealed:
+                rejections = list(backend.write(sealed))
+        longer = time.monotonic() - begun > LONG_S
+        self._batch_records = min(self._most_records, self._batch_records * (1 if longer else 4))
+        return rejections
 
     def _count(self, progress: Progress, batch: Batch) -> None:
         progress.delivered += sum(map(len, batch.metrics))
@@ -286,14 +323,16 @@ class Sender:
             error=self._seal(progress.error or self.error) if state == "pending" or progress.rejected else None,
         )
 
-    def _batches(self, reader: RunReader) -> Iterator[Batch]:
-        while True:
-            known = len(reader.skipped)
-            entries, metrics = reader.read(max_events=self._batch_records, max_metrics=self._batch_records)
-            entries += [self._damage(skipped) for skipped in reader.skipped[known:]]
-            if not entries and not metrics:
-                return
-            yield Batch(reader.run_id, reader.directory, entries, metrics)
+    def _next(self, reader: RunReader, progress: Progress) -> Batch | None:
+        """What follows in a run's log, if anything does."""
+        known = len(reader.skipped)
+        entries, metrics = reader.read(max_events=self._batch_records, max_metrics=self._batch_records)
+        entries += [self._damage(skipped) for skipped in reader.skipped[known:]]
+        if not entries and not metrics:
+            return None
+        if progress.started is None:
+            progress.started = next((one.record for one in entries if isinstance(one.record, RunStarted)), None)
+        return Batch(reader.run_id, reader.directory, entries, metrics, progress.started, Mark(progress.mark))
 
     def _damage(self, skipped: Skipped) -> Entry:
         """What could not be read, as a warning in the run's health. No record has its place: it was not read."""

@@ -80,7 +80,8 @@ class Stricter:
             if (record := self._record(batch, entry, place, files)) is not None
         ]
         metrics = [self._metrics(block) for block in batch.metrics]
-        return _Sealed(batch.run_id, batch.directory, entries, metrics, files)
+        started = None if batch.started is None else reseal(batch.started, self._redactor)
+        return _Sealed(batch.run_id, batch.directory, entries, metrics, started, batch.mark, files)
 
     def _record(
         self, batch: Batch, entry: Entry, place: Path, files: dict[tuple[str, str], Path]

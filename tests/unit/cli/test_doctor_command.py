@@ -126,16 +126,18 @@ def test_an_integration_that_cannot_be_loaded_does_not_hide_wrong_options(
     assert "RETICENT_AUTOLOG: setting 'autolog': Expected `bool`, got `str`" in line(outcome.out, "options")
 
 
-def test_passwords_in_settings_are_not_shown(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RETICENT_BACKENDS", "sqlite, mlflow+https://user:hunter2pass@host/x")
-    outcome = command("doctor")
-    assert outcome.code == 1
-    assert "no backend is called 'mlflow'; installed backends: sqlite" in outcome.out + outcome.err
-    assert "hunter2pass" not in outcome.out + outcome.err
-    monkeypatch.setenv("RETICENT_BACKENDS", "sqlite://user:hunter2pass@host/x.db")
-    outcome = command("doctor")
-    assert "sqlite://" in outcome.out
-    assert "hunter2pass" not in outcome.out + outcome.err
+def test_a_backend_whose_url_holds_a_password_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in ("mlflow+https://user:hunter2pass@host/x", "sqlite://user:hunter2pass@host/x.db"):
+        monkeypatch.setenv("RETICENT_BACKENDS", f"sqlite, {url}")
+        outcome = command("doctor")
+        assert outcome.code == 1
+        assert "holds a password or a token" in outcome.out
+        assert "hunter2pass" not in outcome.out + outcome.err
+
+
+def test_a_backend_that_there_is_not_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETICENT_BACKENDS", "sqlite, nosuch")
+    assert "no backend is called 'nosuch'; installed backends:" in command("doctor").out
 
 
 def test_a_damaged_database_is_a_problem(command: Command, root: Path, tmp_path: Path) -> None:

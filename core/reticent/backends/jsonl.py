@@ -1,0 +1,88 @@
+"""Files of JSON lines: one directory for each run, one file for each kind of record.
+
+    <directory>/<run_id>/runs.jsonl  params.jsonl  tags.jsonl  metrics.jsonl  artifacts.jsonl  events.jsonl
+
+Every line has `run_id` and `time` (seconds since the epoch, UTC) and is an object of the record's own fields, so that
+`read_json('<directory>/*/metrics.jsonl')` of DuckDB, or pandas' `read_json(path, lines=True)`, make one table of a kind. A
+value that changed has a line for each version; the newest holds. NaN and the infinities are the texts "NaN", "Infinity" and
+"-Infinity". Kept files lie under `<run_id>/artifacts/`. The URL is `jsonl`, for `<root>/jsonl`, or `jsonl:///directory`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from reticent.backends import Batch, Rejection, Target
+from reticent.backends.local import append, identity, keep_artifact
+from reticent.files import inside, make_directory
+from reticent.records import (
+    Artifact,
+    ArtifactRemoved,
+    MetricKey,
+    Param,
+    RunEnded,
+    RunStarted,
+    Staged,
+    Tag,
+    WriterClosed,
+    WriterStarted,
+)
+
+_KINDS: dict[type, str] = {
+    RunStarted: "runs",
+    RunEnded: "runs",
+    Param: "params",
+    Tag: "tags",
+    Artifact: "artifacts",
+    ArtifactRemoved: "artifacts",
+}
+_OTHERS = "events"
+_METRICS = "metrics"
+_INTERNAL = (WriterStarted, WriterClosed, MetricKey, Staged)
+"""How the run log is made: no business of who reads the files."""
+
+_NAMES = ("runs", "params", "tags", "artifacts", _METRICS, _OTHERS)
+
+
+class JsonLinesBackend:
+    def open(self, target: Target) -> str:
+        _, _, path = target.url.partition("://")
+        self._directory = Path(path).expanduser() if path else target.root / "jsonl"
+        return identity(self._directory)
+
+    def write(self, batch: Batch) -> Sequence[Rejection]:
+        directory = inside(self._directory, batch.run_id)
+        lengths = msgspec.json.decode(batch.mark.text or "{}", type=dict[str, int])
+        lines: dict[str, list[dict[str, object]]] = defaultdict(list)
+        for entry in batch.entries:
+            if isinstance(entry.record, _INTERNAL):
+                continue
+            line = {"run_id": batch.run_id, **msgspec.to_builtins(entry.record)}
+            lines[_KINDS.get(type(entry.record), _OTHERS)].append(line)
+            keep_artifact(batch, entry.record, directory / "artifacts")
+        for block in batch.metrics:
+            lines[_METRICS] += [
+                {"run_id": batch.run_id, "time": one.time, "key": one.key, "step": one.step, "value": number(one.value)}
+                for one in block
+            ]
+        make_directory(directory)
+        for name in _NAMES:
+            data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines[name])
+            lengths[name] = append(directory / f"{name}.jsonl", lengths.get(name, 0), data)
+        batch.mark.text = msgspec.json.encode(lengths).decode()
+        return ()
+
+    def close(self) -> None:
+        pass
+
+
+def number(value: float) -> float | str:
+    """A value as JSON has it."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

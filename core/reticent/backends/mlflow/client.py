@@ -1,0 +1,182 @@
+"""Speaks to an MLflow server's REST API (https://mlflow.org/docs/latest/rest-api.html), without the `mlflow` package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any, BinaryIO
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from reticent.backends import UnavailableError
+from reticent.errors import SettingsError
+
+TIMEOUT_S = (5.0, 60.0)
+"""To connect, and between two bytes of an answer."""
+
+API = "/api/2.0/mlflow/"
+_LONGEST_MESSAGE = 300
+
+
+class RefusedError(Exception):
+    """The server has understood and will not do it, now or later. `code` is MLflow's name of the error, or ""."""
+
+    def __init__(self, message: str, status: int, code: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Client:
+    """One server. Credentials are those that MLflow's own client takes: MLFLOW_TRACKING_USERNAME and _PASSWORD, or
+    MLFLOW_TRACKING_TOKEN, from the environment or the keyring's service "reticent"; or ~/.netrc. Proxies are those of the
+    environment; MLFLOW_TRACKING_SERVER_CERT_PATH names a CA, MLFLOW_TRACKING_CLIENT_CERT_PATH a certificate of ours.
+    """
+
+    def __init__(self, url: str) -> None:
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
+
+        self.url = url
+        self._session = requests.Session()
+        # Only what has not reached the server is tried again here; anything else is the sender's, which can wait for longer.
+        again = Retry(total=None, connect=2, read=0, redirect=3, status=0, other=0, backoff_factor=0.1)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=again, pool_maxsize=4))
+        self._session.auth = _auth()
+        if ca := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
+            self._session.verify = ca
+        if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+            self._session.verify = False
+        if certificate := os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"):
+            self._session.cert = certificate
+
+    def get(self, endpoint: str, **query: Any) -> dict[str, Any]:
+        return self._call("GET", endpoint, params=query)
+
+    def post(self, endpoint: str, **body: Any) -> dict[str, Any]:
+        return self.post_encoded(endpoint, msgspec.json.encode(body))
+
+    def post_encoded(self, endpoint: str, body: bytes, method: str = "POST") -> dict[str, Any]:
+        return self._call(method, endpoint, data=body, headers={"Content-Type": "application/json"})
+
+    def put_file(self, path: str, file: BinaryIO) -> None:
+        """Upload the content of an artifact through the server, to a path of its own artifact store."""
+        self._call("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}", data=file)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _call(self, method: str, endpoint: str, **told: Any) -> dict[str, Any]:
+        place = endpoint if endpoint.startswith("/") else API + endpoint
+        with self._failures():
+            answer = self._session.request(method, self.url + place, timeout=TIMEOUT_S, **told)
+        if not answer.ok:
+            raise _error(answer.status_code, answer.content, answer.headers, self.url)
+        if not answer.content:
+            return {}
+        try:
+            return msgspec.json.decode(answer.content, type=dict[str, Any])
+        except msgspec.DecodeError:
+            raise UnavailableError(f"{self.url} does not answer as an MLflow server does: no JSON") from None
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        import requests
+
+        try:
+            yield
+        except requests.exceptions.SSLError as error:
+            raise UnavailableError(f"{self.url}: TLS: {_reason(error)}") from error
+        except requests.exceptions.ProxyError as error:
+            raise UnavailableError(f"{self.url}: the proxy in the environment fails: {_reason(error)}") from error
+        except requests.exceptions.Timeout as error:
+            raise UnavailableError(f"{self.url} does not answer in time") from error
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise UnavailableError(f"{self.url} cannot be reached: {_reason(error)}") from error
+
+
+def address(url: str) -> str:
+    """The server's own URL: of `mlflow+https://host/prefix` it is `https://host/prefix`, of `mlflow` what
+    MLFLOW_TRACKING_URI says. SettingsError if there is none."""
+    _, plus, own = url.partition("+")
+    own = own if plus else os.environ.get("MLFLOW_TRACKING_URI", "")
+    parts = urlsplit(own)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            "the backend mlflow needs the address of a server: mlflow+http://host:5000, mlflow+https://host/prefix, or "
+            "`mlflow` with such an address in MLFLOW_TRACKING_URI"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def secret(name: str) -> str | None:
+    """A credential from the environment, else from the keyring where one is installed."""
+    if value := os.environ.get(name):
+        return value
+    try:
+        import keyring
+    except ImportError:
+        return None
+    found: str | None = keyring.get_password("reticent", name)
+    return found
+
+
+def _auth() -> Any:
+    user, password = secret("MLFLOW_TRACKING_USERNAME"), secret("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        return user, password
+    token = secret("MLFLOW_TRACKING_TOKEN")
+    if token is None:
+        return None  # requests looks into ~/.netrc
+
+    def bearer(request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return bearer
+
+
+def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Exception:
+    try:
+        told = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        told = {}
+    code = str(told.get("error_code", ""))
+    message = str(told.get("message", ""))[:_LONGEST_MESSAGE] or f"status {status}"
+    if status in (401, 403):
+        return UnavailableError(
+            f"{url} refuses these credentials (status {status}): set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD"
+        )
+    if status in (408, 425, 429) or status >= 500 or (status == 404 and not code):
+        return UnavailableError(f"{url} answers with status {status}: {message}", _wait(headers.get("Retry-After", "")))
+    return RefusedError(message, status, code)
+
+
+def _wait(text: str) -> float:
+    """The seconds of a header Retry-After, which has a number or a date."""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _reason(error: BaseException) -> str:
+    """What the innermost error says: those around it repeat addresses and objects."""
+    inner = error
+    while True:
+        deeper = getattr(inner, "reason", None) or inner.__cause__ or inner.__context__
+        if not isinstance(deeper, BaseException) or deeper is inner:
+            break
+        inner = deeper
+    return str(inner)[:_LONGEST_MESSAGE] or type(inner).__name__
