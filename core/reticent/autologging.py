@@ -17,7 +17,7 @@ import msgspec
 
 from reticent import aside, settings
 from reticent.errors import SettingsError
-from reticent.guard import warn_once
+from reticent.guard import tried, warn_once
 from reticent.imports import when_imported
 from reticent.process import after_fork_in_child
 
@@ -125,16 +125,17 @@ def inspect_integrations() -> list[IntegrationReport]:
 
     reports = []
     for point in metadata.entry_points(group="reticent.integrations"):
-        try:
+        with tried() as attempt:
             integration: Integration = point.load()
-        except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way; it is reported
-            reports.append(IntegrationReport(point.name, point.name, None, "", False, [], type(error).__name__))
+        if attempt.error is not None:
+            kind = type(attempt.error).__name__
+            reports.append(IntegrationReport(point.name, point.name, None, "", False, [], kind))
             continue
-        try:
+        with tried() as attempt:
             version = _version(integration)
-        except Exception as error:  # noqa: BLE001 - a broken installation of a framework may fail in any way
-            missing = isinstance(error, ModuleNotFoundError)
-            text = None if missing else f"{type(error).__name__} on import"
+        if attempt.error is not None:
+            missing = isinstance(attempt.error, ModuleNotFoundError)
+            text = None if missing else f"{type(attempt.error).__name__} on import"
             reports.append(
                 IntegrationReport(integration.name, integration.module, None, integration.requires, False, [], text)
             )
@@ -216,11 +217,10 @@ def options_in_force(choices: Mapping[str, Any]) -> tuple[Options, dict[str, Opt
     shared = msgspec.convert(_of_fields(choices, Options), Options)
     found = {}
     for point in sorted(_points().values(), key=lambda point: point.name):
-        try:
+        with tried() as attempt:
             integration: Integration = point.load()
-        except Exception:  # noqa: BLE001, S112 - a third party's module may fail in any way; it is reported elsewhere
-            continue
-        found[integration.name] = _options(integration, choices)
+        if attempt.error is None:  # else the doctor reports it
+            found[integration.name] = _options(integration, choices)
     return shared, found
 
 
@@ -242,11 +242,10 @@ def _check(place: str, options: Mapping[str, Any]) -> None:
         return
     known: dict[str, type[Options] | None] = {}
     for point in _points().values():
-        try:
+        known[point.name] = None
+        with tried():  # the doctor reports it
             integration: Integration = point.load()
-        except Exception:  # noqa: BLE001 - a third party's module may fail in any way; the doctor reports it
-            known[point.name] = None
-        else:
+            del known[point.name]
             known[integration.name] = integration.options
     shared = {name: one for one in known.values() if one is not None for name in one.__struct_fields__}
     for key, value in options.items():

@@ -16,6 +16,7 @@ import msgspec
 
 from reticent.aside import Aside
 from reticent.files import PRIVATE_DIRECTORY, PRIVATE_FILE, make_directory, sha256_of, write_private
+from reticent.guard import tried
 from reticent.models import code, description
 from reticent.models.description import Description
 from reticent.models.flavor import Flavor, named
@@ -97,10 +98,9 @@ def imports(staging: Path, described: Description) -> list[str]:
     found = code.imports(config)
     if flavor.imports is None:
         return found
-    try:
+    with tried():  # what reads it may be missing in this process; who loads the model looks anyway
         return found + flavor.imports(staging / described.directory, config)
-    except Exception:  # noqa: BLE001 - what reads it is missing in this process; who loads the model looks anyway
-        return found
+    return found
 
 
 def make_private(directory: Path) -> None:

@@ -10,7 +10,7 @@
 Register it under the entry-point group `reticent.integrations`, named after the module whose import it waits for.
 """
 
-from reticent.patching.call import Call, run_to_join
+from reticent.patching.call import Call
 from reticent.patching.capture import Capture
 from reticent.patching.context import carried, carry, quiet
 from reticent.patching.early_stopping import EarlyStopping
@@ -32,5 +32,4 @@ __all__ = [
     "carried",
     "carry",
     "quiet",
-    "run_to_join",
 ]

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reticent import holding
 from reticent.patching import Capture
 from reticent.patching.hooking import enabled
 from reticent.patching.phases import peak_memory
@@ -71,13 +72,9 @@ class Training:
         """`before`: what ended by an error that the loop got over, or as another training began."""
         model = None if first.model is None else first.model()
         name = NAME if model is None else type(ownership.unwrapped(model)).__name__
-        goes_on = before is not None and (before.failed or before.run.gave_way)
+        goes_on = before is not None and (before.failed or before.run.holding.gave_way)
         resumed = before.run.run_id if before is not None and goes_on else None
-        self.run: Run
-        self.lease: ending.Lease | None
-        self.run, self.lease = ending.enter(self, name, resumed)
-        self.run.loose = self.lease is not None and not goes_on
-        """Not if the loop has turned out to go on: what it trains on its way is a part of it."""
+        self.run: Run = holding.run_of_loop(self, name, resumed)
         number = self.run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
         self.run.set_tag("autologging", NAME)
@@ -173,12 +170,12 @@ class Training:
 
     def fail(self, error: BaseException) -> None:
         """The loop has met with an error. It may get over it: then the next step goes on with the run."""
-        if self.lease is not None and not self.resumed:
+        if self.run.holding.has(self) and not self.resumed:
             self.failed = True
             from reticent.outcome import status_of
 
             self.finish(status_of(error))
-            self.lease.end(status_of(error), error)
+            self.run.end(status_of(error), error)
 
     def replace(self) -> None:
         """Another training begins: this one must be over."""
@@ -211,8 +208,7 @@ class Training:
     def _leave(self) -> None:
         if os.getpid() == self.process and not self.over:
             self.finish()
-            if self.lease is not None:
-                self.lease.leave(self)
+            holding.leave(self.run, self)
 
     def _optimizer_gone(self) -> None:
         if all(reference() is None for reference in self.optimizers):
