@@ -9,16 +9,14 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reticent.guard import swallowed
 from reticent.patching import hooking, light
 from reticent.patching.integration import AnyPatch, Integration, LightPatch, Patch, RegisteredHook
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(NamedTuple):
     owner: weakref.ref[Any]
     name: str
     original: Any
@@ -26,8 +24,7 @@ class _Placed:
     wrapper: Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Registered:
+class _Registered(NamedTuple):
     patch: RegisteredHook
     handle: Any
 
@@ -138,7 +135,8 @@ _having: ContextVar[dict[str, list[types.ModuleType]] | None] = ContextVar("reti
 @contextmanager
 def at_once(patches: Iterable[AnyPatch]) -> Iterator[None]:
     """While several patches are placed: the loaded modules, of which there are thousands, are gone through once."""
-    token = _having.set(_modules_having({patch.target.rpartition(":")[2] for patch in patches}))
+    names = {patch.target.partition(":")[2] for patch in patches}
+    token = _having.set(_modules_having({name for name in names if "." not in name}))
     try:
         yield
     finally:
