@@ -17,11 +17,6 @@ import msgspec
 from reticent.errors import SettingsError
 from reticent.redaction import KEY_VARIABLE, Layer, Policies, RedactSettings, resolve
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -207,6 +202,11 @@ def _files(start: Path) -> list[tuple[str, Path | None, dict[str, Any]]]:
 
 
 def _table(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

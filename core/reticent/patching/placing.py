@@ -29,16 +29,18 @@ class _Registered(NamedTuple):
     handle: Any
 
 
-_placed: dict[str, list[_Placed | _Registered]] = {}
+_placed: dict[str, dict[tuple[int, str, int], _Placed | _Registered]] = {}
+"""By integration, in order; and by what tells one from all others: the owner, the name, and the wrapper or patch."""
 
 
 def place(patch: AnyPatch, integration: Integration) -> None:
     """Apply one patch; its module must be imported. AttributeError if there is no such target."""
     owner, name = _resolve(patch)
     if isinstance(patch, RegisteredHook):
-        placed = _placed.setdefault(integration.name, [])
-        if not any(isinstance(one, _Registered) and one.patch is patch for one in placed):
-            placed.append(_Registered(patch, getattr(owner, name)(light.registered(patch, integration))))
+        placed = _placed.setdefault(integration.name, {})
+        key = id(owner), name, id(patch)
+        if key not in placed:
+            placed[key] = _Registered(patch, getattr(owner, name)(light.registered(patch, integration)))
         return
     if not patch.subclasses:
         for holder in _holders(owner, name):
@@ -53,7 +55,7 @@ def place(patch: AnyPatch, integration: Integration) -> None:
 
 def remove(integration: str) -> None:
     """Undo all patches of an integration, newest first. What was patched over by others stays, and does nothing."""
-    for placed in reversed(_placed.pop(integration, [])):
+    for placed in reversed(_placed.pop(integration, {}).values()):
         if isinstance(placed, _Registered):
             placed.handle.remove()
             continue
@@ -84,17 +86,15 @@ def _resolve(patch: AnyPatch) -> tuple[Any, str]:
 
 
 def _place_on(owner: Any, name: str, patch: Patch | LightPatch, integration: Integration) -> None:
-    placed = _placed.setdefault(integration.name, [])
     original = vars(owner).get(name)
-    if original is not None and any(
-        isinstance(one, _Placed) and one.wrapper is original and one.owner() is owner for one in placed
-    ):
+    known = _placed.get(integration.name, {}).get((id(owner), name, id(original)))
+    if isinstance(known, _Placed) and known.owner() is owner:
         return
     wrapper = _wrapped(original if original is not None else getattr(owner, name), patch, integration)
     if wrapper is None:
         return
     setattr(owner, name, wrapper)
-    placed.append(_Placed(weakref.ref(owner), name, original, vars(owner)[name]))
+    _note(owner, name, original, integration)
 
 
 def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration) -> Any:
@@ -187,5 +187,11 @@ def _follow_subclasses(base: Any, name: str, patch: Patch | LightPatch, integrat
                 _place_on(home, name, patch, integration)
 
     setattr(base, "__init_subclass__", classmethod(init_subclass))  # noqa: B010 - mypy holds it to be read-only
-    placed = _Placed(weakref.ref(base), "__init_subclass__", original, vars(base)["__init_subclass__"])
-    _placed.setdefault(integration.name, []).append(placed)
+    _note(base, "__init_subclass__", original, integration)
+
+
+def _note(owner: Any, name: str, original: Any, integration: Integration) -> None:
+    """That the owner's attribute is a wrapper now."""
+    wrapper = vars(owner)[name]
+    placed = _placed.setdefault(integration.name, {})
+    placed[id(owner), name, id(wrapper)] = _Placed(weakref.ref(owner), name, original, wrapper)
