@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from reticent import aside, settings
+from reticent import aside, layers
 from reticent.errors import SettingsError
 from reticent.guard import warn_once
 from reticent.imports import when_imported
 from reticent.process import after_fork_in_child
 
 if TYPE_CHECKING:
+    from reticent import settings
     from reticent.patching import Integration, Options
     from reticent.patching.integration import AnyPatch
 
@@ -69,10 +70,8 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
             _disable(name)
         _end_dry_run()
         return
-    source = settings.current()
     _check("autolog", options)
-    check_settings(source, overridden=options)
-    choices = {**source.settings.autolog, **options}
+    choices = {**(_set(overridden=options) if layers.any_said() else {}), **options}
     as_set = choices.pop("dry_run", False)
     if dry_run not in (None, True, False):
         raise SettingsError("autolog: dry_run must be true or false")
@@ -91,6 +90,15 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
         elif name not in _waiting:
             _waiting.add(name)
             when_imported(name, lambda point=point: _enable(point) if _wanted else None)  # type: ignore[misc]
+
+
+def _set(overridden: Collection[str]) -> dict[str, Any]:
+    """What the setting `autolog` says; of keys in `overridden`, unchecked."""
+    from reticent import settings
+
+    source = settings.current()
+    check_settings(source, overridden)
+    return source.settings.autolog
 
 
 def _end_dry_run() -> None:

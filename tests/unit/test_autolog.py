@@ -146,6 +146,24 @@ def test_autolog_imports_no_framework() -> None:
     assert output == "[]\n"
 
 
+@pytest.mark.parametrize("said", ["nothing", "file", "environment", "configure"])
+def test_settings_are_read_where_there_are_some(said: str, tmp_path: Path) -> None:
+    code = "import sys, reticent; reticent.autolog(); print('reticent.settings' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RETICENT_")}
+    if said == "file":
+        (tmp_path / "reticent.toml").write_text("[autolog]\nxgboost = 3")
+    elif said == "environment":
+        environment["RETICENT_AUTOLOG"] = '{"xgboost": 3}'
+    elif said == "configure":
+        code = "import reticent; reticent.configure(autolog={'xgboost': 3}); reticent.autolog()"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    if said == "nothing":
+        assert done.stdout == "False\n", done.stderr
+    else:
+        assert "setting 'autolog': xgboost must be true, false or a table of options" in done.stderr
+
+
 def test_import_reticent_imports_nothing_of_weight() -> None:
     code = (
         "import sys; before = set(sys.modules); import reticent;"
