@@ -38,7 +38,8 @@ import pytest
 
 import reticent
 from reticent import guard
-from reticent.patching import Call
+from reticent.patching import Call, Patch
+from reticent.patching.integration import function_of, hooks_of
 from reticent.testing.canary import CANARY, VARIABLE, find
 from reticent.testing.captured import Captured, captured
 from reticent.testing.comparing import state
@@ -87,6 +88,13 @@ class IntegrationContract(OptionsContract, CopiesContract):
         assert len(found) == runs * self.runs
         assert {run.status for run in found} <= {"FINISHED"}
         assert all(run.tags.get("autologging") == self.integration.name for run in found)
+
+    def test_hooks_are_there_by_their_names(self) -> None:
+        """A training would not tell: it goes on without a hook that cannot be imported."""
+        for patch in self.integration.patches:
+            for hook in hooks_of(patch):
+                function = function_of(hook)
+                assert inspect.isgeneratorfunction(function) == isinstance(patch, Patch), (patch.target, hook)
 
     def test_disabling_leaves_every_owner_as_it_was(self) -> None:
         self.train()  # frameworks import parts of themselves on first use
@@ -192,8 +200,7 @@ class IntegrationContract(OptionsContract, CopiesContract):
         plain = self._fail(ValueError("of the user's"))
         self.enable()
         frames = self._fail(ValueError("of the user's"))
-        hook = self.integration.patches[0].hook
-        assert hook is not None
+        hook = function_of(hooks_of(self.integration.patches[0])[0])
         homes = {Path(reticent.__file__).parent, Path(inspect.getfile(hook)).parent}
         ours = [frame for frame in frames if homes & set(Path(frame[0]).parents)]
         assert ours, "the example calls nothing that is patched"

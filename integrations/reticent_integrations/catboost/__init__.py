@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from reticent.patching import Integration, Options, Patch
 from reticent.patching.options import Positive
-from reticent_integrations.catboost.crossval import cv
-from reticent_integrations.catboost.fit import fit
-from reticent_integrations.catboost.search import search
 
 
 class CatBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,10 +24,10 @@ integration = Integration(
     module="catboost",
     requires=">=1.2",
     patches=(
-        *(Patch(f"catboost.core:{name}.fit", fit) for name in _CLASSES),
-        Patch("catboost.core:CatBoost.grid_search", search),
-        Patch("catboost.core:CatBoost.randomized_search", search),
-        Patch("catboost.core:cv", cv),
+        *(Patch(f"catboost.core:{name}.fit", f"{__name__}.fit:fit") for name in _CLASSES),
+        Patch("catboost.core:CatBoost.grid_search", f"{__name__}.search:search"),
+        Patch("catboost.core:CatBoost.randomized_search", f"{__name__}.search:search"),
+        Patch("catboost.core:cv", f"{__name__}.crossval:cv"),
     ),
     options=CatBoostOptions,
     demo="reticent_integrations.catboost.demo",
