@@ -93,6 +93,11 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
             when_imported(name, lambda point=point: _enable(point) if _wanted else None)  # type: ignore[misc]
 
 
+def chosen() -> dict[str, Any]:
+    """The options in force, for another process to be told the same."""
+    return dict(_choices)
+
+
 def _end_dry_run() -> None:
     if "reticent.dry_run" in sys.modules:
         from reticent.dry_run import end

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from reticent.patching import Integration, Options, Patch
-from reticent_integrations.sklearn import crossval, later, threads
+from reticent_integrations.sklearn import crossval, later, processes, threads
 from reticent_integrations.sklearn.fit import fit
 from reticent_integrations.sklearn.partial import partial_fit
 
@@ -37,6 +37,7 @@ integration = Integration(
         *(Patch(f"sklearn.metrics:{name}", later.metric, optional=True) for name in later.NEWER_METRICS),
         *(Patch(f"sklearn.model_selection:{name}", crossval.evaluate) for name in crossval.FUNCTIONS),
         Patch("sklearn.utils.parallel:Parallel.__call__", threads.dispatch, transparent=True),
+        Patch("joblib.parallel:Parallel.__call__", processes.hand_out, transparent=True),
         Patch("sklearn.utils.parallel:_FuncWrapper.__call__", threads.work, transparent=True),
     ),
     options=SklearnOptions,
