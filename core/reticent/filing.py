@@ -108,6 +108,7 @@ class Filing:
 
     def seal(self, staged: Staged) -> bool:
         """Seal a snapshot into its place; whether it can be seen there."""
+        self.recorder.log.check_there()
         records = recovery.publish(self.recorder.session, self.directory, staged)
         self.recorder.append(*records)
         artifacts.discard(self.directory, staged.token)
@@ -133,7 +134,8 @@ class Filing:
 
     def path(self, name: str) -> SealedText:
         """The name of an artifact, sealed; of two that are the same then, the second is numbered. ValueError if it leads
-        out of the run."""
+        out of the run, FileNotFoundError if its log was deleted: files alone are no run."""
+        self.recorder.log.check_there()
         sealed = self.recorder.seal("artifact name", name)
         safe_relative(sealed)
         number = self.recorder.number("artifact name", name, sealed)
