@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from reticent.patching import Integration, Options, Patch
 from reticent.patching.options import Positive
+from reticent_integrations.catboost import later
 from reticent_integrations.catboost.crossval import cv
 from reticent_integrations.catboost.fit import fit
 from reticent_integrations.catboost.search import search
@@ -28,6 +29,9 @@ integration = Integration(
     requires=">=1.2",
     patches=(
         *(Patch(f"catboost.core:{name}.fit", fit) for name in _CLASSES),
+        *(Patch(f"catboost.core:{name}.predict", later.predict) for name in _CLASSES),
+        Patch("catboost.core:CatBoostClassifier.predict_proba", later.predict),
+        *(Patch(f"catboost.core:{name}.score", later.score) for name in ("CatBoostClassifier", "CatBoostRegressor")),
         Patch("catboost.core:CatBoost.grid_search", search),
         Patch("catboost.core:CatBoost.randomized_search", search),
         Patch("catboost.core:cv", cv),
