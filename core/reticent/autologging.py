@@ -101,6 +101,11 @@ def _set(overridden: Collection[str]) -> dict[str, Any]:
     return source.settings.autolog
 
 
+def chosen() -> dict[str, Any]:
+    """The options in force, for another process to be told the same."""
+    return dict(_choices)
+
+
 def _end_dry_run() -> None:
     if "reticent.dry_run" in sys.modules:
         from reticent.dry_run import end

@@ -18,6 +18,7 @@ class CatBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=
 
 # Its own classes, not those derived from them: a user's `fit` need not take callbacks, and calls one of these.
 _CLASSES = ("CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker")
+_SCORED = ("CatBoostClassifier", "CatBoostRegressor")
 
 integration = Integration(
     "catboost",
@@ -25,6 +26,9 @@ integration = Integration(
     requires=">=1.2",
     patches=(
         *(Patch(f"catboost.core:{name}.fit", f"{__name__}.fit:fit") for name in _CLASSES),
+        *(Patch(f"catboost.core:{name}.predict", f"{__name__}.later:predict") for name in _CLASSES),
+        Patch("catboost.core:CatBoostClassifier.predict_proba", f"{__name__}.later:predict"),
+        *(Patch(f"catboost.core:{name}.score", f"{__name__}.later:score") for name in _SCORED),
         Patch("catboost.core:CatBoost.grid_search", f"{__name__}.search:search"),
         Patch("catboost.core:CatBoost.randomized_search", f"{__name__}.search:search"),
         Patch("catboost.core:cv", f"{__name__}.crossval:cv"),

@@ -45,4 +45,4 @@ def fit(call: Call) -> Generator[None, None, None]:
     if not call.inner:
         with capture.guard("model"):
             trained.log(capture, model, training.x)
-        later.remember(model, capture)
+        later.remember(model, capture, training.x, call.get("y"))

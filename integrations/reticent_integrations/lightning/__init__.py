@@ -2,7 +2,8 @@
 
 Of `Trainer.fit`: hyperparameters of the module and the data, the trainer's arguments, optimizers and schedulers, metrics of
 each step and epoch, early stopping, the checkpoints that Lightning writes, the model. What is validated, tested and
-predicted afterwards belongs to the run of the fit. Only the process of global rank 0 logs, and it asks nothing of others.
+predicted afterwards belongs to the run of the fit, and so does a fit that goes on from one of its checkpoints. Only the
+process of global rank 0 logs, and it asks nothing of others.
 """
 
 from __future__ import annotations

@@ -24,6 +24,9 @@ def fit(call: Call) -> Generator[None, Any, None]:
         return
     module = model.unwrapped(call.get("model"))
     call.name = type(module).__name__
+    place = checkpoints.resumed_from(trainer, call.get("ckpt_path"))
+    if place is not None:
+        call.resume_from(place)
     capture = call.capture
     training = Training(capture, params.Params(capture), Metrics(capture))
     remember(module, training)

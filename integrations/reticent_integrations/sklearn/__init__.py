@@ -37,6 +37,7 @@ integration = Integration(
         *(Patch(f"sklearn.metrics:{name}", _METRIC, optional=True) for name in NEWER_METRICS),
         *(Patch(f"sklearn.model_selection:{name}", _EVALUATE) for name in CROSS_VALIDATIONS),
         Patch("sklearn.utils.parallel:Parallel.__call__", f"{__name__}.threads:dispatch", transparent=True),
+        Patch("joblib.parallel:Parallel.__call__", f"{__name__}.processes:hand_out", transparent=True),
         Patch("sklearn.utils.parallel:_FuncWrapper.__call__", f"{__name__}.threads:work", transparent=True),
     ),
     options=SklearnOptions,

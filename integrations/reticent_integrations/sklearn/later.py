@@ -208,16 +208,27 @@ def remember_labels(fitted: Fitted, features: Identity, *found: Any) -> None:
             _outputs.put(labels, (fitted, features))
 
 
+def remember_other(model: Any, capture: Capture, features: Any, targets: Any, contents: Mapping[str, str]) -> None:
+    """The same for a model of another framework, after its training with this data."""
+    training = Data("training", Identity(features), Identity(targets), contents)
+    remember(model, Fitted(capture, type(model).__name__, training, {}))
+
+
 def predict(call: Call) -> Generator[None, Any, None]:
     """Around `predict`, `predict_proba` and `decision_function`."""
     output = yield
-    fitted = _estimators.get(call.instance)
+    predicted(call.instance, call.args[1] if len(call.args) > 1 else call.get("X", call.get("data")), output)
+
+
+def predicted(model: Any, features: Any, output: Any) -> None:
+    """Log what is asked from now on of `output`, which a known model has predicted from `features`."""
+    fitted = _estimators.get(model)
     if fitted is None or not hasattr(output, "__array__"):
         return
-    features = Identity(call.args[1] if len(call.args) > 1 else call.get("X"))
+    origin = Identity(features)
     whole = getattr(output, "base", None)
     for array in (output,) if whole is None or not hasattr(whole, "__array__") else (output, whole):
-        _outputs.put(array, (fitted, features))
+        _outputs.put(array, (fitted, origin))
 
 
 def score(call: Call) -> Generator[None, Any, None]:
