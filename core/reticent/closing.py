@@ -52,14 +52,15 @@ def close(sessions: list[Session]) -> None:
     """End open runs, finish background work and deliveries by one deadline, and say what is left to a later process."""
     deadline = time.monotonic() + max(session.settings.exit_timeout_s for session in sessions)
     for session in sessions:
-        session.stop_trials()
         for run in list(session.runs.values())[::-1]:
             run.end(status_of(_ending), _ending)
-    if not _flush(sessions, min(deadline, time.monotonic() + 0.5)):
+        session.take_back()
+    if not _flush(sessions, min(deadline, time.monotonic() + 1.0)):
         _wait(sessions, deadline)
-    for kind, report in dict.fromkeys(dropped for session in sessions for dropped in session.aside_work.drop()):
+    queues = [queue for session in sessions for queue in (session.pictures, session.models)]
+    for kind, report in dict.fromkeys(dropped for queue in queues for dropped in queue.drop()):
         report(kind, TimeoutError(_LATE[kind]))
-    unsealed = sum(session.aside_work.pending() + session.background.pending() for session in sessions)
+    unsealed = sum(queue.pending() for queue in [*queues, *(session.background for session in sessions)])
     if unsealed:
         logger.warning("reticent: not sealed in time: %d of the files or models; `reticent sync` does it", unsealed)
     alone = member.alone(sessions[0]) if ranks.follows() else None
@@ -72,7 +73,7 @@ def close(sessions: list[Session]) -> None:
             lost += recorder.losses()
         for sender in session.senders():
             left[sender.name] += len(sender.give_up())
-        session.aside.close()
+        session.close_aside()
     if +left:
         names = ", ".join(f"{name} ({count} runs)" for name, count in (+left).items())
         logger.warning("reticent: not all delivered in time to %s; kept for the next run or `reticent sync`", names)
