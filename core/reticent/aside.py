@@ -86,6 +86,10 @@ class Aside:
             raise AsideError(answer["error"])
         return str(answer["result"])
 
+    def is_calling(self) -> bool:
+        """Whether the child works on something."""
+        return self._turn.locked()
+
     def take_back(self) -> None:
         """From now on have all but what is large done here: calls raise OSError, the one under way too."""
         with self._choice:

@@ -181,6 +181,16 @@ class Session:
         self.model_aside.take_back()
         self.aside.take_back()
 
+    def work_here_done(self, deadline: float) -> None:
+        """Wait for the picture and the model that this process works on itself."""
+        for queue, other in ((self.pictures, self.aside), (self.models, self.model_aside)):
+            if not other.is_calling():
+                queue.wait(deadline)
+
+    def working_on(self) -> int:
+        """How many jobs are not done."""
+        return sum(queue.pending() for queue in (self.background, self.pictures, self.models))
+
     def close_aside(self) -> None:
         self.model_aside.close()
         self.aside.close()

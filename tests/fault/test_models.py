@@ -130,6 +130,26 @@ def test_at_the_end_a_model_is_finished_and_a_picture_drawn_with_no_other_proces
     assert [delivery.state for delivery in run.deliveries()] == ["complete"]
 
 
+LATE = """
+    import time
+    import reticent
+    from reticent_integrations.sklearn import drawing
+    def slowly(data):
+        time.sleep(3)
+        return drawing.confusion(data)
+    with reticent.start_run("r", run_id="r") as run:
+        run.log_picture(slowly, {"labels": ["a"], "matrix": [[1]]}, "a.png")
+    ready()
+"""
+
+
+def test_what_is_begun_at_the_end_is_not_cut_off_in_compiled_code(root: Path, start: Start) -> None:
+    process = start(LATE, RETICENT_EXIT_TIMEOUT_S="2")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert reticent.get_run("r").artifact_path("a.png").read_bytes()[:4] == b"\x89PNG"
+
+
 TAKEN_BACK = """
     import time
     import reticent, slow
