@@ -130,7 +130,7 @@ class Filing:
     def draw(self, draw: Draw, content: SealedText, path: SealedText) -> None:
         """Have a picture drawn of sealed JSON, and file it; not if many wait, after a lot of short trainings in a row."""
         session = self.recorder.session
-        if session.aside_work.pending(DRAWING) >= MOST_PICTURES:
+        if session.pictures.pending() >= MOST_PICTURES:
             return
         token, directory = artifacts.stage_directory(self.directory)
         file = directory / safe_relative(path).name
@@ -139,7 +139,7 @@ class Filing:
             pictures.draw(session.aside, draw, content, file)
             self.publish(f"{token}/{file.name}", path)
 
-        session.aside_work.submit(DRAWING, job, self.recorder.report)
+        session.pictures.submit(DRAWING, job, self.recorder.report)
 
     def path(self, name: str) -> SealedText:
         """The name of an artifact, sealed; of two that are the same then, the second is numbered. ValueError if it leads
