@@ -127,11 +127,6 @@ def configure(**changes: Any) -> None:
     layers.configured.update(changes)
 
 
-def configured() -> dict[str, Any]:
-    """What `configure` has set."""
-    return dict(_configured)
-
-
 def reset() -> None:
     """Forget what `configure` set and read files and environment again."""
     global _current
