@@ -15,6 +15,10 @@ import pytest
 for name in ("COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE"):
     os.environ.pop(name, None)
 
+# Threads of OpenMP wait for each other without a pause. Where other processes need the cores, as other tests here do, a
+# training of a millisecond takes seconds then.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # A shell that starts the tests in the background has SIGINT ignored, also in the programs that they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
