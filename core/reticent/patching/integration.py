@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from reticent.patching.call import Call
 from reticent.patching.options import Options
@@ -40,6 +40,14 @@ class Patch:
         return self.target.partition(":")[0]
 
 
+class Before(Protocol):
+    """A hook before a call. It is called only while it is `wanted`: to find that out costs less than to call it."""
+
+    wanted: bool
+
+    def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], nothing: None, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LightPatch:
     """For functions that a training calls in every step: a plain function that is called after each call outside of other
@@ -50,7 +58,7 @@ class LightPatch:
     """Called with the arguments, by position and by name, and the result. None where only failures count."""
     failed: Callable[[tuple[Any, ...], Mapping[str, Any], BaseException], None] | None = None
     """Called with the arguments and the user's error, which goes on its way then."""
-    before: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None
+    before: Before | None = None
     """Called before the call, inside of other hooked calls too: to take the time."""
     outer: bool = False
     """Whether it counts as a hooked call around what its call calls."""
@@ -64,11 +72,11 @@ class LightPatch:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredHook:
-    """For a registry of hooks that a framework has: `target` is the function that takes one, and returns a handle with
-    `remove()`."""
+    """For a registry of hooks that a framework has, which it gives three things: `target` is the function that takes one,
+    and returns a handle with `remove()`."""
 
     target: str
-    hook: Callable[..., None]
+    hook: Callable[[Any, Any, Any], None]
     everywhere: bool = False
     """Inside of other hooked calls too."""
     subclasses: bool = False

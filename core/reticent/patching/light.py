@@ -50,7 +50,9 @@ class Guarded:
 
     __slots__ = ("everywhere", "hook", "integration", "kind")
 
-    def __init__(self, hook: Callable[..., None], integration: str, name: str, everywhere: bool = False) -> None:
+    def __init__(
+        self, hook: Callable[[Any, Any, Any], None], integration: str, name: str, everywhere: bool = False
+    ) -> None:
         self.hook = hook
         self.everywhere = everywhere
         self.integration = integration
@@ -59,12 +61,12 @@ class Guarded:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()
 
-    def __call__(self, *given: Any) -> None:
+    def __call__(self, first: Any, second: Any, third: Any) -> None:
         if tracing.traced():
             return
         if self.integration in enabled and (self.everywhere or not inside.get()):
             try:
-                self.hook(*given)
+                self.hook(first, second, third)
             except (Exception, SystemExit):
                 with swallowed(self.kind, report):
                     raise

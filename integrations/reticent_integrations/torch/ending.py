@@ -35,6 +35,7 @@ def when_gone(thing: Any, job: Job) -> None:
     if _worker is None or not _worker.is_alive():
         _worker = threading.Thread(target=_work, name="reticent-torch", daemon=True)
         _worker.start()
+
     def gone(this: weakref.ref[Any]) -> None:
         _watched.pop(id(this), None)
         if os.getpid() != pid:
