@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -58,6 +58,14 @@ class Patch(_Target, frozen=True):
     """Whether a version without the target is nothing to tell the user: it came with a later one."""
 
 
+class Before(Protocol):
+    """A hook before a call. It is called only while it is `wanted`: to find that out costs less than to call it."""
+
+    wanted: bool
+
+    def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], nothing: None, /) -> None: ...
+
+
 class LightPatch(_Target, frozen=True):
     """For functions that a training calls in every step: a plain function that is called after each call outside of other
     hooked calls, at a tenth of the cost of a `Patch`. It edits nothing, and opens no run that ends with the call."""
@@ -66,7 +74,7 @@ class LightPatch(_Target, frozen=True):
     """Called with the arguments, by position and by name, and the result. None where only failures count."""
     failed: Callable[[tuple[Any, ...], Mapping[str, Any], BaseException], None] | str | None = None
     """Called with the arguments and the user's error, which goes on its way then."""
-    before: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | str | None = None
+    before: Before | str | None = None
     """Called before the call, inside of other hooked calls too: to take the time."""
     outer: bool = False
     """Whether it counts as a hooked call around what its call calls."""
@@ -75,10 +83,10 @@ class LightPatch(_Target, frozen=True):
 
 
 class RegisteredHook(_Target, frozen=True):
-    """For a registry of hooks that a framework has: `target` is the function that takes one, and returns a handle with
-    `remove()`."""
+    """For a registry of hooks that a framework has, which it gives three things: `target` is the function that takes one,
+    and returns a handle with `remove()`."""
 
-    hook: Callable[..., None] | str
+    hook: Callable[[Any, Any, Any], None] | str
     everywhere: bool = False
     """Inside of other hooked calls too."""
     subclasses: bool = False

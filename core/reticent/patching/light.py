@@ -50,7 +50,9 @@ class Guarded:
 
     __slots__ = ("everywhere", "hook", "integration", "kind")
 
-    def __init__(self, hook: Callable[..., None] | str, integration: str, name: str, everywhere: bool = False) -> None:
+    def __init__(
+        self, hook: Callable[[Any, Any, Any], None] | str, integration: str, name: str, everywhere: bool = False
+    ) -> None:
         self.hook: Callable[..., None] = _Named(hook, self) if isinstance(hook, str) else hook
         self.everywhere = everywhere
         self.integration = integration
@@ -59,12 +61,12 @@ class Guarded:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()
 
-    def __call__(self, *given: Any) -> None:
+    def __call__(self, first: Any, second: Any, third: Any) -> None:
         if tracing.traced():
             return
         if self.integration in enabled and (self.everywhere or not inside.get()):
             try:
-                self.hook(*given)
+                self.hook(first, second, third)
             except (Exception, SystemExit):
                 with swallowed(self.kind, report):
                     raise
@@ -73,6 +75,8 @@ class Guarded:
 class _Named:
     """Stands in for a hook until its first call."""
 
+    wanted = True
+
     def __init__(self, name: str, place: Guarded) -> None:
         self.name, self.place = name, place
 
@@ -80,13 +84,16 @@ class _Named:
         try:
             self.place.hook = function_of(self.name)
         except Exception:
-            self.place.hook = _nothing  # what cannot be imported is tried once, not in every step
+            self.place.hook = _Nothing()  # what cannot be imported is tried once, not in every step
             raise
         self.place.hook(*given)
 
 
-def _nothing(*_given: Any) -> None:
-    pass
+class _Nothing:
+    wanted = False
+
+    def __call__(self, *_given: Any) -> None:
+        pass
 
 
 class _Outer:
