@@ -111,6 +111,8 @@ class BackendContract:
         self.write(store, tmp_path, example(tmp_path))
         self.write(store, tmp_path, *pieces(example(tmp_path), random.Random(0)))  # noqa: S311 - where to cut
         assert self.read(store, RUN) == once
+        self.write(store, tmp_path, example(tmp_path))
+        assert self.read(store, RUN) == once, "what was stored in more pieces before"
 
     @pytest.mark.parametrize("seed", range(5))
     def test_batches_may_be_cut_anywhere_and_come_again(self, store: str, tmp_path: Path, seed: int) -> None:
