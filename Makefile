@@ -22,8 +22,9 @@ help:  ## list these targets
 demo: $(VENV)/.demo$(FRAMEWORK:%=-%)  ## train two small models and look at what was captured (20 s); FRAMEWORK=keras: with that one
 	@$(BIN)/reticent demo $(FRAMEWORK)
 
-test: $(VENV)/.test  ## run all tests
-	$(BIN)/python -m pytest
+# Each process needs 3 GB. A file's tests stay in one: they share what takes long to make.
+test: $(VENV)/.test  ## run all tests, in up to four processes; ARGS="-n 0 tests/unit/store": some, in one
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/ruff check .

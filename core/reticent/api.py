@@ -133,9 +133,10 @@ def _enclosing(session: Session) -> tuple[str | None, str | None]:
 def _of_main_thread(session: Session) -> Run | None:
     """In another thread: the innermost run that the user has opened in the main one. Those of trainings there, and of other
     threads beside this one, are others than what goes on here."""
-    if threading.current_thread() is threading.main_thread():
+    main = threading.main_thread().ident
+    if threading.get_ident() == main:
         return None
-    runs = [one for one in list(session.runs.values()) if one.of_main_thread and one.shared and not one.automatic]
+    runs = [one for one in list(session.runs.values()) if one.thread == main and one.holding.by == "user"]
     found = workers.innermost(one for one in runs if one.owned)
     return None if found is None else session.runs.get(found)
 
@@ -196,7 +197,7 @@ def _run() -> Run:
     if run is not None and run.status is RunStatus.RUNNING:
         return run
     session = current()
-    runs = [run for run in list(session.runs.values()) if run.shared]
+    runs = [run for run in list(session.runs.values()) if run.thread is not None]
     if len(runs) == 1:
         return runs[0]
     if parent_process() is None:

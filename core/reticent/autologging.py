@@ -9,19 +9,19 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from reticent import aside, settings
+from reticent import aside, layers
 from reticent.errors import SettingsError
-from reticent.guard import warn_once
+from reticent.guard import tried, warn_once
 from reticent.imports import when_imported
 from reticent.process import after_fork_in_child
 
 if TYPE_CHECKING:
+    from reticent import settings
     from reticent.patching import Integration, Options
     from reticent.patching.integration import AnyPatch
 
@@ -31,6 +31,7 @@ _waiting: set[str] = set()
 _installed: set[str] = set()
 _lock = threading.RLock()
 _WAIT_S = 10.0
+_GROUP = "reticent.integrations"
 
 
 def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) -> None:
@@ -69,10 +70,8 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
             _disable(name)
         _end_dry_run()
         return
-    source = settings.current()
     _check("autolog", options)
-    check_settings(source, overridden=options)
-    choices = {**source.settings.autolog, **options}
+    choices = {**(_set(overridden=options) if layers.any_said() else {}), **options}
     as_set = choices.pop("dry_run", False)
     if dry_run not in (None, True, False):
         raise SettingsError("autolog: dry_run must be true or false")
@@ -93,6 +92,20 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
             when_imported(name, lambda point=point: _enable(point) if _wanted else None)  # type: ignore[misc]
 
 
+def _set(overridden: Collection[str]) -> dict[str, Any]:
+    """What the setting `autolog` says; of keys in `overridden`, unchecked."""
+    from reticent import settings
+
+    source = settings.current()
+    check_settings(source, overridden)
+    return source.settings.autolog
+
+
+def chosen() -> dict[str, Any]:
+    """The options in force, for another process to be told the same."""
+    return dict(_choices)
+
+
 def _end_dry_run() -> None:
     if "reticent.dry_run" in sys.modules:
         from reticent.dry_run import end
@@ -106,8 +119,7 @@ def check_settings(source: settings.Source, overridden: Collection[str] = ()) ->
     _check(f"{source.origin['autolog']}: setting 'autolog'", options)
 
 
-@dataclass(frozen=True, slots=True)
-class IntegrationReport:
+class IntegrationReport(NamedTuple):
     """What `reticent doctor` says of one integration. `patches`: targets, and whether they exist in this version."""
 
     name: str
@@ -121,20 +133,24 @@ class IntegrationReport:
 
 def inspect_integrations() -> list[IntegrationReport]:
     """Every registered integration against what is installed. Imports the frameworks."""
+    from reticent.patching.integration import function_of, hooks_of
     from reticent.patching.placing import applies
 
     reports = []
     for point in metadata.entry_points(group="reticent.integrations"):
-        try:
+        with tried() as attempt:
             integration: Integration = point.load()
-        except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way; it is reported
-            reports.append(IntegrationReport(point.name, point.name, None, "", False, [], type(error).__name__))
+            for hook in (hook for patch in integration.patches for hook in hooks_of(patch)):
+                function_of(hook)
+        if attempt.error is not None:
+            kind = type(attempt.error).__name__
+            reports.append(IntegrationReport(point.name, point.name, None, "", False, [], kind))
             continue
-        try:
+        with tried() as attempt:
             version = _version(integration)
-        except Exception as error:  # noqa: BLE001 - a broken installation of a framework may fail in any way
-            missing = isinstance(error, ModuleNotFoundError)
-            text = None if missing else f"{type(error).__name__} on import"
+        if attempt.error is not None:
+            missing = isinstance(attempt.error, ModuleNotFoundError)
+            text = None if missing else f"{type(attempt.error).__name__} on import"
             reports.append(
                 IntegrationReport(integration.name, integration.module, None, integration.requires, False, [], text)
             )
@@ -216,11 +232,10 @@ def options_in_force(choices: Mapping[str, Any]) -> tuple[Options, dict[str, Opt
     shared = msgspec.convert(_of_fields(choices, Options), Options)
     found = {}
     for point in sorted(_points().values(), key=lambda point: point.name):
-        try:
+        with tried() as attempt:
             integration: Integration = point.load()
-        except Exception:  # noqa: BLE001, S112 - a third party's module may fail in any way; it is reported elsewhere
-            continue
-        found[integration.name] = _options(integration, choices)
+        if attempt.error is None:  # else the doctor reports it
+            found[integration.name] = _options(integration, choices)
     return shared, found
 
 
@@ -242,11 +257,10 @@ def _check(place: str, options: Mapping[str, Any]) -> None:
         return
     known: dict[str, type[Options] | None] = {}
     for point in _points().values():
-        try:
+        known[point.name] = None
+        with tried():  # the doctor reports it
             integration: Integration = point.load()
-        except Exception:  # noqa: BLE001 - a third party's module may fail in any way; the doctor reports it
-            known[point.name] = None
-        else:
+            del known[point.name]
             known[integration.name] = integration.options
     shared = {name: one for one in known.values() if one is not None for name in one.__struct_fields__}
     for key, value in options.items():
@@ -276,7 +290,14 @@ def _convert(place: str, value: Mapping[str, Any], options: type[Options]) -> No
 
 
 def _points() -> dict[str, metadata.EntryPoint]:
-    return {point.name: point for point in metadata.entry_points(group="reticent.integrations")}
+    """By the name of the module that they wait for. `metadata.entry_points` takes three times as long: it parses what each
+    of the installed distributions has."""
+    found: dict[str, metadata.EntryPoint] = {}
+    for distribution in metadata.distributions():
+        if f"[{_GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
+            for point in distribution.entry_points.select(group=_GROUP):
+                found.setdefault(point.name, point)  # of two versions of a distribution the first one on the path
+    return found
 
 
 def _version(integration: Integration) -> str:
@@ -285,7 +306,10 @@ def _version(integration: Integration) -> str:
 
 
 def _in_range(version: str, required: str) -> bool:
-    from packaging.specifiers import SpecifierSet
+    numbers, least = version.partition("+")[0].split("."), required.removeprefix(">=").split(".")
+    if required.startswith(">=") and all(part.isdecimal() for part in (*numbers, *least)):  # as nearly always
+        return [*map(int, numbers), *(0 for _ in least)] >= [*map(int, least)]
+    from packaging.specifiers import SpecifierSet  # takes as long as a third of all that is done here
 
     return SpecifierSet(required).contains(version, prereleases=True)
 

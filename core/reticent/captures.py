@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from reticent.guard import tried
+
 if TYPE_CHECKING:
     from reticent.patching import Integration
 
@@ -89,10 +91,9 @@ def _packages() -> dict[str, str]:
 
 
 def _read(package: str, name: str, form: type[Form]) -> Form | None:
-    try:
+    with tried():  # it may have none, or be broken: the doctor reports that
         return msgspec.json.decode((resources.files(package) / name).read_bytes(), type=form)
-    except Exception:  # noqa: BLE001 - it has none, or a third party's package fails in any way: the doctor reports that
-        return None
+    return None
 
 
 def _required(package: str) -> str:

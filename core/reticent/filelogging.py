@@ -11,6 +11,7 @@ from typing import Any
 from reticent import artifacts, values
 from reticent.files import safe_relative
 from reticent.filing import Filing, LeftOutError
+from reticent.holding import Holding
 from reticent.pictures import Draw
 from reticent.recorder import Recorder
 from reticent.runlog import ARTIFACTS
@@ -21,7 +22,7 @@ class FileLogging:
 
     run_id: str
     directory: Path
-    goes_on: bool
+    holding: Holding
     _recorder: Recorder
     _filing: Filing
     _models: set[str]
@@ -67,7 +68,7 @@ class FileLogging:
         """Log a dictionary or list as JSON (which is YAML too) in the artifact `artifact_file`."""
         with self._recorder.guard("log_dict"):
             content = self._recorder.seal("artifact", dictionary, render=values.json)
-            self._recorder.append(artifacts.write_sealed(self.directory, self._filing.path(artifact_file), content))
+            self._filing.add_sealed(content, self._filing.path(artifact_file))
 
     def log_figure(self, figure: Any, artifact_file: str) -> None:
         """Log a matplotlib figure (format by the file's suffix) or a plotly one (HTML), drawn as it is now."""
@@ -108,7 +109,7 @@ class FileLogging:
 
             path = self._filing.path(name)
             known = path in self._models or (self.directory / ARTIFACTS / path / "MLmodel").exists()
-            if known and not self.goes_on:
+            if known and not self.holding.goes_on:
                 self._recorder.warn("model changed", f"the model {path!r} was logged again; the newest one holds")
             self._models.add(path)
             file_model(self._filing, stage(self.directory, model, **known_options(self._recorder, options)), path)

@@ -1,4 +1,4 @@
-"""The one place where our own errors end, so that training never sees one.
+"""The one place where errors end, ours and those of what we ask, so that training never sees one.
 
 Every call that user code makes into Reticent while it trains runs inside `swallowed`. What goes wrong is counted and
 told once per kind through the `reticent` logger. In strict mode (`RETICENT_STRICT=1`, for tests) it is raised instead.
@@ -6,13 +6,12 @@ told once per kind through the `reticent` logger. In strict mode (`RETICENT_STRI
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
-import signal
 from collections.abc import Callable
-from types import CodeType, TracebackType
-from typing import Any
+from types import TracebackType
+
+from reticent_redact.signals import from_handler
 
 logger = logging.getLogger("reticent")
 strict = os.environ.get("RETICENT_STRICT", "") not in ("", "0")
@@ -37,7 +36,7 @@ class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
         # SystemExit: from a method of the user's classes that only we have called, and which must not end the training.
         if error is None or not isinstance(error, (Exception, SystemExit)):
             return False
-        if strict or from_signal_handler(error):  # the user's way out of the training, which we must not stand in
+        if strict or from_handler(error):  # the user's way out of the training, which we must not stand in
             return False
         if self.report is None:
             warn_once(self.kind, f"{self.kind}: {type(error).__name__}; the training is not affected")
@@ -47,22 +46,25 @@ class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
         return True
 
 
-def from_signal_handler(error: BaseException) -> bool:
-    """Whether an error was raised by a handler of the user's for a signal that came just then."""
-    codes, trace = set(), error.__traceback__
-    while trace is not None:
-        codes.add(trace.tb_frame.f_code)
-        trace = trace.tb_next
-    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
-    return any(_code(handler) in codes for handler in handlers if callable(handler))
+class tried:  # noqa: N801 - as above
+    """`with tried() as attempt: ...` around code of others, which may fail in any way: that is no error, and what there is
+    to know of it is `attempt.error`."""
 
+    __slots__ = ("error",)
 
-def _code(handler: Any) -> CodeType | None:
-    """The code of a function, a method, or what a callable object is called by."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    function = handler if hasattr(handler, "__code__") else type(handler).__call__
-    return getattr(function, "__code__", None)
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def __enter__(self) -> tried:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception) or from_handler(error):
+            return False
+        self.error = error.with_traceback(None)  # else it would keep alive what the frames hold, and they it
+        return True
 
 
 def warn_once(kind: str, message: str) -> None:

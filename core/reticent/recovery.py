@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from reticent import artifacts
 from reticent.files import safe_relative
+from reticent.guard import tried
 from reticent.process import ProcessIdentity
 from reticent.records import (
     Artifact,
@@ -152,9 +153,9 @@ def _finish(session: Session, directory: Path, staged: Staged) -> None:
 
     if finish.is_proven(staging, session.root_key()):
         flavor = named([description.read(staging).flavor])
-        with suppress(Exception):  # it is published as it was saved
+        with tried():  # it is published as it was saved
             if flavor is not None:
-                finish.finish(session.aside, staging, flavor)
+                finish.finish(session.model_aside, staging, flavor)
 
 
 @contextmanager

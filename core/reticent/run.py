@@ -21,6 +21,7 @@ from reticent.active import active as active
 from reticent.filelogging import FileLogging
 from reticent.filing import Filing
 from reticent.guard import swallowed
+from reticent.holding import Holding
 from reticent.recorder import Recorder
 from reticent.records import (
     METRIC,
@@ -73,21 +74,11 @@ class Run(FileLogging):
         self._params = {key: hash(value) for key, value in params.items()}
         self._steps: Counter[str] | None = None if started.resumed else Counter()
         self._outer: Run | None = None
-        self.entered = False
-        """Whether it is used in a `with` block."""
-        self.goes_on = False
-        """Whether a training that is resumed goes on in it, which logs again what it began with."""
-        self.loose = False
-        """Whether a loop has it for itself, of which nothing says when it is over: another training does not join it."""
-        self.gave_way = False
-        """Whether it was ended for that reason."""
-        self.shared = False
-        """Whether threads and worker processes may log to it: it was made the current run somewhere."""
-        self.automatic = False
-        """Whether autologging has opened it, for one training: of that is no part what goes on in other threads."""
-        self.of_main_thread = threading.current_thread() is threading.main_thread()
+        self.entered = False  # in a `with` block
+        self.holding = Holding()
+        self.thread: int | None = None
+        """The thread that has made it the current run; one that none has, workers and other threads do not log to."""
         self.kept_console: Kept | None = None
-        """What is kept of the console, if that is wanted."""
         self._fits = 0
         self._before_end: list[Callable[[RunStatus], None]] = []
         self._models: set[str] = set()
@@ -224,7 +215,7 @@ class Run(FileLogging):
         self.status = final
         self._recorder.ended = True
         self._session.runs.pop(self.run_id, None)
-        if self.shared:
+        if self.thread is not None:
             workers.show_open_run(self._session)
         if self.kept_console is not None:
             with self._recorder.guard("console"):
@@ -264,7 +255,7 @@ class Run(FileLogging):
         """Have module-level functions in this context log to this run until it ends."""
         self._outer = active.get()
         active.set(self)
-        self.shared = True
+        self.thread = self.thread or threading.get_ident()
         workers.show_open_run(self._session)
 
     def make_inactive(self) -> None:
@@ -319,12 +310,10 @@ class Run(FileLogging):
         sealed_key = self._recorder.name("param name", key)
         sealed = self._recorder.seal("param", value, key)
         known, self._params[sealed_key] = self._params.get(sealed_key), hash(sealed)
-        if known == hash(sealed):
-            return []
-        if sealed == LEFT_OUT:
+        if known == hash(sealed) or sealed == LEFT_OUT:
             return []
         record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
-        if known is None or self.goes_on or origin == "derived":  # of a run that goes on, what was found out grows
+        if known is None or self.holding.goes_on or origin == "derived":  # what was found out grows as a run goes on
             return [record]
         message = self._recorder.seal(
             "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"

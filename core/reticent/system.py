@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from reticent import member, ranks
-from reticent.guard import swallowed
+from reticent.guard import swallowed, tried
 from reticent.process import after_fork_in_child
 
 if TYPE_CHECKING:
@@ -113,13 +113,12 @@ class _NoGpus:
 
 def _gpus() -> _Gpus | _NoGpus:
     """No GPUs without their library, or without one that answers."""
-    try:
+    with tried():
         import pynvml
 
         pynvml.nvmlInit()
         return _Gpus(pynvml)
-    except Exception:  # noqa: BLE001 - the library's own errors, and those of loading the driver's
-        return _NoGpus()
+    return _NoGpus()
 
 
 def _forked() -> None:

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import msgspec
 
-from reticent.guard import from_signal_handler
+from reticent.guard import tried
 
 Plain: TypeAlias = Any  # None | bool | int | float | str | bytes | list[Plain] | tuple[Plain, ...] | dict[str, Plain]
 
@@ -133,13 +133,8 @@ class _Plainer:
             return _Verbatim(_summary(value))
         self.inside.add(id(value))
         try:
-            return self._convert_object(value, depth + 1)
-        except RecursionError:
-            return _Verbatim(_summary(value))
-        except Exception as error:
-            if from_signal_handler(error):
-                raise
-            # A user's class may raise from any method; its value is then named, not kept.
+            with tried():  # a user's class may raise from any method; its value is then named, not kept
+                return self._convert_object(value, depth + 1)
             return _Verbatim(_summary(value))
         finally:
             self.inside.discard(id(value))
@@ -242,14 +237,13 @@ def _qualified(value: Any) -> str:
 
 def _summary(value: Any) -> str:
     kind = type(value).__qualname__
-    try:
+    with tried():
         shape = getattr(value, "shape", None)
         if shape is None or callable(shape):
             return f"<{kind} of {len(value)}>"
         dtype = getattr(value, "dtype", None)
         return f"{kind}(shape={tuple(shape)}" + (f", dtype={dtype})" if dtype is not None else ")")
-    except Exception:  # noqa: BLE001 - a user's class may raise anything from anywhere
-        return f"<{kind}>"
+    return f"<{kind}>"
 
 
 _CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Plain]], ...] = (

@@ -31,7 +31,7 @@ def show_open_run(session: Session) -> None:
     from reticent import member
 
     with swallowed("showing the open run to workers"), session.lock:
-        run_id = innermost([run for run in list(session.runs.values()) if run.shared])
+        run_id = innermost([run for run in list(session.runs.values()) if run.thread is not None])
         if run_id == session.shown:
             return
         session.shown = run_id

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from contextlib import suppress
 from typing import TypeAlias
+
+from reticent_redact.signals import from_handler
 
 Hit: TypeAlias = tuple[int, int]
 """Where a literal begins in the text, and which one it is."""
@@ -83,8 +84,11 @@ class Literals:
         if self._make_pass is None and self._until_much > 0:
             self._until_much -= len(text)
             if self._until_much <= 0:
-                with suppress(Exception):  # not installed, or not for this processor: the pass that there is will do
+                try:
                     self._find, self._is_fastest = hyperscan(self._literals), True
+                except Exception as error:  # not installed, or not for this processor: the pass that there is will do
+                    if from_handler(error):
+                        raise
         return self._in_windows(text)
 
     def _in_windows(self, text: str) -> Iterator[Hit]:

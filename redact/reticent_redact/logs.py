@@ -17,6 +17,7 @@ from typing import Any
 from reticent_redact.found import UNSCANNED
 from reticent_redact.redactor import Redactor
 from reticent_redact.report import Report
+from reticent_redact.signals import from_handler
 from reticent_redact.structure import is_record, may_be_structure
 
 Uninstall = Callable[[], None]
@@ -94,8 +95,10 @@ def redact_record(record: logging.LogRecord, redactor: Redactor) -> None:
         for name, value in list(vars(record).items()):
             if name not in _OWN_ATTRIBUTES or name in _NAMES:
                 setattr(record, name, _redacted(name, value, redactor))
-    except Exception:  # noqa: BLE001 - fail closed: what the record says is not known, so none of it is said
+    except Exception as error:  # fail closed: what the record says is not known, so none of it is said
         _empty(record)
+        if from_handler(error):
+            raise
 
 
 def _redact_message(record: logging.LogRecord, redactor: Redactor) -> None:

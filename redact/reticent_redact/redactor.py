@@ -18,6 +18,7 @@ from reticent_redact.patterns import Patterns
 from reticent_redact.policy import ACTIONS, Action, Match, Policy, matcher
 from reticent_redact.report import Report
 from reticent_redact.rules.rule import Confidence
+from reticent_redact.signals import from_handler
 from reticent_redact.structure import DROPPED, NEVER_SECRET, Walk, may_be_structure
 from reticent_redact.text import CONFIDENCE, UNSCANNED_RULE, Scanner, Span, replace
 
@@ -109,7 +110,8 @@ class Redactor:
         report: Report | None = None,
         render: Callable[[Any], str] = to_text,
     ) -> SealedText:
-        """`value` as text that may be written: redacted, then rendered (a string stays as it is). Never raises.
+        """`value` as text that may be written: redacted, then rendered (a string stays as it is). Raises
+        nothing but what a handler of a signal does meanwhile.
 
         What cannot be redacted, for whatever reason, is withheld, and the report says so. `LEFT_OUT` stands for a value
         that the policy does not let pass at all.
@@ -123,15 +125,17 @@ class Redactor:
                     return SealedText(str(value))
             with Found(self, channel, report) as found:
                 return self._sealed(value, key, render, found)
-        except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the value stays here and training goes on
+        except Exception as error:  # fail closed: whatever went wrong, the value stays here and training goes on
+            if from_handler(error):
+                raise
             with Found(self, channel, report) as found:
                 return SealedText(found.withhold())
 
     def seal_next(
         self, text: str, *, before: str, after: str = "", channel: str, report: Report | None = None
     ) -> SealedText:
-        """`text`, a piece of a longer one between `before` and `after`, sealed as the part of the whole that it is. Never
-        raises."""
+        """`text`, a piece of a longer one between `before` and `after`, sealed as the part of the whole that it is. Raises
+        as `seal` does."""
         with Found(self, channel, report) as found:
             try:
                 whole = before + text + after
@@ -139,7 +143,9 @@ class Redactor:
                     return SealedText(found.withhold())
                 start = len(before)
                 return SealedText(self._masked(whole, "", found, start=start, end=start + len(text)))
-            except Exception:  # noqa: BLE001 - fail closed, as in seal
+            except Exception as error:  # fail closed, as in seal
+                if from_handler(error):
+                    raise
                 return SealedText(found.withhold())
 
     def seal_file(
@@ -164,9 +170,9 @@ class Redactor:
                     result: SealedFile | Withheld = Withheld(names.SECRET_FILE)
                 else:
                     result = files.seal(source, target, self.scanner, found, workspace)
-            except OSError:
-                raise
-            except Exception:  # noqa: BLE001 - fail closed, as in seal
+            except Exception as error:  # fail closed, as in seal
+                if isinstance(error, OSError) or from_handler(error):
+                    raise
                 result = Withheld(UNSCANNED_RULE)
             if isinstance(result, Withheld):
                 found.count(result.rule, "withhold")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import pytest
+
 from reticent.surroundings import is_surrounding
 
 FLOOR = json.loads((Path(__file__).parent / "floor.json").read_text())
@@ -54,6 +56,17 @@ def script(code: str, directory: Path, timeout_s: float = 240) -> list[Stored]:
     )
     assert done.returncode == 0, done.stderr
     return stored(root)
+
+
+def trainings(codes: Mapping[str, str], places: pytest.TempPathFactory) -> dict[str, tuple[Stored, Path]]:
+    """The only run of each script, by the script's title, with the directory that it was made in."""
+    found = {}
+    for title, code in codes.items():
+        directory = places.mktemp(title.replace(" ", "-"))
+        (run,) = script(code, directory)
+        assert (run.status, run.warnings) == ("FINISHED", []), title
+        found[title] = run, directory
+    return found
 
 
 def stored(root: Path) -> list[Stored]:

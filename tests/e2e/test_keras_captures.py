@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .capturing import FLOOR, Stored, check_captures, check_floor, script
+from .capturing import FLOOR, Stored, check_captures, check_floor, trainings
 
 DATA = """
 import json
@@ -81,13 +81,7 @@ TITLES = {"fit": FIT, "fit with early stopping": STOPPED, "train_on_batch": BATC
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Stored, Path]]:
-    found = {}
-    for title, code in TITLES.items():
-        place = tmp_path_factory.mktemp(title.replace(" ", "-"))
-        (run,) = script(code, place)
-        assert (run.status, run.warnings) == ("FINISHED", []), title
-        found[title] = run, place
-    return found
+    return trainings(TITLES, tmp_path_factory)
 
 
 def test_fit(runs: dict[str, tuple[Stored, Path]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import lightgbm
 import pytest
 
-from .capturing import Stored, check_captures, check_floor, script
+from .capturing import Stored, check_captures, check_floor, trainings
 
 DATA = """
 import json, lightgbm
@@ -45,13 +45,8 @@ json.dump([model.evals_result_, model.best_iteration_], open("said.json", "w"))
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Stored, Path]]:
     """The run of each training, with the directory that it was made in."""
-    found = {}
-    for title, code in {"train": TRAINING, "cv": CV, "estimator": ESTIMATOR}.items():
-        directory = tmp_path_factory.mktemp(title)
-        (run,) = script(DATA + code, directory)
-        assert (run.status, run.warnings) == ("FINISHED", [])
-        found[title] = run, directory
-    return found
+    codes = {"train": TRAINING, "cv": CV, "estimator": ESTIMATOR}
+    return trainings({title: DATA + code for title, code in codes.items()}, tmp_path_factory)
 
 
 def test_train(runs: dict[str, tuple[Stored, Path]]) -> None:

@@ -7,11 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import reticent
-
-pytest.importorskip("torch", reason="needs torch, for its launcher and gloo")
 
 
 def launch(root: Path, code: str, ranks: int = 2) -> None:

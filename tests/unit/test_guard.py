@@ -11,6 +11,8 @@ import pytest
 
 import reticent
 from reticent import guard
+from reticent.models import locate
+from reticent_redact import Policy, Redactor
 
 
 class TooLongError(Exception):
@@ -62,3 +64,27 @@ def test_what_a_value_raises_does_not(error: type[BaseException], root: Path, ha
 
     with reticent.start_run():
         reticent.log_param("value", Value(fails))
+
+
+def test_nor_does_it_end_in_what_others_may_raise(handler: None) -> None:
+    with pytest.raises(TooLongError), guard.tried():
+        signal.raise_signal(signal.SIGUSR1)
+    with guard.tried() as attempt:
+        raise TooLongError
+    assert isinstance(attempt.error, TooLongError)
+    with pytest.raises(KeyboardInterrupt), guard.tried():
+        raise KeyboardInterrupt
+
+
+def test_nor_in_the_redactor(handler: None) -> None:
+    def render(value: object) -> str:
+        signal.raise_signal(signal.SIGUSR1)
+        return str(value)
+
+    with pytest.raises(TooLongError):
+        Redactor(Policy()).seal(["value"], channel="param", render=render)
+
+
+def test_nor_where_a_model_is_fetched(handler: None) -> None:
+    with pytest.raises(TooLongError), locate._remote("memory://here"):
+        signal.raise_signal(signal.SIGUSR1)

@@ -13,6 +13,7 @@ from reticent import settings
 from reticent.backends import Target, create, how_to_install, installed, missing, name_of
 from reticent.cli import render
 from reticent.cli.finding import Finding, table_of
+from reticent.guard import tried
 from reticent_redact import Redactor
 
 ANSWER_S = 15.0
@@ -67,10 +68,10 @@ def _reached(chosen: settings.Settings) -> list[tuple[str, str | None]]:
 
 
 def _not_used(name: str, point: EntryPoint) -> Finding:
-    try:
+    with tried() as attempt:
         lacking = missing(point.load())
-    except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way; it is reported
-        return Finding("fair", name, "broken", f"{type(error).__name__} on import")
+    if attempt.error is not None:
+        return Finding("fair", name, "broken", f"{type(attempt.error).__name__} on import")
     if lacking:
         return Finding("none", name, Text("not installed", style=render.DIM), how_to_install(name))
     return Finding("none", name, Text("installed", style=render.DIM), "not configured")

@@ -14,7 +14,7 @@ from typing import Literal
 from reticent.backends import Backend, Batch, Mark, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
 from reticent.delivery.stricter import Stricter
-from reticent.guard import warn_once
+from reticent.guard import tried, warn_once
 from reticent.progress import Progress, ProgressFiles
 from reticent.records import Delivery, Entry, RunStarted, Warned, WriterClosed, WriterStarted
 from reticent.runlog import STAGING, RunReader, Skipped
@@ -50,10 +50,9 @@ def _staged_bytes(directory: Path) -> int:
 
 
 def _text(error: BaseException) -> str:
-    try:
+    with tried():
         return str(error)
-    except Exception:  # noqa: BLE001 - an exception of a backend's own may fail at anything
-        return "its text cannot be had"
+    return "its text cannot be had"
 
 
 class Sender:
@@ -243,10 +242,10 @@ class Sender:
         backend, self._backend, self._files = self._backend, None, None
         self._following.clear()
         if backend is not None:
-            try:
+            with tried() as attempt:
                 backend.close()
-            except Exception as error:  # noqa: BLE001 - it is given up in any case
-                self.error = self.error or self._seal(f"{type(error).__name__}: {error}")
+            if attempt.error is not None:  # it is given up in any case
+                self.error = self.error or self._seal(f"{type(attempt.error).__name__}: {_text(attempt.error)}")
 
     def _opened(self) -> ProgressFiles:
         if self._files is None:
@@ -293,6 +292,8 @@ class Sender:
             del self._following[run_id]
             if progress.said == "pending" or (not progress.said and run_id in self._own):
                 self._completed(run_id, self._record(progress, "complete"))
+                progress.said = "complete"  # also where the log can no longer say it
+                files.save(run_id, progress)
                 return _Step.MORE
             return _Step.COMPLETE
 

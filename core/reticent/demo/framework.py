@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from reticent.cli import render
 from reticent.demo.showing import look, since, train, watch
 from reticent.errors import MissingExtraError, ReticentError
+from reticent.guard import tried
 from reticent.patching import Integration
 
 
@@ -24,12 +25,10 @@ def demos() -> dict[str, Integration]:
     """The integrations that have a demo, by name."""
     found = {}
     for point in metadata.entry_points(group="reticent.integrations"):
-        try:
+        with tried():  # the doctor reports it
             integration: Integration = point.load()
             if integration.demo and find_spec(integration.demo) is not None:
                 found[point.name] = integration
-        except Exception:  # noqa: BLE001, S112 - a third party's module may fail in any way; the doctor reports it
-            continue
     return dict(sorted(found.items()))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from reticent.guard import tried
 from reticent.models.signature.tensors import is_a
 
 
@@ -24,11 +25,9 @@ def first_batch(data: Any) -> tuple[Any, Any]:
         return _of_iterator(data)
     for fits, batch_of in _KINDS:
         if fits(data):
-            try:
-                with undisturbed():
-                    return batch_of(data), data
-            except Exception:  # noqa: BLE001 - of the user's dataset, which raises it again when it is trained with
-                return None, data
+            with tried(), undisturbed():  # what the user's dataset raises, it raises again when it is trained with
+                return batch_of(data), data
+            return None, data
     return None, data
 
 

@@ -19,6 +19,7 @@ from reticent.models.locate import located, told
 from reticent.models.missing import advice
 from reticent.models.mlmodel import FILE, MOST_BYTES, ModelFile, PublishedModel, published_model
 from reticent.models.requirements import modules_of
+from reticent_redact.signals import from_handler
 
 SHOWN = 10
 _IN_ANY_PICKLE = ("builtins", "cloudpickle")
@@ -78,6 +79,8 @@ class OpenedModel:
         except ImportError as error:
             raise told(f"the model at {self.uri!r} needs {advice(error, self.requirements())}") from error
         except Exception as error:  # of the framework, or of a file that is not what it should be
+            if from_handler(error):
+                raise
             raise told(
                 f"the model at {self.uri!r} cannot be loaded as {self.flavor.name}: {type(error).__name__}: {error}"
             ) from error

@@ -22,6 +22,7 @@ from reticent.files import make_directory, safe_relative
 from reticent.models import description
 from reticent.models.mlmodel import FILE
 from reticent.runlog import ARTIFACTS, QUARANTINE, RUN_ID, STAGING
+from reticent_redact.signals import from_handler
 
 WAIT_S = 60.0
 """How long a model of this process may take to be written, which is done in the background."""
@@ -117,7 +118,7 @@ def _bring_to_end(run_id: str, directory: Path, found: Path) -> bool:
     session = current()
     if run_id in session.begun:
         deadline = time.monotonic() + WAIT_S
-        queues = [session.background, session.aside_work]
+        queues = [session.background, session.models]
         while any(queue.pending() for queue in queues):  # what is made aside is sealed in the background
             if not all(queue.wait(deadline) for queue in queues):
                 return False
@@ -159,6 +160,8 @@ def _remote(url: str) -> Iterator[tuple[Any, str]]:
     except FileNotFoundError:
         raise told(f"no model at {url!r}: nothing is there") from None
     except Exception as error:  # each protocol's package has errors of its own; they name what is missing
+        if from_handler(error):
+            raise
         connection = any("Connect" in kind.__name__ or "Timeout" in kind.__name__ for kind in type(error).__mro__)
         why = "the connection failed: " if connection else ""
         raise told(f"the model at {url!r} cannot be fetched: {why}{type(error).__name__}: {error}") from error

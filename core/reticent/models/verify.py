@@ -13,6 +13,7 @@ from reticent import registry
 from reticent.aside import Aside, AsideError
 from reticent.errors import ReticentError, RunNotFoundError, StoreError
 from reticent.files import inside, sha256_of
+from reticent.guard import tried
 from reticent.models import example
 from reticent.models.load import OpenedModel, described, flavor_of, opened
 from reticent.models.locate import located, told
@@ -177,10 +178,11 @@ def _tried(directory: str, judged: Judged) -> Iterator[Step]:
 
 def _predicted(model: PyFunc, given: example.Example) -> Iterator[Step]:
     specs = model.signature.inputs if model.signature else None
-    try:
+    with tried() as attempt:
         predictions = model.predict(example.data(given, specs))
-    except Exception as error:  # noqa: BLE001 - of the framework, whatever it is
-        yield Step("bad", f"it does not predict its input example: {type(error).__name__}: {error}"[:1000])
+    if attempt.error is not None:
+        why = f"{type(attempt.error).__name__}: {attempt.error}"
+        yield Step("bad", f"it does not predict its input example: {why}"[:1000])
         return
     yield Step("good", "it predicts its input example")
     expected = model.signature.outputs if model.signature else None

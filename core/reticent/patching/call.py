@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from reticent import holding
 from reticent.patching.capture import Capture
 from reticent.patching.context import fit, inside
 
@@ -46,8 +47,6 @@ class Call:
         """Set by a hook to have a run opened for this call in an open one, too, as its child."""
         self.joined = False
         """Whether `run` was open before this call; then the call does not end it."""
-        self.kept = False
-        """Set by a hook that sees to the end of a run that is opened for this call: only the call's failure ends it."""
         self._signature, self._given = _bind(function, args, kwargs)
         self._edits: dict[str, Any] = {}
         self._run: Run | None = None
@@ -63,15 +62,9 @@ class Call:
     def run(self) -> Run:
         """The run of this context, or one opened for this call, which ends with it; a child in a worker process."""
         if self._run is None:
-            from reticent.api import start_run
-
-            current = None if self.child else run_to_join()
+            current = None if self.child else holding.run_to_join()
             self.joined = current is not None
-            if current is None:
-                current = start_run(self.name, run_id=self._resumed, nested=self.child or None)
-                current.automatic = True
-                current.goes_on = self._resumed is not None
-            self._run = current
+            self._run = current or holding.run_of_fit(self.name, self._resumed, self.child)
             run_id, number = fit.get()
             if self.inner and not self.child:
                 self._number = number if run_id == self._run.run_id else 1
@@ -107,11 +100,17 @@ class Call:
                 run.set_tag(prefix.rstrip("."), self.name or self.function.__qualname__)
         return Capture(run, prefix, self.options, self.integration.name)
 
-    def go_on(self, capture: Capture, joined: bool) -> None:
-        """Log to the run of an earlier call that was kept open: this one is a part of the same fit."""
-        self._run, self.joined, self.kept = capture.run, joined, True
+    def first_of(self, holder: object) -> None:
+        """Have a run that was opened for this call outlast it: several together are one fit, which is `holder`'s."""
+        run = self.run
+        if not self.joined:
+            holding.hand_over(run, holder)
+
+    def next_of(self, holder: object, capture: Capture) -> None:
+        """Log to what the first of these calls has logged to."""
+        self._run, self.joined = capture.run, not capture.run.holding.has(holder)
         self.__dict__["capture"] = capture
-        if not joined:
+        if not self.joined:
             capture.run.make_active()
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -180,7 +179,7 @@ class Call:
         """End the run if it was opened for this call."""
         if self._run is None or self.joined:
             return
-        if self.kept and error is None:
+        if self._run.holding.by == "loop" and error is None:
             self._run.make_inactive()
         else:
             from reticent.outcome import status_of
@@ -194,21 +193,6 @@ class Call:
                 extra: Mapping[str, Any] = self._given.get(name, {})
                 return extra
         return {}
-
-
-def run_to_join() -> Run | None:
-    """The run of this context, if a training that begins here is to log to it. One that a loop has opened for itself gives
-    way: it ends, as nothing says that the loop goes on, and if that does, it has its run resumed."""
-    from reticent.api import active_run
-
-    run = active_run()
-    if run is None or not run.owned:  # of several forked workers, each would take its fit for the first in that run
-        return None
-    if run.loose:
-        run.gave_way = True
-        run.end()
-        return run_to_join()
-    return run
 
 
 def _bind(

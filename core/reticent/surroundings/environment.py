@@ -9,9 +9,10 @@ import re
 import socket
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from fnmatch import translate
 from functools import lru_cache
+
+from reticent.guard import tried
 
 FRAMEWORKS = (
     "catboost",
@@ -51,7 +52,7 @@ def facts() -> dict[str, str]:
         "host": socket.gethostname(),
         "cpu.count": str(_cpus()),
     }
-    with suppress(Exception):  # a user without a name, as in some containers: which error it is depends on the version
+    with tried():  # a user without a name, as in some containers: which error it is depends on the version
         found["user"] = getpass.getuser()
     for name in FRAMEWORKS:
         # From the dictionary: a lazy module would import the framework to answer.

@@ -13,17 +13,13 @@ import weakref
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-import reticent
-from reticent import datasets, ranks
-from reticent.patching import Capture, run_to_join
+from reticent import datasets, holding, ranks
+from reticent.patching import Capture
 from reticent.patching.hooking import enabled
 from reticent_integrations.keras import data, owners, params, trained
 from reticent_integrations.keras.metrics import named
-
-if TYPE_CHECKING:
-    from reticent.run import Run
 
 Args: TypeAlias = tuple[Any, ...]
 Kwargs: TypeAlias = Mapping[str, Any]
@@ -37,11 +33,8 @@ class Loop:
     """The steps that one optimizer has made outside of `fit`."""
 
     def __init__(self, name: str, optimizer: Any) -> None:
-        run = run_to_join()
-        self._own = run is None
         # In a context of its own: what the user does meanwhile is no part of this run.
-        self._run: Run = copy_context().run(reticent.start_run, name) if run is None else run
-        self._run.automatic = self._run.automatic or self._own
+        self._run = holding.run_to_join() or copy_context().run(holding.run_with_holder, self, name)
         number = self._run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
         self.capture = Capture(self._run, prefix, enabled[NAME], NAME)
@@ -93,8 +86,7 @@ class Loop:
     def _end(self) -> None:
         atexit.unregister(self._log_end)
         self._log_end()
-        if self._own:
-            self._run.end()
+        holding.leave(self._run, self)
 
 
 _loops: weakref.WeakKeyDictionary[Any, Loop] = weakref.WeakKeyDictionary()

@@ -110,15 +110,7 @@ def _training_observer_class(integration: str) -> Callable[[Training], Any]:
                 self.metrics.end_steps(trainer)
             self._validation = self.capture.phase("validate", self._step_of_validation(trainer)).__enter__()
 
-        def on_validation_batch_end(
-            self,
-            trainer: Any,  # noqa: ARG002
-            pl_module: Any,  # noqa: ARG002
-            outputs: Any,  # noqa: ARG002
-            batch: Any,
-            batch_idx: int,  # noqa: ARG002
-            dataloader_idx: int = 0,  # noqa: ARG002
-        ) -> None:
+        def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:  # noqa: ARG002
             if self._validation is not None:
                 self._validation.samples += data.rows(batch)
 
@@ -178,15 +170,7 @@ def _evaluation_observer_class(integration: str) -> Callable[[Capture, data.Role
         def on_predict_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
             self._describe(trainer.predict_dataloaders)
 
-        def on_validation_batch_end(
-            self,
-            trainer: Any,  # noqa: ARG002
-            pl_module: Any,  # noqa: ARG002
-            outputs: Any,  # noqa: ARG002
-            batch: Any,
-            batch_idx: int,  # noqa: ARG002
-            dataloader_idx: int = 0,  # noqa: ARG002
-        ) -> None:
+        def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:  # noqa: ARG002
             if self.phase is not None:
                 self.phase.samples += data.rows(batch)
 

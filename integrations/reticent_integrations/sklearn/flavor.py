@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from reticent.files import inside, share
+from reticent.guard import tried
 from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent_integrations import skops_files
@@ -42,12 +43,11 @@ def finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, An
     blanked = builds.blanked(content)
     if config["serialization_format"] == "pickle" and skops_files.are_known():
         model = pickle.loads(blanked)  # noqa: S301 - pickled by this process's parent just now
-        try:
+        with tried() as attempt:
             trusted = skops_files.write(model, finished / _SKOPS)
-        except Exception:  # noqa: BLE001 - of many kinds, and each says that skops cannot hold this model
-            (finished / _SKOPS).unlink(missing_ok=True)
-        else:
+        if attempt.error is None:
             return _flavors({**config, "skops_trusted_types": trusted}, _SKOPS, "skops", model)
+        (finished / _SKOPS).unlink(missing_ok=True)  # errors of many kinds say that skops cannot hold this model
     if blanked is content:
         share(saved / _PICKLE, finished / _PICKLE)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reticent.guard import tried
 from reticent.patching import Capture
 from reticent_integrations import importances
 from reticent_integrations.sklearn.params import final
@@ -57,7 +58,6 @@ def _transformed(estimator: Any) -> Any:
     pipeline = getattr(estimator, "best_estimator_", estimator)
     if len(getattr(pipeline, "steps", ())) < 2:
         return None
-    try:
+    with tried():  # many transformers cannot tell, each in its own way
         return pipeline[:-1].get_feature_names_out()
-    except Exception:  # noqa: BLE001 - many transformers cannot tell, each in its own way
-        return None
+    return None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reticent import datasets
+from reticent.guard import tried
 from reticent_integrations.sklearn import ranking
 from reticent_integrations.sklearn.predictions import Predictions, TooSlowError, affordable_step, predict
 
@@ -59,12 +60,12 @@ class Evaluation:
 
     def compute(self, functions: Mapping[str, Callable[[], float]]) -> None:
         for name, function in functions.items():
-            try:
+            with tried() as attempt:  # one metric that fails must not take the others with it
                 self.metrics[name] = float(function())
-            except Unavailable as reason:
-                self.missing[name] = str(reason)
-            except Exception as error:  # noqa: BLE001 - one metric that fails must not take the others with it
-                self.missing[name] = f"{type(error).__name__}: {error}"
+            if isinstance(attempt.error, Unavailable):
+                self.missing[name] = str(attempt.error)
+            elif attempt.error is not None:
+                self.missing[name] = f"{type(attempt.error).__name__}: {attempt.error}"
 
     def info(self) -> dict[str, Any]:
         """What `metric_info.json` says: how each value was computed, of how many rows, and what there is not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from reticent.guard import tried
 from reticent_integrations.onnx import inputs
 from reticent_integrations.onnx.convert import INPUT, check_predictions, columns_apart, first_output
 
@@ -19,16 +20,14 @@ def to_onnx(model: Any, example: Any) -> bytes:
     expected = model.predict(example) if hasattr(model, "predict") else model.transform(example)
     failure: Exception | None = None
     for types in _types(example):
-        try:
+        with tried() as attempt:
             made = skl2onnx.to_onnx(model, initial_types=types, target_opset=_OPSET)
             first_output(made)
             columns_apart(made, example, expected)
             made = inputs.suited(made, example)
             check_predictions(made, example, expected)
-        except Exception as error:  # noqa: BLE001 - of a converter, which does not know what it cannot do
-            failure = failure or error
-        else:
             return bytes(made.SerializeToString())
+        failure = failure or attempt.error
     raise failure or TypeError(f"skl2onnx takes tables and arrays, not {type(example).__name__}")
 
 

@@ -20,8 +20,8 @@ def partial_fit(call: Call) -> Generator[None, Any, None]:
         return
     features = argument(call, 1, "X")
     known = training.find(estimator)
-    if known is not None and known.goes_on:
-        call.go_on(known.capture, known.joined)
+    if known is not None and known.is_open_here:
+        call.next_of(known, known.capture)
     else:
         training.end(estimator)
         known = _begin(call, features)
@@ -41,7 +41,7 @@ def _begin(call: Call, features: Any) -> training.Training:
     data = later.Data("training", later.Identity(features), later.Identity(targets), contents)
     fitted = later.Fitted(capture, type(estimator).__name__, data, {})
     later.remember(estimator, fitted)
-    begun = training.Training(capture, call.joined, estimator, fitted, features)
+    begun = training.Training(capture, estimator, fitted, features)
     training.begin(begun, estimator)
-    call.kept = True
+    call.first_of(begun)
     return begun

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reticent import datasets
+from reticent.guard import tried
 
 LARGEST = 100_000
 """Rows that are predicted at most; of more data, every n-th row."""
@@ -62,10 +63,10 @@ def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight:
     made = Predictions(features, truth, weight, None, rows=len(truth), of_rows=total)
     if classifier:
         made.classes = _classes(estimator)
-        try:
+        with tried() as attempt:  # labels may be had where probabilities may not
             made.scores = _scores(estimator, features)
-        except Exception as error:  # noqa: BLE001 - labels may be had where probabilities may not; any estimator's code
-            made.unscored = f"{type(error).__name__}: {error}"
+        if attempt.error is not None:
+            made.unscored = f"{type(attempt.error).__name__}: {attempt.error}"
     if made.scores is not None and _labels_follow(estimator):
         made.labels = made.classes.take(np.argmax(made.scores, axis=1), axis=0)
     else:
@@ -135,9 +136,9 @@ def _bearable(ask: Callable[[Any], Any], features: Any, rows: int, limit: float)
     count, spent, again = 1, 0.0, False
     while spent < limit:
         start = time.perf_counter()
-        try:
+        with tried() as attempt:
             ask(datasets.take(features, 1, count))
-        except Exception:  # noqa: BLE001 - what it says to all rows counts: some cannot be asked about a part of them
+        if attempt.error is not None:  # what it says to all rows counts: some cannot be asked about a part of them
             return True
         took = time.perf_counter() - start
         spent += took

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import reticent
-from reticent import datasets
+from reticent import datasets, holding
 from reticent.patching import Capture, quiet
 from reticent.process import at_exit
 from reticent_integrations.sklearn import importances, later
@@ -25,10 +25,8 @@ _MOST = 1000
 class Training:
     """What the calls have in common."""
 
-    def __init__(self, capture: Capture, joined: bool, estimator: Any, fitted: later.Fitted, features: Any) -> None:
+    def __init__(self, capture: Capture, estimator: Any, fitted: later.Fitted, features: Any) -> None:
         self.capture = capture
-        self.joined = joined
-        """Whether the run was open before the first call."""
         self.calls = 0
         self._samples = 0
         self._fitted = fitted
@@ -39,12 +37,12 @@ class Training:
         self._kept = False
 
     @property
-    def goes_on(self) -> bool:
+    def is_open_here(self) -> bool:
         """Whether a call that is made now, in this context, is a part of it."""
         run, current = self.capture.run, reticent.active_run()
         if self._kept or not run.owned or run.status != "RUNNING":
             return False
-        return current is run or (current is None and not self.joined)
+        return current is run or (current is None and run.holding.has(self))
 
     def advance(self, samples: int, loss: Any) -> None:
         """Log a call that has been made."""
@@ -69,8 +67,7 @@ class Training:
 
     def end(self) -> None:
         self.keep_model()
-        if not self.joined:
-            self.capture.run.end()
+        holding.leave(self.capture.run, self)
 
     def end_in_background(self) -> None:
         self.capture.in_background("end of a training", self.end)

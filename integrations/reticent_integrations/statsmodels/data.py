@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reticent import datasets
+from reticent.guard import tried
 
 _ROWS = 5
 
@@ -43,9 +44,8 @@ def example(model: Any, results: Any) -> dict[str, Any]:
     if extents is None or len(extents) != 2:
         return {}
     rows = datasets.take(features, 1, _ROWS)
-    try:
+    with tried():  # some models need more than features to predict, and say so in any way
         predicted = results.predict(rows)
-    except Exception:  # noqa: BLE001 - some models need more than features to predict, and say so in any way
-        return {"input_example": rows}
-    shaped = datasets.rows(predicted) == datasets.rows(rows)
-    return {"input_example": rows, "signature_outputs": predicted} if shaped else {"input_example": rows}
+        if datasets.rows(predicted) == datasets.rows(rows):
+            return {"input_example": rows, "signature_outputs": predicted}
+    return {"input_example": rows}

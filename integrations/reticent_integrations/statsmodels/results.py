@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from reticent import datasets
+from reticent.guard import tried
 
 MAX_NULL_ROWS = 10_000
 """Of more rows no null model is fitted for the summary: that may take longer than the fit itself."""
@@ -89,17 +90,15 @@ def summary_is_cheap(results: Any) -> bool:
 
 def asked(results: Any, name: str) -> Any:
     """What results say under a name; None if they do not know."""
-    try:
+    with tried():  # results raise errors of any kind for what their model has not
         return getattr(results, name)
-    except Exception:  # noqa: BLE001 - results raise errors of any kind for what their model has not
-        return None
+    return None
 
 
 def _called(results: Any, name: str) -> Any:
-    try:
+    with tried():
         return getattr(results, name)()
-    except Exception:  # noqa: BLE001 - as above
-        return None
+    return None
 
 
 def _names(results: Any, params: Any) -> list[str]:

@@ -9,13 +9,9 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import reticent
 from reticent.guard import swallowed
-
-if TYPE_CHECKING:
-    from reticent.run import Run
 
 Job = Callable[[], None]
 
@@ -77,37 +73,3 @@ def _work() -> None:
 def _do(job: Job) -> None:
     with swallowed("torch integration (end of a training)"):
         job()
-
-
-class Lease:
-    """A run that was opened for a loop, or for a writer of summaries: it ends when all are gone that log to it."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.holders: set[int] = set()
-
-    def leave(self, holder: object) -> None:
-        self.holders.discard(id(holder))
-        if not self.holders:
-            self.end()
-
-    def end(self, status: str = "FINISHED", error: BaseException | None = None) -> None:
-        _leases.pop(self.run.run_id, None)
-        self.run.end(status, error)
-
-
-_leases: dict[str, Lease] = {}
-
-
-def enter(holder: object, name: str | None = None, run_id: str | None = None) -> tuple[Run, Lease | None]:
-    """The run of this context; or one that is opened here, under this name or as the one with this id goes on, which ends
-    when its last holder has left it."""
-    run = reticent.active_run()
-    if run is None or not run.owned:  # of several forked workers, each would take its loop for the first in that run
-        run = reticent.start_run(name, run_id=run_id)
-        run.automatic = True
-        _leases[run.run_id] = Lease(run)
-    lease = _leases.get(run.run_id)
-    if lease is not None:
-        lease.holders.add(id(holder))
-    return run, lease

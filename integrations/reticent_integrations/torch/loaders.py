@@ -7,7 +7,6 @@ memory (tensors, arrays, tables, the data sets that it wraps) is described, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from reticent import datasets
 from reticent.datasets import Description
+from reticent.guard import tried
 
 MAX_PARTS = 20
 """The most arrays, and the most wrapped data sets, that are described of one data set."""
@@ -181,6 +181,6 @@ def _is_array(value: Any) -> bool:
 
 def _length(data: Any) -> int | None:
     """What `len` says; the user's own code may raise anything there."""
-    with suppress(Exception):
+    with tried():
         return len(data)
     return None

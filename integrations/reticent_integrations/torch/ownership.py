@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import types
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
+from reticent.guard import tried
 from reticent.patching import quiet
 
 MAX_MODULES = 1000
@@ -47,7 +47,7 @@ def _whole(wanted: set[int]) -> Any:
     best, rank = None, (0, 0)
     for one in gc.get_objects():
         if issubclass(type(one), torch.nn.Module):
-            with suppress(Exception):  # it may be half made, or a class of the user's with other `parameters`
+            with tried():  # it may be half made, or a class of the user's with other `parameters`
                 own = _parameters(one)
                 if wanted <= own:
                     this = len(own), sum(1 for _ in one.modules())

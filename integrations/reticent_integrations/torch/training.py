@@ -7,8 +7,10 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
+from reticent import holding
 from reticent.patching import Capture
 from reticent.patching.hooking import enabled
 from reticent.patching.phases import peak_memory
@@ -24,6 +26,12 @@ NAME = "torch"
 SPEED_STEPS = 50
 """After so many steps each, their speed is told."""
 MAX_OPTIMIZERS = 8
+NORM_EVERY = 10
+NORM_SHARE = 0.01
+"""Where the user does not say in which steps: of the time of a training, the norms of gradients take no more than this..."""
+NORM_SECONDS = 0.05
+"""...and this, which is enough for all of a short one."""
+_rate = methodcaller("get", "lr")
 
 
 class Line:
@@ -31,7 +39,9 @@ class Line:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.loss, self.norm = f"{prefix}loss", f"{prefix}grad_norm"
+        self.loss: str | None
+        self.norm: str | None
+        """The names of these metrics in the run; None if the user does not want them."""
         self.step = 0
         self.rates: dict[int, float] = {}
         """The learning rates that were told last, by the number of the group."""
@@ -39,6 +49,11 @@ class Line:
         """Those of all groups at that time, where they are numbers."""
         self.clipped = False
         """Whether the loop itself has the norm of the gradients computed."""
+        self.norm_seconds = 0.0
+        """So long this thread was at computing it here."""
+
+    def log_to(self, capture: Capture) -> None:
+        self.loss, self.norm = capture.name(f"{self.prefix}loss"), capture.name(f"{self.prefix}grad_norm")
 
 
 class Known:
@@ -71,13 +86,9 @@ class Training:
         """`before`: what ended by an error that the loop got over, or as another training began."""
         model = None if first.model is None else first.model()
         name = NAME if model is None else type(ownership.unwrapped(model)).__name__
-        goes_on = before is not None and (before.failed or before.run.gave_way)
+        goes_on = before is not None and (before.failed or before.run.holding.gave_way)
         resumed = before.run.run_id if before is not None and goes_on else None
-        self.run: Run
-        self.lease: ending.Lease | None
-        self.run, self.lease = ending.enter(self, name, resumed)
-        self.run.loose = self.lease is not None and not goes_on
-        """Not if the loop has turned out to go on: what it trains on its way is a part of it."""
+        self.run: Run = holding.run_of_loop(self, name, resumed)
         number = self.run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
         self.run.set_tag("autologging", NAME)
@@ -86,7 +97,9 @@ class Training:
         self.capture = Capture(self.run, prefix, enabled[NAME], NAME)
         self.options = self.capture.options
         self._every: int = self.options.every_n_steps
-        self._norm_every: int = self.options.grad_norm_every_n_steps
+        asked: int | None = self.options.grad_norm_every_n_steps
+        self._norm_every = NORM_EVERY if asked is None else asked
+        self._norm_limited = asked is None
         self._histograms_every: int = self.options.histograms_every_n_steps
         self.process = os.getpid()
         self.thread = threading.get_ident()
@@ -119,6 +132,7 @@ class Training:
             one.line, one.repeats = successor_of.line, True
         elif not self.resumed:
             one.line, one.repeats = Line(one.prefix), False
+        one.line.log_to(self.capture)
         self.optimizers.append(one.ref)
         ending.when_gone(optimizer, self._optimizer_gone)
         with self.capture.guard("params"):
@@ -129,7 +143,8 @@ class Training:
                 self._add_model(model)
 
     def step(self, one: Known, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """An optimizer has stepped."""
+        """An optimizer has stepped. What most steps have no use for is not called here: in between the loop's own work no
+        code of ours is in the processor's caches, and a call that does nothing takes a microsecond."""
         losses, norm = here.losses, here.norm
         if not losses and one.repeats:
             return
@@ -141,23 +156,28 @@ class Training:
             self.capture.log_params({f"{one.prefix}backward_per_step": len(losses)}, "derived")
         current = here.latest
         if current is not None:
-            self.epochs.step(current, step, now)
+            iterator = current.iterator()
+            if iterator is not None:
+                current.batches = iterator._num_yielded
+            if not current.stepped:
+                self.epochs.begin(current)
+            self.epochs.last_step, self.epochs.last_time = step, now
+            if current.exhausted:
+                self.epochs.end(current)
         if step % self._every == 0:
-            if losses:
+            if losses and line.loss is not None:
                 # Of a closure the first: the others are of what the optimizer has tried.
                 loss = losses[0] if len(losses) == 1 or _has_closure(args, kwargs) else gradients.mean(losses)
                 if loss is not None:
-                    self.capture.log_metric(line.loss, loss, step)
-            if [group.get("lr") for group in optimizer.param_groups] != line.told:
+                    self.run.log_metric(line.loss, loss, step)
+            if list(map(_rate, optimizer.param_groups)) != line.told:
                 self._log_rates(line, optimizer, step)
-            if norm is not None:
-                self.capture.log_metric(line.norm, norm, step)
+            if norm is not None and line.norm is not None:
+                self.run.log_metric(line.norm, norm, step)
         if norm is not None:
             here.norm, line.clipped = None, True
-        elif self._norm_every and not line.clipped and step % self._norm_every == 0:
-            norm = gradients.norm(optimizer)
-            if norm is not None:
-                self.capture.log_metric(line.norm, norm, step)
+        elif self._norm_every and step % self._norm_every == 0:
+            self._log_norm(line, optimizer, step, now)
         if self._histograms_every and step % self._histograms_every == 0:
             gradients.log_histograms(self.capture, optimizer, self._model_of(one), one.prefix, step)
         if line.prefix == "":
@@ -173,12 +193,12 @@ class Training:
 
     def fail(self, error: BaseException) -> None:
         """The loop has met with an error. It may get over it: then the next step goes on with the run."""
-        if self.lease is not None and not self.resumed:
+        if self.run.holding.has(self) and not self.resumed:
             self.failed = True
             from reticent.outcome import status_of
 
             self.finish(status_of(error))
-            self.lease.end(status_of(error), error)
+            self.run.end(status_of(error), error)
 
     def replace(self) -> None:
         """Another training begins: this one must be over."""
@@ -211,8 +231,7 @@ class Training:
     def _leave(self) -> None:
         if os.getpid() == self.process and not self.over:
             self.finish()
-            if self.lease is not None:
-                self.lease.leave(self)
+            holding.leave(self.run, self)
 
     def _optimizer_gone(self) -> None:
         if all(reference() is None for reference in self.optimizers):
@@ -249,6 +268,17 @@ class Training:
                 line.rates[number] = rate
                 group_prefix = f"group_{number}." if number else ""
                 self.capture.log_metric(f"{line.prefix}{group_prefix}learning_rate", rate, step)
+
+    def _log_norm(self, line: Line, optimizer: Any, step: int, now: float) -> None:
+        if line.clipped or line.norm is None:
+            return
+        if self._norm_limited and line.norm_seconds > NORM_SECONDS + NORM_SHARE * (now - self.began):
+            return
+        began = time.thread_time()
+        norm = gradients.norm(optimizer)
+        if norm is not None:
+            self.run.log_metric(line.norm, norm, step)
+        line.norm_seconds += time.thread_time() - began
 
     def _add_model(self, model: Any) -> None:
         if any(_target(other) is model for other in self.models.values()):

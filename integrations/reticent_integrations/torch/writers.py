@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from reticent import holding
 from reticent.patching import Call, Capture
 from reticent.patching.hooking import enabled
 from reticent_integrations.torch import ending
@@ -25,12 +26,12 @@ class Mirror:
 
     def __init__(self, writer: Any) -> None:
         training = here.training
-        self.run, self.lease = ending.enter(self)
+        self.run = holding.run_with_holder(self)
         if training is not None and not training.over and training.run is self.run:
             self.capture = training.capture
         else:
             self.capture = Capture(self.run, "", enabled[NAME], NAME)
-            if self.lease is not None:
+            if self.run.holding.has(self):
                 self.run.set_tag("autologging", NAME)
         ending.when_gone(writer, self.close)
 
@@ -40,8 +41,7 @@ class Mirror:
         return f"tensorboard/{tag}" if beside and tag in OWN else tag
 
     def close(self) -> None:
-        if self.lease is not None:
-            self.lease.leave(self)
+        holding.leave(self.run, self)
 
 
 _mirrors: weakref.WeakKeyDictionary[Any, Mirror] = weakref.WeakKeyDictionary()

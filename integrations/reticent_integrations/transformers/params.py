@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reticent import values
+from reticent.guard import tried
 from reticent.patching import Capture
 from reticent_integrations.transformers import early_stopping, tokenizers
 
@@ -196,10 +197,9 @@ def _origin(name: str, value: Any, defaults: Mapping[str, Any]) -> Origin:
 def _defaults_of(kind: type) -> dict[str, Any]:
     """The config that a class makes of nothing; empty if it cannot."""
     if kind not in _config_defaults:
-        try:
+        _config_defaults[kind] = {}
+        with tried():  # a user's class may raise anything
             _config_defaults[kind] = kind().to_dict()
-        except Exception:  # noqa: BLE001 - a user's class may raise anything
-            _config_defaults[kind] = {}
     return _config_defaults[kind]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pandas as pd
 import pytest
 
 import reticent
-from reticent.testing import Captured, captured
 
 QUIET = {"verbose": False, "thread_count": 1, "allow_writing_files": False}
 NAMES = ["age", "height", "weight", "income"]
@@ -37,12 +35,3 @@ def autolog(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """CatBoost alone is captured; what it writes by itself is in a directory of the test's."""
     monkeypatch.chdir(tmp_path)
     reticent.autolog(sklearn=False)
-
-
-@pytest.fixture
-def only_run(root: Path) -> Callable[[], Captured]:
-    def find() -> Captured:
-        (run,) = captured(root)
-        return run
-
-    return find

@@ -183,7 +183,6 @@ def test_a_file_is_predicted(command: Command, tmp_path: Path, kind: str) -> Non
         uri = "runs:/bbbb/bare"
         np.save(path, frame.to_numpy())
     else:
-        pytest.importorskip("pyarrow")
         frame.to_parquet(path)
     done = command("models", "load", uri, "--input", str(path))
     assert (done.code, done.err) == (0, "")
@@ -291,13 +290,6 @@ def test_data_that_does_not_suit_is_told(command: Command, tmp_path: Path) -> No
     assert "cannot be read" in command("models", "load", "runs:/aaaa/linear", "-i", str(path)).err  # it is a pickle
 
 
-@pytest.fixture
-def onnx() -> None:
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("skl2onnx")
-
-
-@pytest.mark.usefixtures("onnx")
 def test_a_model_becomes_an_onnx_model_that_is_complete(command: Command, tmp_path: Path) -> None:
     output = tmp_path / "new" / "model"
     done = command("models", "convert", "runs:/aaaa/linear", str(output), "--to", "onnx")
@@ -320,11 +312,10 @@ def test_a_model_becomes_an_onnx_model_that_is_complete(command: Command, tmp_pa
     assert "exists already" in again.err
 
 
-@pytest.mark.usefixtures("onnx")
 def test_mlflow_loads_the_converted_model_which_predicts_the_same(command: Command, tmp_path: Path) -> None:
-    mlflow = pytest.importorskip("mlflow")
-    pytest.importorskip("mlflow.pyfunc", reason="mlflow-skinny has no loaders")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    import mlflow.onnx
+    import onnxruntime
+
     output = tmp_path / "model"
     assert command("models", "convert", "runs:/aaaa/linear", str(output), "--to", "onnx").code == 0
     session = onnxruntime.InferenceSession(mlflow.onnx.load_model(str(output)).SerializeToString())
@@ -336,7 +327,6 @@ def test_mlflow_loads_the_converted_model_which_predicts_the_same(command: Comma
     assert len(described.load_input_example(str(output))) == 5
 
 
-@pytest.mark.usefixtures("onnx")
 def test_what_cannot_be_converted_leaves_nothing(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

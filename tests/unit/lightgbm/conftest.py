@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import lightgbm
 import numpy as np
-import pytest
-
-import reticent
-from reticent.testing import Captured, captured
 
 PARAMS: dict[str, Any] = {
     "objective": "binary",
@@ -38,18 +32,3 @@ def train(rounds: int = 6, params: dict[str, Any] = PARAMS, **options: Any) -> l
     data = make_data()
     valid = {"valid_sets": [data, make_data(seed=1, reference=data)], "valid_names": ["train", "valid"]}
     return lightgbm.train(params, data, rounds, **{**valid, **options})
-
-
-@pytest.fixture
-def autolog(root: Path) -> None:
-    """LightGBM alone is captured."""
-    reticent.autolog(sklearn=False)
-
-
-@pytest.fixture
-def only_run(root: Path, autolog: None) -> Callable[[], Captured]:
-    def find() -> Captured:
-        (run,) = captured(root)
-        return run
-
-    return find

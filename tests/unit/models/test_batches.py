@@ -7,12 +7,11 @@ import types
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from reticent.models.batches import first_batch
 from reticent.models.signature.infer import schema
-
-torch = pytest.importorskip("torch")
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset  # noqa: E402 - after the skip
 
 
 class Augmented(Dataset):
@@ -162,8 +161,8 @@ def test_a_generator_that_is_closed_is_closed_within():
 
 
 def test_datasets_of_tensorflow_and_keras():
-    tf = pytest.importorskip("tensorflow")
-    keras = pytest.importorskip("keras")
+    import keras
+    import tensorflow as tf
 
     def shuffled():
         tf.random.set_seed(1)

@@ -7,9 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lightgbm
+import mlflow.pyfunc
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
+import xgboost
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -25,10 +29,6 @@ from reticent_integrations.catboost.flavor import flavor as CATBOOST
 from reticent_integrations.lightgbm.flavor import flavor as LIGHTGBM
 from reticent_integrations.onnx.flavor import flavor as ONNX
 from reticent_integrations.sklearn.flavor import flavor as SKLEARN
-
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("skl2onnx")
-pytest.importorskip("onnxmltools")
 
 RANDOM = np.random.default_rng(0)
 FLOATS = pd.DataFrame(RANDOM.normal([14, 20, 90], [3, 4, 20], (200, 3)), columns=["mean radius", "texture", "label"])
@@ -58,16 +58,17 @@ def forest() -> Any:
 
 
 def xgb() -> Any:
-    return pytest.importorskip("xgboost").XGBClassifier(n_estimators=3)
+    return xgboost.XGBClassifier(n_estimators=3)
 
 
 def lgbm() -> Any:
-    return pytest.importorskip("lightgbm").LGBMClassifier(n_estimators=3, verbose=-1)
+    return lightgbm.LGBMClassifier(n_estimators=3, verbose=-1)
 
 
 def catboost(kind: str = "CatBoostClassifier") -> Any:
-    made = getattr(pytest.importorskip("catboost"), kind)
-    return made(iterations=3, verbose=False, allow_writing_files=False, thread_count=1)
+    import catboost
+
+    return getattr(catboost, kind)(iterations=3, verbose=False, allow_writing_files=False, thread_count=1)
 
 
 MODELS: dict[str, tuple[Callable[[], Any], Any, Any]] = {
@@ -116,10 +117,9 @@ def test_it_predicts_what_it_predicted(run: Any, tmp_path: Path, kind: str) -> N
     if kind in ("columns and forest", "search among columns", "flags"):
         assert [one.name for one in ours.model.graph.input] == list(rows.columns)
 
-    pyfunc = pytest.importorskip("mlflow.pyfunc", reason="mlflow-skinny has no loaders")
     if isinstance(rows, pd.DataFrame):  # MLflow gives ONNX Runtime pandas' own arrays of texts, which takes none
         rows = rows.astype({name: object for name in rows if rows[name].dtype.kind == "O"})
-    assert differs(pyfunc.load_model(str(tmp_path / "onnx")).predict(rows), expected) == ""
+    assert differs(mlflow.pyfunc.load_model(str(tmp_path / "onnx")).predict(rows), expected) == ""
 
 
 def test_who_built_catboost_is_in_no_converted_model() -> None:

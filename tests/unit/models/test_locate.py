@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -108,7 +109,6 @@ def test_it_is_said_why_there_is_none(model: LogisticRegression) -> None:
 
 
 def test_of_a_url_it_is_told_what_failed(model: LogisticRegression, run: Any) -> None:
-    fsspec = pytest.importorskip("fsspec")
     run.log(model)
     files = fsspec.filesystem("memory")
     files.put(str(run.path / "artifacts/model"), "/here/model", recursive=True)
@@ -129,8 +129,7 @@ def test_of_a_url_it_is_told_what_failed(model: LogisticRegression, run: Any) ->
 
 
 def test_a_connection_that_fails_is_told() -> None:
-    pytest.importorskip("fsspec")
-    pytest.importorskip("aiohttp")
+    pytest.importorskip("aiohttp", reason="by which fsspec reads http://")
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unheard.getsockname()[1]}/model"

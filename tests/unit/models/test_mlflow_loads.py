@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import mlflow.pyfunc
 import numpy as np
 import pytest
 import scipy.sparse
@@ -12,9 +13,6 @@ import xgboost
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-
-mlflow = pytest.importorskip("mlflow", reason="needs mlflow with its own loaders")
-pytest.importorskip("mlflow.pyfunc", reason="mlflow-skinny has no loaders")
 
 
 @pytest.mark.parametrize("kind", ["plain", "cloudpickled"])

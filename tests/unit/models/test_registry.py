@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -44,15 +45,13 @@ def test_what_is_registered_is_written_in_full(logged: str, root: Path, monkeypa
     ],
 )
 def test_what_is_not_there_is_not_registered(logged: str, root: Path, source: str, why: str) -> None:
-    if "://" in source:
-        pytest.importorskip("fsspec")
     with pytest.raises(ReticentError, match=why):
         register_model(source.format(run=logged), "named")
     assert not (root / "models").exists()
 
 
 def test_a_url_is_registered_as_it_is(logged: str, root: Path) -> None:
-    files = pytest.importorskip("fsspec").filesystem("memory")
+    files = fsspec.filesystem("memory")
     assert reticent.flush(30)
     files.put(str(root / "runs" / logged / "artifacts/m"), "/registered", recursive=True)
     try:

@@ -288,7 +288,8 @@ def test_lists_for_a_column_of_lists():
 
 
 def test_tables_of_arrow():
-    pa = pytest.importorskip("pyarrow")
+    import pyarrow as pa
+
     table = pa.table({"x": [1, 2], "t": ["a", None]})
     assert enforce(table, schema(table)).to_dict("list")["x"] == [1, 2]
 
@@ -316,7 +317,8 @@ def test_lists_for_tensors():
 
 
 def test_tensors_that_suit_are_given_back_and_others_converted_if_nothing_is_lost():
-    torch = pytest.importorskip("torch")
+    import torch
+
     specs = [tensor("float32", [-1, 2])]
     for dtype in (torch.float32, torch.bfloat16):
         given = torch.ones((3, 2), dtype=dtype)

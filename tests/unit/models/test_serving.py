@@ -195,8 +195,6 @@ def bodies(X: pd.DataFrame) -> dict[str, tuple[Any, str | None]]:
 
 @pytest.fixture(scope="module")
 def mlflow_port(classifier: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    pytest.importorskip("mlflow.pyfunc.scoring_server", reason="mlflow-skinny has no server")
-    pytest.importorskip("fastapi", reason="which MLflow's server needs")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--port", str(port), "mlflow.pyfunc.scoring_server.app:app"]

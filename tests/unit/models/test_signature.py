@@ -252,7 +252,8 @@ def loads(data):
 
 
 def test_tensors_of_torch():
-    torch = pytest.importorskip("torch")
+    import torch
+
     x, ids = torch.ones((4, 3)), torch.ones((4, 7), dtype=torch.int64)
     assert tensors(x) == [(None, "float32", [-1, 3])]
     assert tensors(torch.nn.Parameter(x)) == tensors((x,)) == tensors(x)
@@ -273,8 +274,9 @@ def test_tensors_of_torch():
 
 
 def test_a_tensor_without_values_has_a_signature_and_no_example():
-    torch = pytest.importorskip("torch")
-    keras = pytest.importorskip("keras")
+    import keras
+    import torch
+
     meta = torch.ones((4, 3), device="meta")  # which raises if its values are asked for
     assert tensors(meta) == [(None, "float32", [-1, 3])]
     symbol = keras.KerasTensor((None, 3), "float32")
@@ -284,8 +286,9 @@ def test_a_tensor_without_values_has_a_signature_and_no_example():
 
 
 def test_tensors_of_tensorflow_and_jax():
-    tf = pytest.importorskip("tensorflow")
-    jnp = pytest.importorskip("jax.numpy")
+    import jax.numpy as jnp
+    import tensorflow as tf
+
     assert tensors(tf.ones((2, 3))) == tensors(tf.Variable(tf.ones((2, 3)))) == [(None, "float32", [-1, 3])]
     assert tensors(tf.TensorSpec((None, None, 3), tf.int32)) == [(None, "int32", [-1, -1, 3])]
     assert tensors(tf.constant(["a"])) == [(None, "object", [-1])]
@@ -298,7 +301,8 @@ def test_tensors_of_tensorflow_and_jax():
 
 
 def test_tables_of_arrow():
-    pa = pytest.importorskip("pyarrow")
+    import pyarrow as pa
+
     table = pa.table(
         {"i": pa.array([1, None], "int32"), "t": ["a", "b"], "l": [[1.5], []], "d": pa.array([1, 2], pa.date32())}
     )
@@ -356,7 +360,8 @@ def again(data):
 
 
 def test_an_example_comes_back_as_it_was():
-    torch = pytest.importorskip("torch")
+    import torch
+
     frame = pd.DataFrame(
         {
             "i4": np.array([1, 2], "int32"),
@@ -391,8 +396,8 @@ def test_an_example_comes_back_as_it_was():
 
 def test_mlflow_reads_the_example_of_tensors(run):
     import mlflow
+    import torch
 
-    torch = pytest.importorskip("torch")
     for path, data in (("one", torch.rand((7, 2))), ("two", (torch.rand((7, 2)), torch.ones(7, dtype=torch.int32)))):
         run.log(LogisticRegression(), path, input_example=data, params={"n": 1})
         described = mlflow.models.Model.load(str(run.path / "artifacts" / path))
@@ -407,7 +412,8 @@ def test_mlflow_reads_the_example_of_tensors(run):
 
 
 def test_predictions_of_any_framework():
-    torch = pytest.importorskip("torch")
+    import torch
+
     assert example.predictions(torch.ones((2, 1), dtype=torch.bfloat16)) == [[1.0], [1.0]]
     assert example.predictions((torch.ones(2), np.ones(1))) == [[1.0, 1.0], [1.0]]
     assert example.predictions({"logits": torch.ones(1), "loss": None}) == {"logits": [1.0], "loss": None}

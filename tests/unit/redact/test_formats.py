@@ -163,7 +163,8 @@ def test_metadata_of_safetensors(tmp_path: Path) -> None:
 
 def onnx_model(*nodes: Any, **fields: Any) -> Any:
     """A small model with weights."""
-    onnx = pytest.importorskip("onnx")
+    import onnx
+
     helper, array = onnx.helper, onnx.TensorProto
     given, taken = (helper.make_tensor_value_info(name, array.FLOAT, ["batch", 3]) for name in "xy")
     weights = helper.make_tensor("w", array.FLOAT, [400_000], bytes(1_600_000), raw=True)
@@ -176,7 +177,8 @@ def onnx_model(*nodes: Any, **fields: Any) -> Any:
 
 def onnx_that_says(where: str) -> Any:
     """A model that says a secret there."""
-    onnx = pytest.importorskip("onnx")
+    import onnx
+
     helper, array = onnx.helper, onnx.TensorProto
     labels = helper.make_node("LabelEncoder", ["x"], ["z"], keys_strings=["a", "b"], values_floats=[1.0] * 9000)
     model = onnx_model(labels, doc_string="a model")

@@ -229,7 +229,6 @@ def test_a_secret_in_a_table(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_secret_in_a_column_of_arrow(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     for dtype in ("string[pyarrow]", "large_string[pyarrow]"):
         column = pd.Series(["é", "of no interest", None, VALUE, "b"] * 3, dtype=dtype)
         for part in (column, column[1:], column[column.notna()]):

@@ -6,13 +6,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 import reticent
 from reticent.testing import captured
 
-optuna = pytest.importorskip("optuna")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 pytestmark = pytest.mark.usefixtures("autolog")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 
 import reticent
-from reticent.testing import Captured, captured
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +32,3 @@ def series() -> pd.Series:
 @pytest.fixture(autouse=True)
 def autolog(root: Path) -> None:
     reticent.autolog()
-
-
-@pytest.fixture
-def only_run(root: Path) -> Callable[[], Captured]:
-    def find() -> Captured:
-        (run,) = captured(root)
-        return run
-
-    return find

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -105,7 +104,6 @@ def test_a_run_by_its_id_or_the_beginning_of_it(root: Path) -> None:
             get_run(odd)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="pandas is not installed")
 def test_a_table_of_runs(root: Path) -> None:
     log("a", 0.5, experiment="x")
     with reticent.start_run("b", tags={"t": "1"}) as run:

@@ -62,7 +62,6 @@ def test_safetensors_are_checkpoints(root: Path) -> None:
 
 @pytest.fixture
 def writers() -> type:
-    pytest.importorskip("tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import xgboost
-
-import reticent
-from reticent.testing import Captured, captured
 
 PARAMS = {"objective": "binary:logistic", "eval_metric": ["logloss", "auc"], "seed": 0, "nthread": 1}
 NAMES = ["age", "height", "weight", "income"]
@@ -28,18 +22,3 @@ def train(rounds: int = 6, params: dict[str, Any] = PARAMS, **options: Any) -> x
     data = make_data()
     evals = [(data, "train"), (make_data(seed=1), "valid")]
     return xgboost.train(params, data, rounds, **{"evals": evals, "verbose_eval": False, **options})
-
-
-@pytest.fixture
-def autolog(root: Path) -> None:
-    """XGBoost alone is captured."""
-    reticent.autolog(sklearn=False)
-
-
-@pytest.fixture
-def only_run(root: Path, autolog: None) -> Callable[[], Captured]:
-    def find() -> Captured:
-        (run,) = captured(root)
-        return run
-
-    return find

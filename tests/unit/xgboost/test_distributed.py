@@ -44,7 +44,7 @@ def test_the_first_worker_logs(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["xgboost.dask", "xgboost.spark"])
 def test_other_interfaces_are_untouched(root: Path, module: str) -> None:
-    imported = pytest.importorskip(module, exc_type=ImportError)
+    imported = pytest.importorskip(module, reason="Dask or Spark is not installed", exc_type=ImportError)
     own = {name: value for name, value in vars(imported).items() if getattr(value, "__module__", "") == module}
     reticent.autolog(sklearn=False)
     assert {name: vars(imported)[name] for name in own} == own

@@ -13,33 +13,20 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from functools import cached_property
-from typing import NoReturn
 
 from reticent.backends.sqlite.fields import ALIASES, ALLOWED, ATTRIBUTE_PREFIXES, ATTRIBUTES, ENTITIES, Condition, Field
+from reticent.backends.sqlite.tokens import Token, Tokens, unquoted
 from reticent.errors import FilterError
 from reticent.records import RunStatus
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-    | (?P<word>[^\s()<>=!,'"`.]+\.(?:`(?:[^`]|``)+`|"(?:[^"]|"")+") | [^\s()<>=!,'"`]+)
-    | (?P<string>'(?:[^']|'')*' | "(?:[^"]|"")*")
-    | (?P<operator>[<>=!]+)
-    | (?P<mark>[(),])""",
-    re.VERBOSE,
-)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 
 _OPERATORS = ("=", "!=", ">", ">=", "<", "<=")
 
 _LONGEST, _COMPARISONS, _VALUES, _DEEPEST, _LONGEST_PATTERN = 1_000_000, 200, 10_000, 25, 10_000
 """What SQLite takes in one statement, with room to spare."""
-
-_SHOWN = 200
-"""Characters of a text with a secret that an error shows, sealed."""
 
 
 def compile_filter(text: str, seal: Callable[[str], str] = str) -> Condition:
@@ -73,25 +60,12 @@ def field_of(clause: str) -> Field:
     return _Parser(clause, str).field()
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-
-
-class _Parser:
+class _Parser(Tokens):
     """Recursive descent: or > and > not > comparison. `token` is the next one."""
 
     def __init__(self, text: str, seal: Callable[[str], str]) -> None:
-        if not isinstance(text, str):
-            raise FilterError(f"a filter or order clause is a str, not {type(text).__name__}")
-        self._text, self._seal = text, seal
+        super().__init__(text, seal, _LONGEST)
         self._comparisons = self._values = self._depth = 0
-        if len(text) > _LONGEST:
-            self._fail(_LONGEST, f"a filter has {_LONGEST:,} characters at most")
-        self._tokens = self._scan()
-        self.token = next(self._tokens)
 
     def filter(self) -> Condition:
         condition = self._any()
@@ -201,7 +175,7 @@ class _Parser:
         token = self.token
         if token.kind != "string":
             self._fail(token, f"expected a pattern in quotes, found {self._found()}")
-        pattern = _unquoted(token.text)
+        pattern = unquoted(token.text)
         if len(pattern) > _LONGEST_PATTERN:
             self._fail(token, f"a pattern has {_LONGEST_PATTERN:,} characters at most")
         self._advance()
@@ -217,7 +191,7 @@ class _Parser:
         prefix, dot, key = token.text.partition(".")
         prefix = prefix.lower()
         if key[:1] in ("`", '"'):
-            key = _unquoted(key)
+            key = unquoted(key)
         if dot and not key:
             self._advance()  # tells of a quote that is not closed
             self._fail(token, f"a key must follow {self._quoted(token.text)}")
@@ -254,7 +228,7 @@ class _Parser:
         if number and field.number is not None:
             value = _number(token.text)
             return value / 1000 if field.is_time and abs(value) >= 1e11 else value  # MLflow's milliseconds
-        text = _unquoted(token.text)
+        text = unquoted(token.text)
         if number:
             self._fail(token, f"{field.name} is text: write '{text[:100]}' in quotes")
         if field.is_time:
@@ -265,7 +239,7 @@ class _Parser:
             self._fail(token, "this is no status", ", ".join(RunStatus.__members__))
         return text.upper() if field.name == "status" and field.entity == "attribute" else text
 
-    def _time(self, token: _Token, text: str) -> float:
+    def _time(self, token: Token, text: str) -> float:
         try:
             moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
         except ValueError:
@@ -273,77 +247,6 @@ class _Parser:
                 token, "this is no date", "ISO 8601, as '2026-11-23' or '2026-11-23T05:32:00Z'; without an offset: UTC"
             )
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-    def _accept(self, *words: str) -> str:
-        """The next token in capitals if it is one of these keywords, and then passed; else an empty text."""
-        word = self.token.text.upper() if self.token.kind == "word" else ""
-        if word not in words:
-            return ""
-        self._advance()
-        return word
-
-    def _mark(self, mark: str) -> bool:
-        if self.token.kind != "mark" or self.token.text != mark:
-            return False
-        self._advance()
-        return True
-
-    def _expect(self, mark: str, otherwise: str) -> None:
-        if not self._mark(mark):
-            self._fail(self.token, otherwise)
-
-    def _advance(self) -> None:
-        self.token = next(self._tokens)
-
-    def _found(self) -> str:
-        return "the end" if self.token.kind == "end" else self._quoted(self.token.text)
-
-    def _quoted(self, text: str) -> str:
-        return repr(text[:100]) if self._repeats else "what stands there"
-
-    @cached_property
-    def _repeats(self) -> bool:
-        """Whether a message may repeat parts of the text: what is hidden in the whole may not be found in a part."""
-        return self._seal(self._text) == self._text
-
-    def _scan(self) -> Iterator[_Token]:
-        position = 0
-        while position < len(self._text):
-            match = _TOKEN.match(self._text, position)
-            if match is None:
-                hint = "; a key in backticks follows its prefix: params.`a key`" if self._text[position] == "`" else ""
-                self._fail(position, f"this quote is not closed{hint}")
-            if match.lastgroup != "space":
-                bad = re.search("[\0\ud800-\udfff]", match.group())
-                if bad is not None:
-                    self._fail(position + bad.start(), "no run holds a NUL or half a character (a surrogate)")
-                yield _Token(str(match.lastgroup), match.group(), position)
-            position = match.end()
-        yield _Token("end", "", len(self._text))
-
-    def _fail(self, place: _Token | int, message: str, allowed: str = "") -> NoReturn:
-        position = place.start if isinstance(place, _Token) else place
-        lines = [f"{message} (position {position})"]
-        if self._repeats:
-            first = max(0, position - 60)
-            lead = "…" if first else ""
-            tail = "…" if position + 60 < len(self._text) else ""
-            lines += [
-                f"    {lead}{_printable(self._text[first : position + 60])}{tail}",
-                " " * (4 + len(lead) + position - first) + "^",
-            ]
-        else:  # the position is another one there
-            lines.append(f"    {_printable(self._seal(self._text)[:_SHOWN])}")
-        raise FilterError("\n".join([*lines, f"allowed: {allowed}"] if allowed else lines))
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in re.sub(r"\s", " ", text))
-
-
-def _unquoted(text: str) -> str:
-    quote = text[:1]
-    return text[1:-1].replace(quote * 2, quote) if quote in ("'", '"', "`") else text
 
 
 def _number(text: str) -> int | float:
