@@ -68,12 +68,11 @@ class ParquetBackend:
         if not batch.mark.text:
             shutil.rmtree(files, ignore_errors=True)
         rows: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
-        ended = mark.ended
         for entry in batch.entries:
             if (table := table_of(entry.record)) is not None:
                 rows[table].append(_row(entry.record, table))
             if isinstance(entry.record, (RunStarted, RunEnded)):
-                ended = isinstance(entry.record, RunEnded)
+                mark.ended = isinstance(entry.record, RunEnded)
             keep_artifact(batch, entry.record, files)
         for table, schema in _schemas().items():
             directory = inside(self._directory, f"{table}/run_id={batch.run_id}")
@@ -83,7 +82,6 @@ class ParquetBackend:
             if len(content):
                 write_private(directory / f"part-{count:06d}.parquet", _encoded(content))
                 mark.parts[table] = count + 1
-        mark.ended = ended
         batch.mark.text = msgspec.json.encode(mark).decode()
         return ()
 
