@@ -254,7 +254,7 @@ class TestOtlp(BackendContract):
         self.write("otlp", tmp_path, example(tmp_path))
         assert self.read(store, RUN)["status"] == "FINISHED"
         monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
-        with pytest.raises(SettingsError, match="address of a collector"):
+        with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
             self.write("otlp", tmp_path, example(tmp_path))
 
 

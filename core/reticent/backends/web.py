@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
 
-from reticent.backends import UnavailableError
+from reticent.backends import UnavailableError, name_of
+from reticent.errors import SettingsError
 
 TIMEOUT_S = (5.0, 60.0)
 """To connect, and between two bytes of an answer."""
 
 LONGEST_MESSAGE = 300
+
+
+def address(url: str, variable: str, example: str) -> str:
+    """A server's own URL: of `name+https://host/prefix` it is `https://host/prefix`, of `name` what a variable of the
+    environment says. SettingsError if there is none."""
+    name = name_of(url)
+    _, plus, own = url.partition("+")
+    parts = urlsplit(own if plus else os.environ.get(variable, ""))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"the backend {name} needs the address of a server: {name}+http://{example}, "
+            f"{name}+https://host/prefix, or `{name}` with such an address in {variable}"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def session() -> Any:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from reticent.backends import UnavailableError, web
 from reticent.backends.credentials import secret
-from reticent.errors import SettingsError
 
 API = "/api/2.0/mlflow/"
 
@@ -73,17 +72,7 @@ class Client:
 
 
 def address(url: str) -> str:
-    """The server's own URL: of `mlflow+https://host/prefix` it is `https://host/prefix`, of `mlflow` what
-    MLFLOW_TRACKING_URI says. SettingsError if there is none."""
-    _, plus, own = url.partition("+")
-    own = own if plus else os.environ.get("MLFLOW_TRACKING_URI", "")
-    parts = urlsplit(own)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(
-            "the backend mlflow needs the address of a server: mlflow+http://host:5000, mlflow+https://host/prefix, or "
-            "`mlflow` with such an address in MLFLOW_TRACKING_URI"
-        )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    return web.address(url, "MLFLOW_TRACKING_URI", "host:5000")
 
 
 def _auth() -> Any:

@@ -6,13 +6,12 @@ import gzip
 import os
 from collections.abc import Sequence
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError, web
 from reticent.backends.credentials import secret
 from reticent.backends.local import table_of
 from reticent.backends.otlp.encoding import attributes_of, logs_request, metrics_request
-from reticent.errors import SettingsError
 
 Signal = Literal["metrics", "logs"]
 
@@ -28,7 +27,7 @@ class OtlpBackend:
     needs = ("opentelemetry.proto", "requests")
 
     def open(self, target: Target) -> str:
-        self._url = _address(target.url)
+        self._url = web.address(target.url, "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")
         self._session = web.session()
         self._session.headers.update(_headers())
         if ca := os.environ.get("OTEL_EXPORTER_OTLP_CERTIFICATE"):
@@ -100,19 +99,6 @@ class OtlpBackend:
             after = web.wait(answer.headers.get("Retry-After", ""))
             raise UnavailableError(f"{self._url} answers with status {status}", after)
         return answer
-
-
-def _address(url: str) -> str:
-    """The collector's own URL. SettingsError if there is none."""
-    _, plus, own = url.partition("+")
-    own = own if plus else os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    parts = urlsplit(own)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(
-            "the backend otlp needs the address of a collector: otlp+http://host:4318, otlp+https://host/prefix, or `otlp` "
-            "with such an address in OTEL_EXPORTER_OTLP_ENDPOINT"
-        )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def _headers() -> dict[str, str]:
