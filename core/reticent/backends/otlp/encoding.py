@@ -30,13 +30,13 @@ def metrics_request(points: Iterable[tuple[str, Metric]], run: Mapping[str, obje
     _describe(resource.resource)
     scope = resource.scope_metrics.add()
     scope.scope.name = SCOPE
-    common, gauges = _key_values(run), {}
+    step, number = _key_values({"reticent.step": 0, "reticent.id": ""})
+    attributes, gauges = [*_key_values(run), step, number], {}  # one list for all: each point has a copy
     for identity, point in points:
         if point.key not in gauges:
             gauges[point.key] = scope.metrics.add(name=point.key).gauge.data_points
-        one = gauges[point.key].add(time_unix_nano=_nanoseconds(point.time), as_double=point.value)
-        one.attributes.extend(common)
-        one.attributes.extend(_key_values({"reticent.step": point.step, "reticent.id": identity}))
+        step.value.int_value, number.value.string_value = point.step, identity
+        gauges[point.key].add(time_unix_nano=_nanoseconds(point.time), as_double=point.value, attributes=attributes)
     return request
 
 
