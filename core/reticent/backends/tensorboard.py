@@ -107,7 +107,11 @@ class TensorBoardBackend:
             if _known(directory, run_id).run_id != run_id:
                 continue
             shutil.rmtree(directory / "artifacts", ignore_errors=True)
-            for ours in (*directory.glob("events.out.tfevents.*.hparams"), *directory.glob("*.metrics"), note):
+            for ours in (
+                *directory.glob("events.out.tfevents.*.hparams"),
+                *directory.glob("events.out.tfevents.*.metrics"),
+                note,
+            ):
                 ours.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # files of others lie there
                 directory.rmdir()
