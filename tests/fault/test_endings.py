@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.fault.conftest import Start
 
@@ -165,3 +166,15 @@ def test_an_error_that_a_console_shows_and_goes_on_after_is_not_the_end(root: Pa
         "before": RunStatus.FINISHED,
         "after": RunStatus.FINISHED,
     }
+
+
+@pytest.mark.parametrize("backend", ["tensorboard", "parquet"])
+def test_a_script_that_ends_at_once_still_imports_what_its_backend_needs(
+    backend: str, root: Path, start: Start
+) -> None:
+    """What some of that imports cannot be imported for the first time while a process ends."""
+    process = start(PLAIN.format(body=""), wait=False, RETICENT_BACKENDS=backend)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    (told,) = (root / "delivery").glob(f"{backend}-*/*.json")
+    assert msgspec.json.decode(told.read_bytes())["complete"]

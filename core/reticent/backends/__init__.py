@@ -137,7 +137,14 @@ def create(url: str) -> Backend:
 
 def missing(kind: type[Backend]) -> list[str]:
     """The modules that a backend needs and that are not installed."""
-    return [module for module in getattr(kind, "needs", ()) if find_spec(module) is None]
+    return [module for module in getattr(kind, "needs", ()) if not _is_there(module)]
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is the package that it is in
+        return False
 
 
 def how_to_install(name: str) -> str:

@@ -18,35 +18,8 @@ from pathlib import Path
 import msgspec
 
 from reticent.backends import Batch, Rejection, Target
-from reticent.backends.local import append, identity, keep_artifact
+from reticent.backends.local import METRICS, TABLES, append, identity, keep_artifact, table_of
 from reticent.files import inside, make_directory
-from reticent.records import (
-    Artifact,
-    ArtifactRemoved,
-    MetricKey,
-    Param,
-    RunEnded,
-    RunStarted,
-    Staged,
-    Tag,
-    WriterClosed,
-    WriterStarted,
-)
-
-_KINDS: dict[type, str] = {
-    RunStarted: "runs",
-    RunEnded: "runs",
-    Param: "params",
-    Tag: "tags",
-    Artifact: "artifacts",
-    ArtifactRemoved: "artifacts",
-}
-_OTHERS = "events"
-_METRICS = "metrics"
-_INTERNAL = (WriterStarted, WriterClosed, MetricKey, Staged)
-"""How the run log is made: no business of who reads the files."""
-
-_NAMES = ("runs", "params", "tags", "artifacts", _METRICS, _OTHERS)
 
 
 class JsonLinesBackend:
@@ -60,18 +33,16 @@ class JsonLinesBackend:
         lengths = msgspec.json.decode(batch.mark.text or "{}", type=dict[str, int])
         lines: dict[str, list[dict[str, object]]] = defaultdict(list)
         for entry in batch.entries:
-            if isinstance(entry.record, _INTERNAL):
-                continue
-            line = {"run_id": batch.run_id, **msgspec.to_builtins(entry.record)}
-            lines[_KINDS.get(type(entry.record), _OTHERS)].append(line)
+            if (table := table_of(entry.record)) is not None:
+                lines[table].append({"run_id": batch.run_id, **msgspec.to_builtins(entry.record)})
             keep_artifact(batch, entry.record, directory / "artifacts")
         for block in batch.metrics:
-            lines[_METRICS] += [
+            lines[METRICS] += [
                 {"run_id": batch.run_id, "time": one.time, "key": one.key, "step": one.step, "value": number(one.value)}
                 for one in block
             ]
         make_directory(directory)
-        for name in _NAMES:
+        for name in TABLES:
             data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines[name])
             lengths[name] = append(directory / f"{name}.jsonl", lengths.get(name, 0), data)
         batch.mark.text = msgspec.json.encode(lengths).decode()

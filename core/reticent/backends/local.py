@@ -9,7 +9,41 @@ from pathlib import Path
 
 from reticent.backends import Batch
 from reticent.files import inside, make_directory, sha256_of, snapshot, write_private
-from reticent.records import Artifact, ArtifactRemoved, SealedRecord
+from reticent.records import (
+    Artifact,
+    ArtifactRemoved,
+    MetricKey,
+    Param,
+    RunEnded,
+    RunStarted,
+    SealedRecord,
+    Staged,
+    Tag,
+    WriterClosed,
+    WriterStarted,
+)
+
+METRICS = "metrics"
+EVENTS = "events"
+"""All that has no table of its own."""
+
+_TABLES: dict[type, str] = {
+    RunStarted: "runs",
+    RunEnded: "runs",
+    Param: "params",
+    Tag: "tags",
+    Artifact: "artifacts",
+    ArtifactRemoved: "artifacts",
+}
+TABLES = (*dict.fromkeys(_TABLES.values()), METRICS, EVENTS)
+
+_INTERNAL = (WriterStarted, WriterClosed, MetricKey, Staged)
+"""How the run log is made: no business of who reads the files."""
+
+
+def table_of(record: SealedRecord) -> str | None:
+    """The table that a record is in; None for one that is in none."""
+    return None if isinstance(record, _INTERNAL) else _TABLES.get(type(record), EVENTS)
 
 
 def identity(directory: Path) -> str:

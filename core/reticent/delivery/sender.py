@@ -99,6 +99,10 @@ class Sender:
     def start(self, interval_s: float) -> None:
         """Deliver every `interval_s` seconds in a thread of its own, first what earlier processes left."""
         if self._thread is None or not self._thread.is_alive():
+            if self.name != "sqlite":
+                # Modules of many a backend import this one. At the end of a process, when a short one delivers, it cannot
+                # be imported any more.
+                import concurrent.futures.thread  # noqa: F401
             self._stopped = False
             self._thread = threading.Thread(
                 target=self._run, args=(interval_s,), name=f"reticent-{self.name}", daemon=True

@@ -20,6 +20,7 @@ from reticent.testing.example import ExampleCall
 from reticent.testing.flavor_contract import FlavorContract, ModelCase
 from reticent.testing.integration_contract import IntegrationContract
 from reticent.testing.isolation import isolated
+from reticent.testing.memory import memory_store
 
 __all__ = [
     "CANARY",
@@ -33,4 +34,5 @@ __all__ = [
     "captured",
     "find",
     "isolated",
+    "memory_store",
 ]

@@ -29,10 +29,11 @@ def test_one_that_cannot_be_reached_is_told_with_the_reason(command: Command, mo
     assert "http://127.0.0.1:1 cannot be reached: [Errno 111] Connection refused" in outcome.out
 
 
-def test_what_is_to_be_installed_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(JsonLinesBackend, "needs", ("no_such_module",), raising=False)
+@pytest.mark.parametrize("module", ["no_such_module", "no_such_package.module"])
+def test_what_is_to_be_installed_is_told(command: Command, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    monkeypatch.setattr(JsonLinesBackend, "needs", (module,), raising=False)
     assert "pip install 'reticent[jsonl]'" in command("backends").out
     monkeypatch.setenv("RETICENT_BACKENDS", "jsonl")
     outcome = command("backends")
     assert outcome.code == 1
-    assert "the backend jsonl needs no_such_module: pip install 'reticent[jsonl]'" in outcome.out
+    assert f"the backend jsonl needs {module}: pip install 'reticent[jsonl]'" in outcome.out

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
-from time import time
+from collections.abc import Mapping
 from typing import Any, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
-from reticent.backends import UnavailableError
-from reticent.errors import SettingsError
-
-TIMEOUT_S = (5.0, 60.0)
-"""To connect, and between two bytes of an answer."""
+from reticent.backends import UnavailableError, web
+from reticent.backends.credentials import secret
 
 API = "/api/2.0/mlflow/"
-_LONGEST_MESSAGE = 300
 
 
 class RefusedError(Exception):
@@ -38,16 +31,8 @@ class Client:
     """
 
     def __init__(self, url: str) -> None:
-        import requests
-        from requests.adapters import HTTPAdapter
-        from urllib3.util import Retry
-
         self.url = url
-        self._session = requests.Session()
-        # Only what has not reached the server is tried again here; anything else is the sender's, which can wait for longer.
-        again = Retry(total=None, connect=2, read=0, redirect=3, status=0, other=0, backoff_factor=0.1)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=again, pool_maxsize=4))
+        self._session = web.session()
         self._session.auth = _auth()
         if ca := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
             self._session.verify = ca
@@ -74,8 +59,8 @@ class Client:
 
     def _call(self, method: str, endpoint: str, **told: Any) -> dict[str, Any]:
         place = endpoint if endpoint.startswith("/") else API + endpoint
-        with self._failures():
-            answer = self._session.request(method, self.url + place, timeout=TIMEOUT_S, **told)
+        with web.failures(self.url):
+            answer = self._session.request(method, self.url + place, timeout=web.TIMEOUT_S, **told)
         if not answer.ok:
             raise _error(answer.status_code, answer.content, answer.headers, self.url)
         if not answer.content:
@@ -85,46 +70,9 @@ class Client:
         except msgspec.DecodeError:
             raise UnavailableError(f"{self.url} does not answer as an MLflow server does: no JSON") from None
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        import requests
-
-        try:
-            yield
-        except requests.exceptions.SSLError as error:
-            raise UnavailableError(f"{self.url}: TLS: {_reason(error)}") from error
-        except requests.exceptions.ProxyError as error:
-            raise UnavailableError(f"{self.url}: the proxy in the environment fails: {_reason(error)}") from error
-        except requests.exceptions.Timeout as error:
-            raise UnavailableError(f"{self.url} does not answer in time") from error
-        except (requests.exceptions.RequestException, OSError) as error:
-            raise UnavailableError(f"{self.url} cannot be reached: {_reason(error)}") from error
-
 
 def address(url: str) -> str:
-    """The server's own URL: of `mlflow+https://host/prefix` it is `https://host/prefix`, of `mlflow` what
-    MLFLOW_TRACKING_URI says. SettingsError if there is none."""
-    _, plus, own = url.partition("+")
-    own = own if plus else os.environ.get("MLFLOW_TRACKING_URI", "")
-    parts = urlsplit(own)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(
-            "the backend mlflow needs the address of a server: mlflow+http://host:5000, mlflow+https://host/prefix, or "
-            "`mlflow` with such an address in MLFLOW_TRACKING_URI"
-        )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def secret(name: str) -> str | None:
-    """A credential from the environment, else from the keyring where one is installed."""
-    if value := os.environ.get(name):
-        return value
-    try:
-        import keyring
-    except ImportError:
-        return None
-    found: str | None = keyring.get_password("reticent", name)
-    return found
+    return web.address(url, "MLFLOW_TRACKING_URI", "host:5000")
 
 
 def _auth() -> Any:
@@ -148,35 +96,14 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Ex
     except msgspec.DecodeError:
         told = {}
     code = str(told.get("error_code", ""))
-    message = str(told.get("message", ""))[:_LONGEST_MESSAGE] or f"status {status}"
+    message = str(told.get("message", ""))[: web.LONGEST_MESSAGE] or f"status {status}"
     if status in (401, 403):
         return UnavailableError(
             f"{url} refuses these credentials (status {status}): set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD"
         )
     if status in (408, 425, 429) or status >= 500 or (status == 404 and not code):
-        return UnavailableError(f"{url} answers with status {status}: {message}", _wait(headers.get("Retry-After", "")))
+        return UnavailableError(
+            f"{url} answers with status {status}: {message}", web.wait(headers.get("Retry-After", ""))
+        )
     return RefusedError(message, status, code)
-
-
-def _wait(text: str) -> float:
-    """The seconds of a header Retry-After, which has a number or a date."""
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def _reason(error: BaseException) -> str:
-    """What the innermost error says: those around it repeat addresses and objects."""
-    inner = error
-    while True:
-        deeper = getattr(inner, "reason", None) or inner.__cause__ or inner.__context__
-        if not isinstance(deeper, BaseException) or deeper is inner:
-            break
-        inner = deeper
-    return str(inner)[:_LONGEST_MESSAGE] or type(inner).__name__
