@@ -39,14 +39,19 @@ def keep_artifact(batch: Batch, record: SealedRecord, directory: Path) -> None:
             shutil.rmtree(gone)
         else:
             gone.unlink(missing_ok=True)
-    if not isinstance(record, Artifact) or (source := batch.file(record)) is None:
+    elif isinstance(record, Artifact):
+        take(batch, record, inside(directory, record.path))
+
+
+def take(batch: Batch, artifact: Artifact, target: Path) -> None:
+    """Copy the file of an artifact; nothing if a later version has taken its place, which has a record of its own."""
+    if (source := batch.file(artifact)) is None:
         return
-    target = inside(directory, record.path)
     make_directory(target.parent)
     taken = target.with_name(f".{uuid.uuid4().hex}")
     try:
         snapshot(source, taken)  # no link: what lies in a store of files may be edited there
-        if sha256_of(taken) == record.sha256:
+        if sha256_of(taken) == artifact.sha256:
             os.replace(taken, target)
     except FileNotFoundError:  # a later version is about to take its place
         pass
