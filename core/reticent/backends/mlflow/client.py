@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from reticent.backends import UnavailableError
+from reticent.backends.credentials import secret
 from reticent.errors import SettingsError
 
 TIMEOUT_S = (5.0, 60.0)
@@ -113,18 +114,6 @@ def address(url: str) -> str:
             "`mlflow` with such an address in MLFLOW_TRACKING_URI"
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def secret(name: str) -> str | None:
-    """A credential from the environment, else from the keyring where one is installed."""
-    if value := os.environ.get(name):
-        return value
-    try:
-        import keyring
-    except ImportError:
-        return None
-    found: str | None = keyring.get_password("reticent", name)
-    return found
 
 
 def _auth() -> Any:

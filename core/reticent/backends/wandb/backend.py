@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from reticent.backends import Batch, Rejection, Target, UnavailableError
+from reticent.backends import Batch, Rejection, Target, UnavailableError, how_to_install
 from reticent.backends.local import append, identity, keep_artifact, take
 from reticent.backends.wandb import mapping
+from reticent.backends.wandb.server import address, api_key, reach
 from reticent.backends.wandb.transactions import HEADER, frames
+from reticent.backends.wandb.upload import Upload
+from reticent.errors import MissingExtraError, SettingsError
 from reticent.files import inside, make_directory
 from reticent.records import (
     Artifact,
@@ -35,6 +39,9 @@ _NOTES = ("notes", "description")
 _FILES = "artifacts"
 _MLMODEL = "MLmodel"
 
+_ANEW = 8 << 20
+"""A log of less is uploaded anew at its end, within two seconds: one that is followed is looked at every five only."""
+
 
 class Mark(msgspec.Struct):
     """How far a run's log has been written, without the record of its end, which stays the last."""
@@ -44,12 +51,15 @@ class Mark(msgspec.Struct):
     rows: int = 0
     exit: tuple[int, float] | None = None
     """Its code, and after how many seconds."""
+    uploaded: bool = False
+    """Whether all of it was on the server at its end."""
 
 
 @dataclass
 class _Log:
     """What a batch adds to a run's transaction log."""
 
+    run_id: str
     mark: Mark
     started: float
     keys: set[str]
@@ -70,13 +80,28 @@ class _Log:
 
 class WandbBackend:
     def open(self, target: Target) -> str:
-        parts = urlsplit(target.url)
-        asked = parse_qs(parts.query)
-        self._entity, self._project = (asked.get(key, [""])[0] for key in ("entity", "project"))
-        self._directory = Path(parts.path).expanduser() if parts.path else target.root / "wandb"
         self._keys: dict[str, set[str]] = {}
         """The metrics of each run whose axis was told, by this process."""
-        return identity(self._directory)
+        self._uploads: dict[str, Upload] = {}
+        parts = urlsplit(target.url)
+        self._online = parts.scheme == "wandb"
+        if not self._online:
+            asked = parse_qs(parts.query)
+            self._entity, self._project = (asked.get(key, [""])[0] for key in ("entity", "project"))
+            self._directory = Path(parts.path).expanduser() if parts.path else target.root / "wandb"
+            return identity(self._directory)
+        self._entity, self._project = parts.netloc, parts.path.strip("/")
+        if not self._entity or not self._project or "/" in self._project:
+            raise SettingsError("online, the backend wandb is wandb://entity/project; offline it is `wandb`")
+        try:
+            version("wandb")  # by its metadata: W&B's users have directories of this name
+        except PackageNotFoundError:
+            raise MissingExtraError(f"uploading to W&B needs its SDK: {how_to_install('wandb')}") from None
+        server = address()
+        self._key = api_key(server)
+        reach(server, self._key)
+        self._directory = target.root / "wandb" / self._entity / self._project
+        return f"{server} {identity(self._directory)}"
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
         mark = msgspec.json.decode(batch.mark.text, type=Mark) if batch.mark.text else Mark()
@@ -87,7 +112,7 @@ class WandbBackend:
                 f"{path} was shortened or removed since; to have all runs sent anew, remove {self._directory / '.store'}"
             )
         keys = self._keys.pop(batch.run_id, set()) if mark.length else set()
-        log = _Log(mark, 0.0 if batch.started is None else batch.started.time, keys)
+        log = _Log(batch.run_id, mark, 0.0 if batch.started is None else batch.started.time, keys)
         if not mark.length:
             log.content += [mapping.header(), self._run(batch, "")]
         for entry in batch.entries:
@@ -97,12 +122,32 @@ class WandbBackend:
                 log.row(rows[0].time, _values(rows))
         make_directory(directory)
         self._append(path, log)
+        if self._online:
+            self._upload(batch.run_id, path, mark)
         batch.mark.text = msgspec.json.encode(mark).decode()
         self._keys[batch.run_id] = log.keys  # not before all of it is there: else they are told again
         return ()
 
     def close(self) -> None:
-        pass
+        for upload in self._uploads.values():
+            upload.stop()
+        self._uploads.clear()
+
+    def _upload(self, run_id: str, path: Path, mark: Mark) -> None:
+        """Have a log uploaded as it grows; one that has its end is waited for."""
+        if mark.uploaded:
+            return
+        if mark.exit is not None and mark.length < _ANEW and run_id in self._uploads:
+            self._uploads.pop(run_id).stop()
+        upload = self._uploads.get(run_id)
+        if upload is None:
+            upload = self._uploads[run_id] = Upload(path, self._key)
+        if mark.exit is not None:
+            upload.finish()
+            del self._uploads[run_id]
+            mark.uploaded = True
+        elif not upload.running():
+            raise upload.failure()
 
     def directory(self, batch: Batch) -> Path:
         started = time.gmtime(0.0 if batch.started is None else batch.started.time)
@@ -119,6 +164,11 @@ class WandbBackend:
         numbered = [mapping.record(mark.records + place, one) for place, one in enumerate(log.content, 1)]
         head = b"" if mark.length else HEADER
         data = head + frames(numbered, mark.length + len(head))
+        if data:
+            mark.uploaded = False
+            path.with_name(f"{path.name}.synced").unlink(missing_ok=True)  # else `wandb sync` would pass it over
+        if log.run_id in self._uploads and path.stat().st_size > mark.length:
+            self._uploads.pop(log.run_id).stop()  # it may have read what is cut off now
         end = b""
         if mark.exit is not None:
             exit_ = mapping.record(mark.records + len(numbered) + 1, mapping.exit_(*mark.exit))

@@ -65,7 +65,7 @@ def header() -> bytes:
 
 
 def run(run_id: str, entity: str, project: str, started: RunStarted | None, notes: str) -> bytes:
-    """The run itself. One that is there already is gone on with."""
+    """The run itself. It is not resumed: the log is all of it, whose rows take the place of those that the server has."""
     start = 0.0 if started is None else started.time
     return part(
         17,
@@ -76,7 +76,6 @@ def run(run_id: str, entity: str, project: str, started: RunStarted | None, note
             b"" if started is None else text(6, started.experiment) + text(8, started.name),
             text(9, notes),
             part(17, integer(1, int(start)) + integer(2, int(start % 1 * 1e9))),
-            integer(24, True),
         ),
     )
 
