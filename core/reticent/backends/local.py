@@ -1,15 +1,16 @@
-"""What backends that write files have in common."""
+"""What backends that write files or rows have in common."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from reticent.backends import Batch
 from reticent.files import inside, make_directory, sha256_of, snapshot, write_private
-from reticent.records import Artifact, ArtifactRemoved, SealedRecord
+from reticent.records import Artifact, ArtifactRemoved, Metric, MetricBlock, SealedRecord
 
 
 def identity(directory: Path) -> str:
@@ -57,3 +58,17 @@ def take(batch: Batch, artifact: Artifact, target: Path) -> None:
         pass
     finally:
         taken.unlink(missing_ok=True)
+
+
+def together(block: MetricBlock) -> Iterator[list[Metric]]:
+    """The points that follow each other with the same step, as they are logged together."""
+    row: list[Metric] = []
+    keys: set[str] = set()
+    for point in block:
+        if row and (point.step != row[0].step or point.key in keys):
+            yield row
+            row, keys = [], set()
+        row.append(point)
+        keys.add(point.key)
+    if row:
+        yield row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError, how_to_install
-from reticent.backends.local import append, identity, keep_artifact, take
+from reticent.backends.local import append, identity, keep_artifact, take, together
+from reticent.backends.typed import json_of, quoted
 from reticent.backends.wandb import mapping
 from reticent.backends.wandb.server import address, api_key, reach
 from reticent.backends.wandb.transactions import HEADER, frames
@@ -25,7 +26,6 @@ from reticent.records import (
     Console,
     Dataset,
     Metric,
-    MetricBlock,
     Param,
     Reference,
     RunEnded,
@@ -118,7 +118,7 @@ class WandbBackend:
         for entry in batch.entries:
             self._add(log, batch, directory / "files", entry.record)
         for block in batch.metrics:
-            for rows in _rows(block):
+            for rows in together(block):
                 log.row(rows[0].time, _values(rows))
         make_directory(directory)
         self._append(path, log)
@@ -185,18 +185,18 @@ class WandbBackend:
             case RunStarted(parent_id=parent):
                 log.mark.exit = None
                 if parent is not None:
-                    log.config.append((("parent_run",), mapping.quoted(parent)))
+                    log.config.append((("parent_run",), quoted(parent)))
             case Param():
-                log.config.append(((mapping.name(record.key),), mapping.value(record.value)))
+                log.config.append(((mapping.name(record.key),), json_of(record.value)))
             case Tag():
-                log.config.append((("tags", record.key), mapping.quoted(record.value)))
+                log.config.append((("tags", record.key), quoted(record.value)))
                 if record.key in _NOTES:
                     log.content.append(self._run(batch, record.value))
             case Dataset():
                 told = {"digest": record.digest, "source": record.source, "context": record.context}
                 log.config.append((("datasets", record.name), msgspec.json.encode(told).decode()))
             case Reference():
-                log.config.append((("references", record.path), mapping.quoted(record.location)))
+                log.config.append((("references", record.path), quoted(record.location)))
             case Console():
                 log.content += [
                     mapping.console(record.stream, record.time, line) for line in record.text.splitlines(keepends=True)
@@ -208,7 +208,7 @@ class WandbBackend:
             case RunEnded():
                 if record.error is not None:
                     log.content.append(mapping.console("stderr", record.time, f"{record.error}\n"))
-                log.summary[mapping.STATUS] = mapping.quoted(record.status.value)
+                log.summary[mapping.STATUS] = quoted(record.status.value)
                 code = mapping.EXIT_CODES.get(record.status, 1)
                 log.mark.exit = code, record.time - log.started
 
@@ -230,20 +230,6 @@ class WandbBackend:
         if name == _MLMODEL and directory:  # the last file of a model
             kept = inside(files / _FILES, directory)
             log.content.append(mapping.model(batch.run_id, self._entity, self._project, directory, kept))
-
-
-def _rows(block: MetricBlock) -> Iterator[list[Metric]]:
-    """The points that follow each other with the same step, as they are logged together."""
-    row: list[Metric] = []
-    keys: set[str] = set()
-    for point in block:
-        if row and (point.step != row[0].step or point.key in keys):
-            yield row
-            row, keys = [], set()
-        row.append(point)
-        keys.add(point.key)
-    if row:
-        yield row
 
 
 def _values(row: list[Metric]) -> dict[str, str]:

@@ -25,29 +25,12 @@ EXIT_CODES = {RunStatus.FINISHED: 0, RunStatus.KILLED: 255}
 """W&B shows 255 as killed; any other status as failed."""
 
 _RESERVED = {"_step", "_timestamp", "_runtime", "_wandb", STEP, STATUS, "tags", "datasets", "references", "parent_run"}
-_LITERALS = {"True": "true", "False": "false", "None": "null"}
-
 _ARTIFACT_NAME = re.compile(r"[^\w.-]", re.ASCII)
 
 
 def name(key: str) -> str:
     """A key of a param or metric; one that W&B or this backend gives a meaning of its own is put aside."""
     return f"logged/{key}" if key in _RESERVED else key
-
-
-def value(text_: str) -> str:
-    """A param's value as JSON: numbers, True, False, None, and lists and dicts of JSON as what they are."""
-    if text_ in _LITERALS:
-        return _LITERALS[text_]
-    try:
-        msgspec.json.decode(text_)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return quoted(text_)
-    return text_
-
-
-def quoted(text_: str) -> str:
-    return msgspec.json.encode(text_.encode("utf-8", "replace").decode()).decode()
 
 
 def number(value_: float) -> str:
