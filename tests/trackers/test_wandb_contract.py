@@ -19,10 +19,10 @@ from wandb.proto import wandb_internal_pb2
 
 from reticent import records
 from reticent.backends import Batch, Mark, Target
+from reticent.backends.protolog import frames
+from reticent.backends.protolog import records as read_records
 from reticent.backends.wandb import WandbBackend
-from reticent.backends.wandb.mapping import STATUS, STEP
-from reticent.backends.wandb.transactions import HEADER, frames
-from reticent.backends.wandb.transactions import records as read_records
+from reticent.backends.wandb.mapping import HEADER, STATUS, STEP
 from reticent.records import Entry, RunStatus
 from reticent.testing import BackendContract
 from reticent.testing.backend_contract import RUN, START, batch, param, sealed, started, tag
@@ -31,7 +31,7 @@ from reticent.testing.backend_contract import RUN, START, batch, param, sealed, 
 def messages(directory: Path, run_id: str = RUN) -> list[wandb_internal_pb2.Record]:
     """All of a run's log, without a part that was written twice."""
     (path,) = directory.glob(f"offline-run-*-{run_id}/run-{run_id}.wandb")
-    found = [wandb_internal_pb2.Record.FromString(one) for one in read_records(path.read_bytes())]
+    found = [wandb_internal_pb2.Record.FromString(one) for one in read_records(path.read_bytes(), HEADER)]
     assert [one.num for one in found] == list(range(1, len(found) + 1))
     return found
 
@@ -83,8 +83,8 @@ def test_a_record_over_several_blocks_is_framed(tmp_path: Path) -> None:
         data = [b"a" * size, b"b" * 100_000, b"", b"c"]
         log = HEADER + frames(data[:2], len(HEADER))
         log += frames(data[2:], len(log))
-        assert list(read_records(log)) == data
-        assert list(read_records(log[:-1])) == data[:-1], "what was torn is no record"
+        assert list(read_records(log, HEADER)) == data
+        assert list(read_records(log[:-1], HEADER)) == data[:-1], "what was torn is no record"
 
 
 def test_what_was_written_behind_the_mark_is_cut_off(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import msgspec
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError, how_to_install
 from reticent.backends.local import append, identity, keep_artifact, take, together
+from reticent.backends.protolog import frames
 from reticent.backends.typed import json_of, quoted
 from reticent.backends.wandb import mapping
 from reticent.backends.wandb.server import address, api_key, reach
-from reticent.backends.wandb.transactions import HEADER, frames
 from reticent.backends.wandb.upload import Upload
 from reticent.errors import MissingExtraError, SettingsError
 from reticent.files import inside, make_directory
@@ -162,7 +162,7 @@ class WandbBackend:
         if log.files:
             log.content.append(mapping.files(log.files))
         numbered = [mapping.record(mark.records + place, one) for place, one in enumerate(log.content, 1)]
-        head = b"" if mark.length else HEADER
+        head = b"" if mark.length else mapping.HEADER
         data = head + frames(numbered, mark.length + len(head))
         if data:
             mark.uploaded = False

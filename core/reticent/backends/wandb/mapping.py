@@ -12,8 +12,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from reticent.backends.wandb.transactions import integer, message, part, text
+from reticent.backends.protolog import integer, message, part, stamp, text
 from reticent.records import RunStarted, RunStatus
+
+HEADER = b":W&B\xe1\xbe\0"
 
 STEP = "reticent/step"
 """The user's step: x axis of every metric. W&B's own `_step` has to grow with each row, and what comes with a lower one is
@@ -58,7 +60,7 @@ def run(run_id: str, entity: str, project: str, started: RunStarted | None, note
             text(3, project),
             b"" if started is None else text(6, started.experiment) + text(8, started.name),
             text(9, notes),
-            part(17, integer(1, int(start)) + integer(2, int(start % 1 * 1e9))),
+            stamp(17, start),
         ),
     )
 
@@ -86,8 +88,7 @@ def metric(key: str) -> bytes:
 
 
 def console(stream: str, time: float, line: str) -> bytes:
-    stamp = part(2, integer(1, int(time)) + integer(2, int(time % 1 * 1e9)))
-    return part(13, integer(1, stream == "stdout") + stamp + text(3, line))
+    return part(13, integer(1, stream == "stdout") + stamp(2, time) + text(3, line))
 
 
 def files(paths: Iterable[str]) -> bytes:

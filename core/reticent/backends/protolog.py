@@ -1,21 +1,19 @@
-"""W&B's transaction log (`run-*.wandb`): protobuf messages `Record` in the framing of LevelDB's logs.
+"""Logs of protobuf messages in the framing of LevelDB's logs, as W&B and SwanLab keep runs.
 
-Messages are encoded here, by the numbers of their fields in `wandb_internal.proto`, which never change.
+Messages are encoded here, by the numbers of their fields, which never change in a `.proto`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from struct import Struct
+from struct import Struct, pack
 from zlib import crc32
-
-HEADER = b":W&B\xe1\xbe\0"
 
 _BLOCK = 32 << 10
 _FRAME = Struct("<IHB")  # checksum, length, kind
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 
-_VARINT, _BYTES = 0, 2
+_VARINT, _DOUBLE, _BYTES = 0, 1, 2
 
 
 def message(*fields: bytes) -> bytes:
@@ -24,11 +22,20 @@ def message(*fields: bytes) -> bytes:
 
 def integer(number: int, value: int) -> bytes:
     """The field of this number. One that is 0 is left out, as its reader takes it for 0."""
-    return _varint(number << 3 | _VARINT) + _varint(value) if value else b""
+    return _varint(number << 3 | _VARINT) + _varint(value % (1 << 64)) if value else b""
 
 
 def text(number: int, value: str) -> bytes:
     return part(number, value.encode("utf-8", "replace")) if value else b""
+
+
+def double(number: int, value: float) -> bytes:
+    return _varint(number << 3 | _DOUBLE) + pack("<d", value)
+
+
+def stamp(number: int, seconds: float) -> bytes:
+    """A time as `google.protobuf.Timestamp`."""
+    return part(number, integer(1, int(seconds)) + integer(2, int(seconds % 1 * 1e9)))
 
 
 def part(number: int, value: bytes) -> bytes:
@@ -57,11 +64,11 @@ def frames(records: Iterable[bytes], position: int) -> bytes:
     return bytes(out)
 
 
-def records(data: bytes) -> Iterator[bytes]:
-    """The records of a log, up to where it was torn or is damaged. ValueError if it is none."""
-    if not data.startswith(HEADER):
-        raise ValueError("this is no transaction log of W&B")
-    at, record = len(HEADER), b""
+def records(data: bytes, header: bytes) -> Iterator[bytes]:
+    """The records of a log that begins with a header, up to where it was torn or is damaged. ValueError if it does not."""
+    if not data.startswith(header):
+        raise ValueError(f"this is no log that begins with {header!r}")
+    at, record = len(header), b""
     while True:
         left = _BLOCK - at % _BLOCK
         if left < _FRAME.size:
