@@ -1,10 +1,11 @@
-"""What backends that write files have in common."""
+"""What backends that write files or rows have in common."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from reticent.backends import Batch
@@ -12,6 +13,8 @@ from reticent.files import inside, make_directory, sha256_of, snapshot, write_pr
 from reticent.records import (
     Artifact,
     ArtifactRemoved,
+    Metric,
+    MetricBlock,
     MetricKey,
     Param,
     RunEnded,
@@ -73,16 +76,35 @@ def keep_artifact(batch: Batch, record: SealedRecord, directory: Path) -> None:
             shutil.rmtree(gone)
         else:
             gone.unlink(missing_ok=True)
-    if not isinstance(record, Artifact) or (source := batch.file(record)) is None:
+    elif isinstance(record, Artifact):
+        take(batch, record, inside(directory, record.path))
+
+
+def take(batch: Batch, artifact: Artifact, target: Path) -> None:
+    """Copy the file of an artifact; nothing if a later version has taken its place, which has a record of its own."""
+    if (source := batch.file(artifact)) is None:
         return
-    target = inside(directory, record.path)
     make_directory(target.parent)
     taken = target.with_name(f".{uuid.uuid4().hex}")
     try:
         snapshot(source, taken)  # no link: what lies in a store of files may be edited there
-        if sha256_of(taken) == record.sha256:
+        if sha256_of(taken) == artifact.sha256:
             os.replace(taken, target)
     except FileNotFoundError:  # a later version is about to take its place
         pass
     finally:
         taken.unlink(missing_ok=True)
+
+
+def together(block: MetricBlock) -> Iterator[list[Metric]]:
+    """The points that follow each other with the same step, as they are logged together."""
+    row: list[Metric] = []
+    keys: set[str] = set()
+    for point in block:
+        if row and (point.step != row[0].step or point.key in keys):
+            yield row
+            row, keys = [], set()
+        row.append(point)
+        keys.add(point.key)
+    if row:
+        yield row

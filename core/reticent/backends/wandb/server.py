@@ -1,0 +1,71 @@
+"""Asks a W&B server whether it takes what we bring."""
+
+from __future__ import annotations
+
+import base64
+import netrc
+import os
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import msgspec
+
+from reticent.backends import UnavailableError
+from reticent.backends.credentials import secret
+from reticent.errors import SettingsError
+
+_TIMEOUT_S = 10.0
+
+
+def address() -> str:
+    """The server of WANDB_BASE_URL, else W&B's own."""
+    url = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").rstrip("/")
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise SettingsError("WANDB_BASE_URL has to begin with http:// or https://")
+    return url
+
+
+def api_key(url: str) -> str:
+    """From WANDB_API_KEY, the keyring or ~/.netrc. UnavailableError if there is none."""
+    key = secret("WANDB_API_KEY") or _of_netrc(urlsplit(url).hostname or "")
+    if not key:
+        raise UnavailableError("W&B needs an API key: set WANDB_API_KEY, or call `wandb login` once")
+    return key
+
+
+def reach(url: str, key: str) -> None:
+    """UnavailableError if the server does not answer, or does not know the key."""
+    request = Request(  # noqa: S310 - http or https
+        f"{url}/graphql",
+        msgspec.json.encode({"query": "query Viewer { viewer { id } }", "variables": {}}),
+        {
+            "Content-Type": "application/json",
+            "Authorization": "Basic " + base64.b64encode(f"api:{key}".encode()).decode(),
+        },
+    )
+    try:
+        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http or https
+            told = msgspec.json.decode(answer.read())
+    except HTTPError as error:
+        if error.code in (401, 403):
+            raise UnavailableError(
+                f"{url} refuses the API key (status {error.code}); set another WANDB_API_KEY"
+            ) from None
+        after = error.headers.get("Retry-After", "")
+        wait = float(after) if after.isdigit() else 0.0
+        raise UnavailableError(f"{url} answers with status {error.code}", wait) from None
+    except (URLError, OSError) as error:
+        raise UnavailableError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
+    except msgspec.DecodeError:
+        raise UnavailableError(f"{url} does not answer as a W&B server does: no JSON") from None
+    if not ((told.get("data") or {}).get("viewer") if isinstance(told, dict) else None):
+        raise UnavailableError(f"{url} does not know the API key; set another WANDB_API_KEY")
+
+
+def _of_netrc(host: str) -> str | None:
+    try:
+        found = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
+    except (OSError, netrc.NetrcParseError):
+        return None
+    return found[2] if found else None
