@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+TRACKERS := .venv-trackers
 
 # make demo FRAMEWORK=lightgbm
 FRAMEWORK ?=
@@ -23,8 +24,9 @@ demo: $(VENV)/.demo$(FRAMEWORK:%=-%)  ## train two small models and look at what
 	@$(BIN)/reticent demo $(FRAMEWORK)
 
 # Each process needs 3 GB. A file's tests stay in one: they share what takes long to make.
-test: $(VENV)/.test  ## run all tests, in up to four processes; ARGS="-n 0 tests/unit/store": some, in one
+test: $(VENV)/.test $(TRACKERS)/.made  ## run all tests, in up to four processes; ARGS="-n 0 tests/unit/store": some, in one
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	$(TRACKERS)/bin/python -m pytest tests/trackers
 
 lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -43,7 +45,7 @@ oldest: $(OLDEST)/.made  ## run the integrations' contract with the oldest versi
 	$(OLDEST)/bin/python tests/oldest.py sklearn xgboost lightgbm catboost statsmodels
 
 clean:  ## remove .venv and all caches; runs in .reticent stay
-	rm -rf $(VENV) $(OLDEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) $(OLDEST) $(TRACKERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find core integrations redact tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # A stamp file per set of packages: each is installed once, and again when pyproject.toml changes.
@@ -90,4 +92,11 @@ $(OLDEST)/.made: pyproject.toml
 	@$(PYTHON) -m venv $(OLDEST)
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(OLDEST)/bin/python -m pip install --quiet -e . --group oldest
+	@touch $@
+
+$(TRACKERS)/.made: pyproject.toml
+	@echo "Making $(TRACKERS) with the SDKs of trackers (once)"
+	@$(PYTHON) -m venv $(TRACKERS)
+	@$(TRACKERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(TRACKERS)/bin/python -m pip install --quiet -e . --group trackers
 	@touch $@
