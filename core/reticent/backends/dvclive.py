@@ -28,22 +28,11 @@ from typing import Any
 import msgspec
 
 from reticent.backends import Batch, Rejection, Target
+from reticent.backends.known import Known, recall
 from reticent.backends.local import append, identity, keep_artifact
 from reticent.backends.typed import typed
 from reticent.files import MOST_NAME, inside, make_directory, write_private
-from reticent.records import (
-    Artifact,
-    ArtifactRemoved,
-    Dataset,
-    Metric,
-    Model,
-    Param,
-    Reference,
-    RunEnded,
-    RunStarted,
-    SealedRecord,
-    Tag,
-)
+from reticent.records import Artifact, ArtifactRemoved, Metric, SealedRecord
 
 _NOTE = "run.json"
 _POINTS, _IMAGES, _FILES = "plots/metrics", "plots/images", "artifacts"
@@ -51,46 +40,12 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif")
 _FORBIDDEN = re.compile(r"[\0\\]")
 
 
-class Known(msgspec.Struct, omit_defaults=True):
-    """A run but for its points and files; kept as `run.json`, and what DVC reads is made from it."""
+class _Known(Known, omit_defaults=True):
+    """Kept as `run.json`; what DVC reads is made from it."""
 
-    run_id: str
-    name: str = ""
-    experiment: str = ""
-    parent_id: str | None = None
-    status: str = "RUNNING"
-    started: float = 0.0
-    ended: float | None = None
-    error: str | None = None
-    params: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    datasets: dict[str, dict[str, str]] = {}
-    references: dict[str, str] = {}
-    models: dict[str, str] = {}
     step: int | None = None
-    newest: dict[str, float | str] = {}
+    newest: dict[str, float | str] = msgspec.field(default_factory=dict)
     """Metrics by key, as `metrics.json` has them."""
-
-    def learn(self, record: SealedRecord) -> None:
-        if isinstance(record, Param):
-            self.params[record.key] = record.value
-        elif isinstance(record, Tag):
-            self.tags[record.key] = record.value
-        elif isinstance(record, Dataset):
-            self.datasets[record.name] = {
-                "context": record.context,
-                "digest": record.digest,
-                "source": record.source,
-            }
-        elif isinstance(record, Reference):
-            self.references[record.path] = record.location
-        elif isinstance(record, Model):
-            self.models[record.path] = record.flavor
-        elif isinstance(record, RunStarted):
-            self.name, self.experiment, self.parent_id = record.name, record.experiment, record.parent_id
-            self.status, self.started, self.ended, self.error = "RUNNING", self.started or record.time, None, None
-        elif isinstance(record, RunEnded):
-            self.status, self.ended, self.error = record.status.value, record.time, record.error
 
 
 class DvcLiveBackend:
@@ -103,7 +58,7 @@ class DvcLiveBackend:
         directory = inside(self._directory, batch.run_id)
         if not batch.mark.text:
             _forget(directory)
-        known = _known(directory, batch)
+        known = recall(directory / _NOTE, batch, _Known)
         for entry in batch.entries:
             known.learn(entry.record)
             keep_artifact(batch, entry.record, directory / _FILES)
@@ -137,17 +92,7 @@ def _forget(directory: Path) -> None:
     (directory / _NOTE).unlink(missing_ok=True)
 
 
-def _known(directory: Path, batch: Batch) -> Known:
-    try:
-        return msgspec.json.decode((directory / _NOTE).read_bytes(), type=Known)
-    except (FileNotFoundError, msgspec.DecodeError):
-        known = Known(batch.run_id)
-        if batch.started is not None:
-            known.learn(batch.started)
-        return known
-
-
-def _write(directory: Path, known: Known) -> None:
+def _write(directory: Path, known: _Known) -> None:
     note = msgspec.json.format(msgspec.json.encode(known))
     path = directory / _NOTE
     if path.exists() and path.read_bytes() == note:
@@ -159,7 +104,7 @@ def _write(directory: Path, known: Known) -> None:
     write_private(path, note)  # last: it says that the others are up to date
 
 
-def _shown(directory: Path, known: Known) -> dict[str, object]:
+def _shown(directory: Path, known: _Known) -> dict[str, object]:
     """What DVC's commands and its page in VS Code show of the run."""
     plots: list[object] = [{_POINTS: {"x": "step"}}] if known.newest else []
     if (directory / _IMAGES).is_dir():
