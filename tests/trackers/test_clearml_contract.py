@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 os.environ["CLEARML_CONFIG_FILE"] = os.devnull
 
 from clearml.backend_api.services import events, tasks
+from tests.trackers.answering import answering
 
 from reticent import records
 from reticent.backends.clearml import ClearMlBackend
@@ -49,6 +53,31 @@ class TestClearMl(BackendContract):
             "metrics": {key: sorted(points, key=lambda point: point[0]) for key, points in metrics.items()},
             "artifacts": sorted(artifact.key for artifact in task.execution.artifacts),
         }
+
+    def test_clearmls_import_sends_it_all(self, store: str, tmp_path: Path) -> None:
+        self.write(store, tmp_path, example(tmp_path))
+        script = "import sys; from clearml import Task; Task.import_offline_session(sys.argv[1])"
+        with answering(ClearMlServer()) as server:
+            hosts = {f"CLEARML_{kind}_HOST": server.url for kind in ("API", "WEB", "FILES")}
+            keys = {"CLEARML_API_ACCESS_KEY": "a", "CLEARML_API_SECRET_KEY": "b"}
+            command = [sys.executable, "-c", script, str(tmp_path / "store" / RUN)]
+            subprocess.run(command, env={**os.environ, **hosts, **keys}, timeout=100, check=True, capture_output=True)
+        asked = [json.loads(body) for body in server.sent("tasks.edit")]
+        assert asked[0]["name"] == "calm-owl-7"
+        assert {name: one["value"] for name, one in asked[0]["hyperparams"]["General"].items()} == {
+            "lr": "0.1",
+            "layers": "[1, 2]",
+        }
+        (place,) = [one["uri"] for one in asked[-1]["execution"]["artifacts"]]
+        assert place.startswith(server.url)
+        assert any(b"some text" in body and b"a.txt" in body for body in server.sent("/"))
+        sent = [json.loads(line) for body in server.sent("events.add_batch") for line in body.splitlines()]
+        points = sorted((one["metric"], one["iter"], one["value"]) for one in sent)
+        assert points == sorted(
+            [("loss", step, 1 / (step + 1)) for step in range(10)]
+            + [("accuracy", step, step / 10) for step in range(10)]
+        )
+        assert {one["task"] for one in sent} == {"new-task"}
 
     def test_an_import_finds_the_files(self, store: str, tmp_path: Path) -> None:
         self.write(store, tmp_path, example(tmp_path))
@@ -101,6 +130,40 @@ class TestClearMl(BackendContract):
     def test_a_url_of_a_server_is_refused_with_what_to_do(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="import_offline_session"), self.opened("clearml://project", tmp_path):
             pass
+
+
+class ClearMlServer:
+    """What a server of ClearML's says to an import, which has the task told back to it as edited."""
+
+    def __init__(self) -> None:
+        self.task: dict[str, object] = {"id": "new-task", "status": "created", "project": "p", "type": "training"}
+
+    def __call__(self, path: str, body: bytes) -> dict[str, object]:
+        endpoint = path.rpartition("/")[2]
+        if endpoint == "tasks.edit":
+            self.task.update({key: value for key, value in json.loads(body).items() if key not in ("task", "force")})
+        told = {
+            "auth.login": {"token": self.token()},
+            "projects.get_all": {"projects": [{"id": "p", "name": "default"}]},
+            "tasks.create": {"id": "new-task"},
+            "tasks.get_by_id": {"task": self.task},
+            "tasks.edit": {"updated": 1, "fields": {}},
+            "events.add_batch": {"added": 1, "errors": 0, "errors_info": {}},
+        }
+        about = {"name": endpoint, "requested_version": "2.30", "actual_version": "2.30"}
+        result = {"result_code": 200, "result_subcode": 0, "result_msg": "OK"}
+        return {
+            "meta": {"id": "x", "trx": "x", "endpoint": about, **result},
+            "data": told.get(endpoint, {"updated": 1}),
+        }
+
+    def token(self) -> str:
+        parts = (
+            {"alg": "none"},
+            {"exp": 1 << 32, "api_version": "2.30", "server_version": "1.16", "env": ""},
+            "unsigned",
+        )
+        return ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 
 def edited(directory: Path) -> tasks.EditRequest:

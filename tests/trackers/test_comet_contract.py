@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +15,14 @@ from pathlib import Path
 import pytest
 from comet_ml import messages, schemas
 from comet_ml.offline import unzip_offline_archive
+from tests.trackers.answering import answering
 
 from reticent import records
 from reticent.backends import Batch
 from reticent.backends.comet import CometBackend
 from reticent.errors import SettingsError
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, param, sealed, started
+from reticent.testing.backend_contract import RUN, START, batch, example, param, sealed, started
 
 VALIDATORS = {
     "metric_msg": schemas.get_metric_msg_validator(),
@@ -74,6 +78,33 @@ class TestComet(BackendContract):
         with self.opened(f"comet://{copied}", copied) as (backend, _):
             assert list(backend.write(end)) == []
         return copied / f"{run_id}.zip"
+
+    def test_comets_upload_sends_it_all(self, store: str, tmp_path: Path) -> None:
+        self.write(store, tmp_path, example(tmp_path))
+        command = [Path(sys.executable).with_name("comet"), "upload", tmp_path / "store" / f"{RUN}.zip"]
+        with answering(comet_server) as server:
+            settings = {
+                "COMET_URL_OVERRIDE": f"{server.url}/clientlib/",
+                "COMET_API_KEY": "k" * 25,
+                "COMET_CONFIG": os.devnull,
+            }
+            environment = {**os.environ, **settings, "COMET_MESSAGE_BATCH_USE_COMPRESSION": "false"}
+            subprocess.run(command, env=environment, timeout=100, check=True, capture_output=True)
+
+        def values(path: str, *fields: str) -> list[tuple[object, ...]]:
+            found = [one for body in server.sent(path) for one in json.loads(body)["values"]]
+            return sorted(tuple(one[name] for name in fields) for one in found)
+
+        (run,) = [json.loads(body) for body in server.sent("logger/add/run")]
+        assert (run["experimentKey"], run["projectName"]) == (RUN, "default")
+        assert values("experiment/metric", "metricName", "step", "metricValue") == sorted(
+            [("loss", step, 1 / (step + 1)) for step in range(10)]
+            + [("accuracy", step, step / 10) for step in range(10)]
+        )
+        assert values("experiment/parameter", "parameterName", "parameterValue") == [("layers", "[1, 2]"), ("lr", 0.1)]
+        others = {one["key"]: one["value"] for one in map(json.loads, server.sent("log-other"))}
+        assert others == {"team": "b", "Name": "calm-owl-7", "reticent.run_id": RUN, "reticent.status": "FINISHED"}
+        assert any(b"some text" in body for body in server.sent("asset/upload"))
 
     def test_the_archive_is_there_when_the_run_has_ended(self, store: str, tmp_path: Path) -> None:
         archive = tmp_path / "store" / f"{RUN}.zip"
@@ -136,6 +167,13 @@ class TestComet(BackendContract):
     def test_a_url_of_a_server_is_refused_with_what_to_do(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="comet upload"), self.opened("comet://workspace/project", tmp_path):
             pass
+
+
+def comet_server(_path: str, _body: bytes) -> dict[str, object]:
+    """What Comet says to an upload."""
+    waits = {f"{name}_millis": 1000 for name in ("is_alive_beat_duration", "gpu_monitor_interval")}
+    run = {"runId": "r", "project_id": "p", "focusUrl": "http://comet/"}
+    return {**waits, **run, "version": "5.0.0", "msg": "ok", "code": 200}
 
 
 @contextmanager
