@@ -1,8 +1,7 @@
-"""Tests of trackers run in .venv-trackers, whose SDKs need another protobuf than the frameworks do: no environment has both.
-In any other nothing of this directory is collected."""
+"""Run in .venv-trackers only: trackers need another protobuf than the frameworks do, so that no environment has both."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib.metadata import distributions
 
-collect_ignore_glob = [] if find_spec("wandb") else ["test_*"]
+collect_ignore_glob = [] if any(one.name == "wandb" for one in distributions()) else ["test_*"]

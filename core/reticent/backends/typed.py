@@ -1,17 +1,36 @@
-"""Values for trackers that show a number as a number and a list as a list."""
+"""Params are text in a run log; where a tracker has types, its users filter and sort by them."""
 
 from __future__ import annotations
 
+import ast
+
 import msgspec
 
-_LITERALS = {"True": True, "False": False, "None": None}
+_LITERALS = {"True": "true", "False": "false", "None": "null"}
 
 
-def typed(text: str) -> object:
-    """A param's value: True, False, None, a number, or a list or dict of JSON as what it is, any other as the text."""
+def json_of(text: str) -> str:
+    """A param's value as JSON: numbers, True, False, None, lists and dicts as what they are, else a string."""
     if text in _LITERALS:
         return _LITERALS[text]
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        msgspec.json.decode(text)
         return text
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        pass
+    if text.startswith(("{", "[", "(")):  # as Python writes it
+        try:
+            return msgspec.json.encode(ast.literal_eval(text)).decode()
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, OverflowError):
+            pass
+    return quoted(text)
+
+
+def quoted(text: str) -> str:
+    """A text as JSON."""
+    return msgspec.json.encode(text.encode("utf-8", "replace").decode()).decode()
+
+
+def typed(text: str) -> object:
+    """A param's value as what it is."""
+    return msgspec.json.decode(json_of(text))
