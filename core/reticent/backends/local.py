@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from reticent.backends import Batch
+from reticent.backends import Batch, Target
+from reticent.errors import SettingsError
 from reticent.files import inside, make_directory, sha256_of, snapshot, write_private
 from reticent.records import (
     Artifact,
@@ -47,6 +48,19 @@ _INTERNAL = (WriterStarted, WriterClosed, MetricKey, Staged)
 def table_of(record: SealedRecord) -> str | None:
     """The table that a record is in; None for one that is in none."""
     return None if isinstance(record, _INTERNAL) else _TABLES.get(type(record), EVENTS)
+
+
+def directory_of(target: Target, instead: str) -> Path:
+    """Where a store is that is only files: `<root>/<name>`, or the directory that its URL names.
+
+    SettingsError for a URL that looks as if it meant a server, with what there is `instead`.
+    """
+    name, _, path = target.url.partition("://")
+    if not path:
+        return target.root / name
+    if not path.startswith(("/", "~")):
+        raise SettingsError(f"the backend {name} takes {name}:///directory; {instead}")
+    return Path(path).expanduser()
 
 
 def identity(directory: Path) -> str:

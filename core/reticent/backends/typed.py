@@ -21,3 +21,8 @@ def json_of(text: str) -> str:
 def quoted(text: str) -> str:
     """A text as JSON."""
     return msgspec.json.encode(text.encode("utf-8", "replace").decode()).decode()
+
+
+def typed(text: str) -> object:
+    """A param's value as what it is."""
+    return msgspec.json.decode(json_of(text))
