@@ -45,11 +45,11 @@ def measure() -> list[dict[str, object]]:
     busy: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(REPEATS):
         for name, code in names.items():
-            before, start = _processor_s(), time.perf_counter()
+            before, start = processor_s(), time.perf_counter()
             with tempfile.TemporaryDirectory() as root:
                 subprocess.run([sys.executable, "-c", code], env={**os.environ, "RETICENT_DIR": root}, check=True)
             walls[name].append(time.perf_counter() - start)
-            busy[name].append(_processor_s() - before)
+            busy[name].append(processor_s() - before)
     return [
         {
             "script": name,
@@ -60,6 +60,6 @@ def measure() -> list[dict[str, object]]:
     ]
 
 
-def _processor_s() -> float:
+def processor_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

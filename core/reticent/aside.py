@@ -1,7 +1,8 @@
 """Work that another process does: a child of low priority, which calls functions of modules with texts.
 
 What is a lot of Python (drawing, rewriting a model, trying it) would slow down a training that shares the
-interpreter's lock with it, and a failing one must not end the training. One child serves a process; it sees no GPU.
+interpreter's lock with it, and a failing one must not end the training. A child sees no GPU. At the end of the process
+nothing trains any more, and all that such work needs is imported there, which takes a child seconds: then it is done here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import select
 import selectors
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,8 +31,13 @@ IDLE_S = 60
 _CHILD = "import sys; sys.path[:] = sys.argv[2:]; from reticent.aside import main; main(int(sys.argv[1]))"
 
 
+HERE_BYTES = 64 << 20
+"""What is larger is not worked on here, at the end of the process either: its memory is that of the training."""
+
 is_child = False
 """Whether this process is such a child."""
+is_ending = False
+"""Whether this process ends: none of the user's code runs any more."""
 
 
 @functools.cache
@@ -48,25 +55,51 @@ class AsideError(Exception):
 
 
 class Aside:
-    """Calls one function after the other; used in the background only."""
+    """Calls one function after the other; used in the background only, by one thread or by several."""
 
     def __init__(self) -> None:
         self._child: _Child | None = None
+        self._turn = threading.Lock()
+        self._choice = threading.Lock()
+        self._size = 0
+        self._here = False
 
-    def call(self, function: Callable[..., str], *texts: str, timeout_s: float) -> str:
-        """What `function`, which any process can import, returns in the child. OSError if there can be no child,
-        AsideError if it raises there, takes longer than `timeout_s`, or if the child ends."""
-        if self._child is None or self._child.ended():
-            self.close()
-            self._child = _Child()
-        try:
-            answer = self._child.answer([function.__module__, function.__qualname__, *texts], timeout_s)
-        except OSError as error:
-            self.close()
-            raise AsideError(f"the process that works aside has ended, or took too long ({error})") from error
+    def call(self, function: Callable[..., str], *texts: str, timeout_s: float, size: int = 0) -> str:
+        """What `function`, which any process can import, returns in the child, working on `size` bytes. OSError if there
+        can be no child, or if it is to be done here, AsideError if it raises there, takes longer than `timeout_s`, or if
+        the child ends."""
+        with self._turn:
+            with self._choice:
+                self._size = size
+                self._check()
+                if self._child is None or self._child.ended():
+                    self.close()
+                    self._child = _Child()
+                child = self._child
+            try:
+                answer = child.answer([function.__module__, function.__qualname__, *texts], timeout_s)
+            except OSError as error:
+                self.close()
+                self._check()
+                raise AsideError(f"the process that works aside has ended, or took too long ({error})") from error
         if "error" in answer:
             raise AsideError(answer["error"])
         return str(answer["result"])
+
+    def is_calling(self) -> bool:
+        """Whether the child works on something."""
+        return self._turn.locked()
+
+    def take_back(self) -> None:
+        """From now on have all but what is large done here: calls raise OSError, the one under way too."""
+        with self._choice:
+            self._here = True
+            if self._child is not None and self._size <= HERE_BYTES:
+                self._child.kill()
+
+    def _check(self) -> None:
+        if self._here and self._size <= HERE_BYTES:
+            raise OSError("it is done here, as the process ends")
 
     def close(self) -> None:
         child, self._child = self._child, None
@@ -114,6 +147,11 @@ class _Child:
                     raise OSError("no answer")
                 answer += piece
         return dict(json.loads(answer))
+
+    def kill(self) -> None:
+        """Have a call under way come to its end."""
+        self._process.kill()
+        self._process.wait()
 
     def end(self) -> None:
         self._close_pipes()

@@ -19,11 +19,14 @@ Report = Callable[[str, BaseException], None]
 
 
 class Background:
-    def __init__(self, tick: Callable[[], None], tick_s: float) -> None:
+    def __init__(self, tick: Callable[[], None], tick_s: float, patience_s: float = 0.0) -> None:
+        """A job is begun `patience_s` after it came, or as soon as somebody waits for it."""
         self._tick = tick
         self._tick_s = tick_s
-        self._jobs: queue.SimpleQueue[tuple[str, Job, Report] | None] = queue.SimpleQueue()
-        """None ends the thread."""
+        self._patience_s = patience_s
+        self._hurried = threading.Event()
+        self._jobs: queue.SimpleQueue[tuple[str, Job, Report, float] | None] = queue.SimpleQueue()
+        """The last of each is when to begin. None ends the thread."""
         self._idle = threading.Condition()
         self._unfinished: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
@@ -38,12 +41,13 @@ class Background:
         """Have `job` done soon; `report(kind, error)` is called if it fails."""
         with self._idle:
             self._unfinished[kind] += 1
-        self._jobs.put((kind, job, report))
+        self._jobs.put((kind, job, report, time.monotonic() + self._patience_s))
         self.start()
 
     def stop(self) -> None:
         """End the thread when it has done what there is to do. Nothing may be submitted meanwhile."""
         if self._thread is not None:
+            self.hurry()
             self._jobs.put(None)
 
     def pending(self, kind: str | None = None) -> int:
@@ -51,9 +55,16 @@ class Background:
         with self._idle:
             return self._unfinished.total() if kind is None else self._unfinished[kind]
 
+    def hurry(self) -> None:
+        """Have the jobs that there are begun now."""
+        with self._idle:
+            if self.pending():
+                self._hurried.set()
+
     def wait(self, deadline: float) -> bool:
         """Wait until all jobs are done or `time.monotonic()` has reached `deadline`; whether they are."""
         with self._idle:
+            self.hurry()
             return self._idle.wait_for(lambda: not self.pending(), max(0.0, deadline - time.monotonic()))
 
     def drop(self) -> list[tuple[str, Report]]:
@@ -64,7 +75,7 @@ class Background:
                 job = self._jobs.get_nowait()
                 if job is None:
                     continue
-                kind, _, report = job
+                kind, _, report, _ = job
                 dropped.append((kind, report))
                 self._done(kind)
         return dropped
@@ -72,6 +83,8 @@ class Background:
     def _done(self, kind: str) -> None:
         with self._idle:
             self._unfinished[kind] -= 1
+            if not self.pending():
+                self._hurried.clear()
             self._idle.notify_all()
 
     def _run(self) -> None:
@@ -89,7 +102,8 @@ class Background:
                 continue
             if next_job is None:
                 return
-            kind, job, report = next_job
+            kind, job, report, due = next_job
+            self._hurried.wait(max(0.0, due - time.monotonic()))
             try:
                 with swallowed(kind, report):
                     job()

@@ -26,6 +26,9 @@ _LATE = {
     "finishing a model": "the process ended before it was finished; the next one that reads the run does it",
 }
 """What becomes of work that another process would have done, by its kind."""
+GRACE_S = 5.0
+"""After the deadline, for what is done here: compiled code that comes back into an interpreter that ends aborts the
+process."""
 
 _ending: BaseException | None = None
 """What ends this process: an uncaught exception, or `sys.exit` with another code than 0."""
@@ -50,16 +53,21 @@ def watch(root: Path) -> None:
 
 def close(sessions: list[Session]) -> None:
     """End open runs, finish background work and deliveries by one deadline, and say what is left to a later process."""
-    deadline = time.monotonic() + max(session.settings.exit_timeout_s for session in sessions)
+    timeout_s = max(session.settings.exit_timeout_s for session in sessions)
+    deadline = time.monotonic() + timeout_s
     for session in sessions:
-        session.stop_trials()
         for run in list(session.runs.values())[::-1]:
             run.end(status_of(_ending), _ending)
-    if not _flush(sessions, min(deadline, time.monotonic() + 0.5)):
+        session.take_back()
+    queues = [queue for session in sessions for queue in (session.pictures, session.models)]
+    # What is begun here has to come to its end: half of the time is for that, and for sealing and delivering it.
+    if not _flush(sessions, min(deadline, time.monotonic() + 1.0)) and not _wait(sessions, deadline - timeout_s / 2):
+        for kind, report in dict.fromkeys(dropped for queue in queues for dropped in queue.drop()):
+            report(kind, TimeoutError(_LATE[kind]))
         _wait(sessions, deadline)
-    for kind, report in dict.fromkeys(dropped for session in sessions for dropped in session.aside_work.drop()):
-        report(kind, TimeoutError(_LATE[kind]))
-    unsealed = sum(session.aside_work.pending() + session.background.pending() for session in sessions)
+    for session in sessions:
+        session.work_here_done(time.monotonic() + GRACE_S)
+    unsealed = sum(session.working_on() for session in sessions)
     if unsealed:
         logger.warning("reticent: not sealed in time: %d of the files or models; `reticent sync` does it", unsealed)
     alone = member.alone(sessions[0]) if ranks.follows() else None
@@ -72,7 +80,7 @@ def close(sessions: list[Session]) -> None:
             lost += recorder.losses()
         for sender in session.senders():
             left[sender.name] += len(sender.give_up())
-        session.aside.close()
+        session.close_aside()
     if +left:
         names = ", ".join(f"{name} ({count} runs)" for name, count in (+left).items())
         logger.warning("reticent: not all delivered in time to %s; kept for the next run or `reticent sync`", names)
@@ -86,11 +94,10 @@ def _flush(sessions: list[Session], deadline: float) -> bool:
     return all(results)
 
 
-def _wait(sessions: list[Session], deadline: float) -> None:
-    """Wait for background work and deliveries, with a progress bar if a person is looking."""
+def _wait(sessions: list[Session], deadline: float) -> bool:
+    """Wait for background work and deliveries, with a progress bar if a person is looking; whether all is done."""
     if not sys.stderr.isatty():
-        _flush(sessions, deadline)
-        return
+        return _flush(sessions, deadline)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -98,14 +105,17 @@ def _wait(sessions: list[Session], deadline: float) -> None:
     columns = (TextColumn("reticent: delivering"), BarColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=deadline - start)
-        while time.monotonic() < deadline and not _flush(sessions, min(deadline, time.monotonic() + 0.1)):
+        while time.monotonic() < deadline:
+            if _flush(sessions, min(deadline, time.monotonic() + 0.1)):
+                return True
             senders = [sender for session in sessions for sender in session.senders() if sender.pending()]
-            if all(sender.gone for sender in senders) and not any(one.background.pending() for one in sessions):
-                return
+            if all(sender.gone for sender in senders) and not any(one.working_on() for one in sessions):
+                return True
             names = {sender.name for sender in senders}
             left = max(0.0, deadline - time.monotonic())
             text = f"{', '.join(sorted(names)) or 'work in the background'}, {left:.0f} s at most"
             progress.update(task, completed=time.monotonic() - start, description=text)
+    return False
 
 
 def _unwatch() -> None:

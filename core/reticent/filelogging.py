@@ -68,7 +68,7 @@ class FileLogging:
         """Log a dictionary or list as JSON (which is YAML too) in the artifact `artifact_file`."""
         with self._recorder.guard("log_dict"):
             content = self._recorder.seal("artifact", dictionary, render=values.json)
-            self._recorder.append(artifacts.write_sealed(self.directory, self._filing.path(artifact_file), content))
+            self._filing.add_sealed(content, self._filing.path(artifact_file))
 
     def log_figure(self, figure: Any, artifact_file: str) -> None:
         """Log a matplotlib figure (format by the file's suffix) or a plotly one (HTML), drawn as it is now."""

@@ -34,6 +34,8 @@ class Filing:
         self.directory = directory
         self._waiting: dict[str, Staged] = {}
         """The snapshots of files that are not sealed yet, by token."""
+        self._removing: list[SealedText] = []
+        """What is about to be removed."""
 
     def add(self, source: Path, target: Path) -> None:
         """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
@@ -63,13 +65,16 @@ class Filing:
         """Log text as the artifact `name`: sealed at once, or in the background if it is long."""
         path = self.path(name)
         if len(text) <= artifacts.INLINE_BYTES:
-            self.recorder.append(artifacts.write_sealed(self.directory, path, self.recorder.seal("artifact", text)))
-            return
-        token, directory = artifacts.stage_directory(self.directory)
-        raw = directory / "text"
-        with os.fdopen(os.open(raw, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-        self.publish(f"{token}/{raw.name}", path)
+            self.add_sealed(self.recorder.seal("artifact", text), path)
+        else:
+            self._stage_text(text, path)
+
+    def add_sealed(self, content: SealedText, path: SealedText) -> None:
+        """Log sealed text as the artifact `path`: at once, or after what is about to be removed there."""
+        if any(is_under(path, removed) for removed in list(self._removing)):
+            self._stage_text(content, path)
+        else:
+            self.recorder.append(artifacts.write_sealed(self.directory, path, content))
 
     def publish(self, token: str, path: SealedText) -> None:
         """Note a snapshot of a file in the log, where it now survives us, and have it sealed in the background."""
@@ -88,13 +93,17 @@ class Filing:
         what was being sealed meanwhile has been told of in between.
         """
         self.recorder.append(ArtifactRemoved(time=time.time(), path=path))
+        self._removing.append(path)
         for token, staged in list(self._waiting.items()):
             if is_under(staged.path, path) and self._waiting.pop(token, None) is not None:
                 artifacts.discard(self.directory, token)
 
         def remove() -> None:  # after what was to be published before
-            artifacts.remove(self.directory, path)
-            self.recorder.append(ArtifactRemoved(time=time.time(), path=path))
+            try:
+                artifacts.remove(self.directory, path)
+                self.recorder.append(ArtifactRemoved(time=time.time(), path=path))
+            finally:
+                self._removing.remove(path)
 
         self.in_background("removing an artifact", remove)
 
@@ -108,6 +117,7 @@ class Filing:
 
     def seal(self, staged: Staged) -> bool:
         """Seal a snapshot into its place; whether it can be seen there."""
+        self.recorder.log.check_there()
         records = recovery.publish(self.recorder.session, self.directory, staged)
         self.recorder.append(*records)
         artifacts.discard(self.directory, staged.token)
@@ -120,7 +130,7 @@ class Filing:
     def draw(self, draw: Draw, content: SealedText, path: SealedText) -> None:
         """Have a picture drawn of sealed JSON, and file it; not if many wait, after a lot of short trainings in a row."""
         session = self.recorder.session
-        if session.aside_work.pending(DRAWING) >= MOST_PICTURES:
+        if session.pictures.pending() >= MOST_PICTURES:
             return
         token, directory = artifacts.stage_directory(self.directory)
         file = directory / safe_relative(path).name
@@ -129,11 +139,12 @@ class Filing:
             pictures.draw(session.aside, draw, content, file)
             self.publish(f"{token}/{file.name}", path)
 
-        session.aside_work.submit(DRAWING, job, self.recorder.report)
+        session.pictures.submit(DRAWING, job, self.recorder.report)
 
     def path(self, name: str) -> SealedText:
         """The name of an artifact, sealed; of two that are the same then, the second is numbered. ValueError if it leads
-        out of the run."""
+        out of the run, FileNotFoundError if its log was deleted: files alone are no run."""
+        self.recorder.log.check_there()
         sealed = self.recorder.seal("artifact name", name)
         safe_relative(sealed)
         number = self.recorder.number("artifact name", name, sealed)
@@ -141,6 +152,13 @@ class Filing:
             return sealed
         numbered = Path(sealed).with_name(f"{number}-{Path(sealed).name}")  # what its end says of its kind stays
         return self.recorder.seal("artifact name", numbered.as_posix())
+
+    def _stage_text(self, text: str, path: SealedText) -> None:
+        token, directory = artifacts.stage_directory(self.directory)
+        raw = directory / "text"
+        with os.fdopen(os.open(raw, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+        self.publish(f"{token}/{raw.name}", path)
 
     def _add_file(self, source: Path, target: Path) -> None:
         path = self.path(target.as_posix())

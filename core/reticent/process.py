@@ -14,9 +14,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from reticent.files import open_private
 from reticent.ownfile import OwnDescriptor
@@ -31,8 +31,7 @@ HEARTBEAT_S = 10.0
 """A writer touches its event file this often; one silent for three times as long, on another machine, is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
+class ProcessIdentity(NamedTuple):
     host: str
     machine: str
     pid: int

@@ -40,9 +40,8 @@ class StepTimes:
     one it is shows in what it does before the gradients are exchanged, drawing data and going forward."""
 
     def __init__(self) -> None:
-        self._ticks = 0
-        self.distributed = False
-        """Whether this is a rank, as far as its steps have told."""
+        self.count = 0
+        """Of the steps that have ended; kept by who calls `step_ended`, in which most steps have nothing to do."""
         self._began = 0.0
         self._forward_began = 0.0
         self._steps = _Times()
@@ -54,21 +53,20 @@ class StepTimes:
             self._forwards.add(time.perf_counter() - self._forward_began)
             self._forward_began = 0.0
 
-    def step_ended(self) -> None:
-        """Note that a step has ended. Takes a microsecond, and logs nothing."""
-        ticks = self._ticks
-        self._ticks = ticks + 1
-        if ticks & (ticks - 1) == 0:  # after 1, 2, 4, 8... steps: it may have been set up, and the run opened
-            self.distributed = rank() is not None
-            if self.distributed and rank() != 0:
-                from reticent import member, session
+    def wanted(self) -> bool:
+        """Whether this is a rank. To be asked after 1, 2, 4, 8... steps: it may have been set up, and the run opened."""
+        if follows():
+            from reticent import member, session
 
-                member.of(session.current())
-        if self.distributed:
-            now = time.perf_counter()
-            if self._began:
-                self._steps.add(now - self._began)
-            self._began = self._forward_began = now
+            member.of(session.current())
+        return rank() is not None
+
+    def step_ended(self) -> None:
+        """Note that a step of a rank has ended. Takes a microsecond, and logs nothing."""
+        now = time.perf_counter()
+        if self._began:
+            self._steps.add(now - self._began)
+        self._began = self._forward_began = now
 
     def take(self) -> dict[str, float]:
         """The times since this was last called, in seconds; nothing if there were no steps, or if this is no rank."""

@@ -124,7 +124,7 @@ class Recorder:
 
     def report(self, kind: str, error: BaseException) -> None:
         """Note a swallowed error in the run's health."""
-        if isinstance(error, OSError) and (error.errno in _DISK_REFUSES or self._losses):
+        if isinstance(error, OSError) and (error.errno in _DISK_REFUSES or self._losses or self.log.deleted()):
             self.lose("artifacts", 1, error)  # params and metrics have told of theirs themselves
         else:
             self.warn(kind, f"{kind}: {type(error).__name__}: {error}; the training is not affected")

@@ -155,7 +155,7 @@ def _finish(session: Session, directory: Path, staged: Staged) -> None:
         flavor = named([description.read(staging).flavor])
         with tried():  # it is published as it was saved
             if flavor is not None:
-                finish.finish(session.aside, staging, flavor)
+                finish.finish(session.model_aside, staging, flavor)
 
 
 @contextmanager

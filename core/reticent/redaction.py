@@ -7,16 +7,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from reticent.errors import SettingsError
-from reticent.places import line_of
 from reticent_redact import Action, Match, PatternError, Policy, UserRule
-from reticent_redact.markers import Hasher
 from reticent_redact.patterns import Patterns
 from reticent_redact.policy import ACTIONS
 
@@ -86,8 +84,7 @@ class Policies:
         return [policy.hash_key.decode("utf-8", "replace") for policy in policies if policy.hash_key]
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """What one place says of redaction: a table, or a policy made in code. `path` is the file that it stands in."""
 
     place: str
@@ -98,6 +95,8 @@ class Layer:
         """What is wrong with the value under `keys`; in a file that is searched for its line, by the text `about` too."""
         line = None
         if self.path is not None:
+            from reticent.places import line_of
+
             line = line_of(self.path.read_text("utf-8"), ("redact", *keys), about)
         place = self.place if line is None else f"{self.place}, line {line}"
         return SettingsError(f"{place}: setting 'redact': {message}")
@@ -172,6 +171,8 @@ def digest(policy: Policy, key: bytes) -> str:
     if policy.decide is not None:
         return ""
     from hashlib import blake2b  # brings OpenSSL, for which most processes have no use here
+
+    from reticent_redact.markers import Hasher
 
     names = (policy.keep, policy.deny, policy.only)
     said = [

@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reticent import aside, workers
 from reticent import settings as settings_module
-from reticent import workers
 from reticent.aside import Aside
 from reticent.backends import name_of
 from reticent.background import Background
@@ -35,6 +35,12 @@ from reticent_redact import Redactor, Report, SealedText
 if TYPE_CHECKING:
     from reticent.recorder import Recorder
     from reticent.run import Run
+
+
+PICTURES_S = 1.0
+"""So long a picture waits to be drawn: a process that ends sooner starts no other one for it."""
+MODELS_S = 10.0
+"""And a model to be finished or tried, for which another process has to import the framework."""
 
 
 class Session:
@@ -60,12 +66,14 @@ class Session:
         self.losing: dict[str, Recorder] = {}
         """The runs that have lost records and could not say so in their logs."""
         self.background = Background(self._sync, min(settings.disk_sync_s, 10.0))
-        self.aside_work = Background(lambda: None, 3600.0)
-        """What `aside` does: drawing pictures, finishing models. Nothing else waits for it."""
+        self.pictures = Background(lambda: None, 3600.0, PICTURES_S)
+        """Drawing pictures, by `aside`."""
         self.aside = Aside()
-        self.trials = Background(lambda: None, 3600.0)
-        """Trying models that are published. The end of the process does not wait for it."""
-        self.trial_aside = Aside()
+        self.models = Background(lambda: None, 3600.0, MODELS_S)
+        """Finishing models, by `model_aside`, which has their frameworks imported."""
+        self.trials = Background(lambda: None, 3600.0, MODELS_S)
+        """Trying models that are published, by the same. The end of the process does not wait for it."""
+        self.model_aside = Aside()
         self.ending = False
         self.working: Callable[[str, int, int], object] = lambda *_: None
         """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
@@ -157,18 +165,35 @@ class Session:
 
     def work_done(self, deadline: float) -> bool:
         """Wait until nothing is left to do in the background; whether that came in time."""
-        queues = [self.background, self.aside_work, *([] if self.ending else [self.trials])]
+        queues = [self.background, self.pictures, self.models, *([] if self.ending else [self.trials])]
         # Of what is made aside, each file is sealed in the background, and what was sealed is tried.
         while any(queue.pending() for queue in queues):
+            for queue in queues:
+                queue.hurry()
             if not all(queue.wait(deadline) for queue in queues):
                 return False
         return True
 
-    def stop_trials(self) -> None:
-        """At the end of the process: it does not wait for what models give when they are tried."""
+    def take_back(self) -> None:
+        """At the end of the process: what other processes were to do is done here, but for trying models."""
         self.ending = True
         self.trials.drop()
-        self.trial_aside.close()
+        self.model_aside.take_back()
+        self.aside.take_back()
+
+    def work_here_done(self, deadline: float) -> None:
+        """Wait for the picture and the model that this process works on itself."""
+        for queue, other in ((self.pictures, self.aside), (self.models, self.model_aside)):
+            if not other.is_calling():
+                queue.wait(deadline)
+
+    def working_on(self) -> int:
+        """How many jobs are not done."""
+        return sum(queue.pending() for queue in (self.background, self.pictures, self.models))
+
+    def close_aside(self) -> None:
+        self.model_aside.close()
+        self.aside.close()
 
     def close_ended(self) -> None:
         """Close the log writers of runs that have ended; a late record had opened them again."""
@@ -231,6 +256,7 @@ def _close() -> None:
     """At the end of the process: end open runs, then finish what background and backends still have to do, in time."""
     from reticent.closing import close
 
+    aside.is_ending = True
     if _session is not None and _exit_registered_by == os.getpid():
         with (
             swallowed("the end of the process"),

@@ -7,20 +7,15 @@ the environment, `reticent.configure(...)`.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
+from reticent import layers
 from reticent.errors import SettingsError
 from reticent.redaction import KEY_VARIABLE, Layer, Policies, RedactSettings, resolve
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -109,7 +104,6 @@ class Source(msgspec.Struct, frozen=True):
     origin: dict[str, str]
 
 
-_configured: dict[str, Any] = {}
 _current: Source | None = None
 
 _TABLES = {"capture": CaptureSettings}
@@ -121,22 +115,22 @@ def current() -> Source:
     """The settings in force, read on first use."""
     global _current
     if _current is None:
-        _current = load(Path.cwd(), os.environ, _configured)
+        _current = load(Path.cwd(), os.environ, layers.configured)
     return _current
 
 
 def configure(**changes: Any) -> None:
     """Change settings of this process. Raises SettingsError for an unknown name or a wrong value."""
     global _current
-    unchecked = {**_configured, **changes}
+    unchecked = {**layers.configured, **changes}
     _current = load(Path.cwd(), os.environ, unchecked)
-    _configured.update(changes)
+    layers.configured.update(changes)
 
 
 def reset() -> None:
     """Forget what `configure` set and read files and environment again."""
     global _current
-    _configured.clear()
+    layers.configured.clear()
     _current = None
 
 
@@ -144,7 +138,7 @@ def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, A
     values: dict[str, Any] = {}
     origin = dict.fromkeys(FIELDS, "default")
     redact: list[Layer] = []
-    files = _files(start)
+    files = layers.files(start)
     for place, path, layer in (*files, *_environment(environment), ("configure", None, dict(configured))):
         for key, value in layer.items():
             if key == "redact":
@@ -188,33 +182,11 @@ def _dry_run_place(text: str) -> str:
 
 def policy_of(path: Path, environment: Mapping[str, str]) -> Policies:
     """The policy in the table `redact` of a file in the form of reticent.toml or pyproject.toml. Raises SettingsError."""
-    table = _table(path)
+    table = layers.table(path)
     table = table.get("tool", {}).get("reticent", table)
     if "redact" not in table:
         raise SettingsError(f"{path}: has no table [redact] with a policy")
     return resolve([Layer(str(path), table["redact"], path)], environment)[1]
-
-
-def _files(start: Path) -> list[tuple[str, Path | None, dict[str, Any]]]:
-    """The table of the nearest reticent.toml or pyproject.toml that has one, if any."""
-    for directory in (start, *start.parents):
-        own, project = directory / "reticent.toml", directory / "pyproject.toml"
-        if own.is_file():
-            return [(str(own), own, _table(own))]
-        if project.is_file():
-            table = _table(project).get("tool", {}).get("reticent")
-            return [] if table is None else [(f"{project} [tool.reticent]", project, table)]
-    return []
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from None
-    return table
 
 
 def _environment(environment: Mapping[str, str]) -> list[tuple[str, Path | None, dict[str, Any]]]:

@@ -123,3 +123,41 @@ def test_where_a_map_cannot_be_trusted_records_are_appended(root: Path, start: S
     assert (process.returncode, errors) == (0, "")
     history = reticent.get_run("r").metric_history("loss")
     assert [metric.value for metric in history] == [step * 0.5 for step in range(5000)]
+
+
+@pytest.mark.parametrize("what", ["params", "metrics", "texts", "files", "nothing"])
+def test_a_root_that_is_deleted_while_a_run_is_open(what: str, root: Path, tmp_path: Path, start: Start) -> None:
+    """The training goes on, the loss is told once, and no half of a run is left."""
+    process = start(
+        f"""
+        import shutil, reticent
+        with reticent.start_run("deleted"):
+            reticent.log_param("before", 1)
+            reticent.log_metric("m", 0.0, step=0)
+            reticent.log_artifact(__file__)
+            assert reticent.flush(60)
+            shutil.rmtree({str(root)!r})
+            for step in range(2000):
+                if {what!r} == "params":
+                    reticent.log_param(f"p{{step}}", step)
+                elif {what!r} == "metrics":
+                    reticent.log_metric("m", float(step), step=step)
+                elif {what!r} == "texts" and step < 3:
+                    reticent.log_text("text", f"{{step}}.txt")
+                elif {what!r} == "files" and step < 3:
+                    reticent.log_artifact(__file__, str(step))
+        print("trained")
+        """,
+        wait=False,
+    )
+    out, errors = process.communicate(timeout=120)
+    assert (process.returncode, out) == (0, "trained\n")
+    told, *lost = errors.splitlines()
+    assert told.endswith(
+        f"the run log under {root} cannot be written (it was deleted while it was written); training goes on, and what is "
+        "logged is lost until it can be written again"
+    )
+    assert len(lost) == 1
+    assert lost[0].startswith("reticent: lost: ")
+    assert not list((root / "runs").glob("*"))
+    assert reticent.search_runs() == []

@@ -209,3 +209,39 @@ def test_what_a_process_that_was_killed_while_it_delivered_had_left_is_delivered
     for run_id, run in runs.items():
         assert run.status is not RunStatus.RUNNING, run_id
         assert len(run.metric_history("m")) == run.metrics["m"], run_id
+
+
+def test_the_candidates_of_a_search_are_there_after_kill_9(root: Path, start: Start) -> None:
+    """Those whose last fit has ended, though the next one ends the process at once."""
+    process = start(
+        """
+        import os, signal
+        import reticent
+        reticent.autolog()
+        import numpy
+        from sklearn.base import BaseEstimator
+        from sklearn.model_selection import GridSearchCV
+
+        class Dying(BaseEstimator):
+            def __init__(self, number=0):
+                self.number = number
+            def fit(self, X, y):
+                if self.number == 5:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            def score(self, X, y):
+                return self.number / 10
+
+        GridSearchCV(Dying(), {"number": [1, 2, 3, 4, 5]}, cv=2).fit(numpy.zeros((8, 2)), numpy.zeros(8))
+        """,
+        wait=False,
+    )
+    assert process.communicate(timeout=120)[1] == ""
+    assert process.returncode == -signal.SIGKILL
+    reticent.start_run("next").end()
+    assert reticent.flush(60)
+    (search,) = reticent.search_runs("tags.estimator_name = 'GridSearchCV'")
+    assert search.status is RunStatus.CRASHED
+    children = reticent.search_runs(f"parent_run_id = '{search.run_id}'")
+    assert {child.status for child in children} == {RunStatus.FINISHED}
+    scores = {int(child.params["number"]): child.metrics["mean_test_score"] for child in children}
+    assert scores == {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}

@@ -101,6 +101,104 @@ def test_what_is_not_finished_at_the_end_is_published_by_the_next_process(root: 
     assert run.artifact_path("model/model.txt").read_text() == "as saved"
 
 
+ENDED = """
+    import os, pathlib
+    import reticent
+    from reticent import aside
+    from reticent_integrations.sklearn import drawing
+    from sklearn.linear_model import LogisticRegression
+    def no_child(*_):
+        pathlib.Path("child").touch()
+    aside._Child = no_child
+    with reticent.start_run("r", run_id="r") as run:
+        run.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
+        run.log_picture(drawing.confusion, {"labels": ["a"], "matrix": [[1]]}, "a.png")
+    ready()
+"""
+
+
+def test_at_the_end_a_model_is_finished_and_a_picture_drawn_with_no_other_process(
+    root: Path, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, errors = start(ENDED).communicate(timeout=60)
+    assert errors == ""
+    run = reticent.get_run("r")
+    assert {"model/model.skops", "a.png"} <= {file.path for file in run.artifacts()}
+    assert not (tmp_path / "child").exists()
+    assert (run.warnings(), run.tried_models()) == ([], [])
+    assert [delivery.state for delivery in run.deliveries()] == ["complete"]
+
+
+LATE = """
+    import time
+    import reticent
+    from reticent_integrations.sklearn import drawing
+    def slowly(data):
+        time.sleep(3)
+        return drawing.confusion(data)
+    with reticent.start_run("r", run_id="r") as run:
+        run.log_picture(slowly, {"labels": ["a"], "matrix": [[1]]}, "a.png")
+    ready()
+"""
+
+
+def test_what_is_begun_at_the_end_is_not_cut_off_in_compiled_code(root: Path, start: Start) -> None:
+    process = start(LATE, RETICENT_EXIT_TIMEOUT_S="2")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert reticent.get_run("r").artifact_path("a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+TAKEN_BACK = """
+    import time
+    import reticent, slow
+    from reticent.session import current
+    slow.aside.HERE_BYTES = HERE_BYTES
+    reticent.configure(try_models_mb=0)
+    with reticent.start_run("r", run_id="r") as run:
+        run.log_model(object(), flavor=slow.flavor)
+    while not current().models.pending():
+        time.sleep(0.01)
+    current().models.hurry()
+    while not open(slow.REACHED, "a+").tell():
+        time.sleep(0.01)
+    ready()
+"""
+
+FLAVOR_TAKEN_BACK = """
+from reticent import aside
+from reticent.models import Flavor
+
+def save(model, directory):
+    (directory / "model.txt").write_text("as saved")
+    return {"slow": {"data": "model.txt"}}
+
+def finish(saved, finished, flavors):
+    open(REACHED, "a").write(str(__import__("os").getpid()))
+    if aside.is_child:
+        __import__("time").sleep(SLEEP)
+    (finished / "model.txt").write_text("aside" if aside.is_child else "here")
+    return flavors
+
+flavor = Flavor("slow", lambda model: False, save, lambda directory, config: None, finish=finish)
+"""
+
+
+@pytest.mark.parametrize(("here_bytes", "sleep_s", "place"), [(64 << 20, 600, "here"), (0, 1, "aside")])
+def test_the_end_takes_back_what_another_process_has_begun_unless_it_is_large(
+    here_bytes: int, sleep_s: int, place: str, root: Path, start: Start, tmp_path: Path
+) -> None:
+    reached = tmp_path / "reached"
+    prelude = f"REACHED, SLEEP = {str(reached)!r}, {sleep_s}"
+    (tmp_path / "slow.py").write_text(f"{prelude}\n{FLAVOR_TAKEN_BACK}")
+    process = start(TAKEN_BACK.replace("= HERE_BYTES", f"= {here_bytes}"))
+    process.communicate(timeout=60)
+    run = reticent.get_run("r")
+    assert run.artifact_path("model/model.txt").read_text() == place
+    assert run.warnings() == []
+
+
 KILLED = """
     import os, time
     import reticent
@@ -229,9 +327,9 @@ def test_a_model_that_needs_no_finish_is_tried_once_it_is_published(
         run.log_model(model, input_example=np.array([[0.0]]), signature_outputs=model.predict([[0.0]]))
     assert reticent.flush(120)
     assert [one.outcome for one in reticent.get_run(run.run_id).tried_models()] == ["equal"]
-    child = current().trial_aside._child
+    child = current().model_aside._child
     assert child is not None
-    current().stop_trials()
+    current().take_back()
     assert child._process.poll() is not None
 
 
@@ -287,6 +385,7 @@ def test_a_large_model_is_not_read_into_memory(root: Path, start: Start) -> None
 
 
 AWKWARD = """
+    import os, pathlib, time
     import reticent
     from sklearn.linear_model import LogisticRegression
     from reticent.models import filing
@@ -298,6 +397,8 @@ AWKWARD = """
     run = reticent.start_run("r", run_id="r")
     run.log_model(model, "good")
     run.log_model(model, {name!r})
+    while len(list(pathlib.Path(os.environ["RETICENT_DIR"]).rglob("reticent-proof"))) < 2:
+        time.sleep(0.02)
     reticent.log_text("x" * (2 << 20), "long.txt")
     ready()
     while True:

@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import reticent
+from reticent import autologging
 from reticent.errors import SettingsError
 
 FRAMEWORK = """
@@ -82,6 +85,58 @@ def test_a_broken_integration_does_not_break_the_users_import(toy: Path, root: P
     assert "RuntimeError; the training is not affected" in errors
 
 
+def name_hooks(toy: Path, *names: str) -> None:
+    """Have the integration name its hooks, which are in a module of their own."""
+    hooks, table = INTEGRATION.split("integration =")
+    (toy / "toy_hooks.py").write_text(hooks)
+    patches = " ".join(f"Patch('toy:train', {name!r})," for name in names)
+    (toy / "toy_reticent.py").write_text(hooks.splitlines()[1] + "\nintegration =" + table.format(patches=patches))
+
+
+def test_a_hook_that_is_named_is_imported_with_its_first_call(toy: Path, root: Path) -> None:
+    name_hooks(toy, "toy_hooks:train")
+    before = "assert 'toy_hooks' not in sys.modules; assert 'toy_reticent' in sys.modules\nassert toy.train"
+    code = TRAINING.replace("assert toy.train", before)
+    assert train(toy, root, code) == ("[{'value': '21'}]\n", "")
+
+
+@pytest.mark.parametrize("name", ["toy_hooks:trian", "toy_hoks:train"])
+def test_a_hook_that_is_not_there_is_told_and_the_training_goes_on(name: str, toy: Path, root: Path) -> None:
+    name_hooks(toy, name)
+    output, errors = train(toy, root)
+    assert output == "[]\n"
+    assert "toy integration (train) failed with" in errors
+    assert "the training is not affected" in errors
+
+
+def test_a_light_hook_that_is_not_there_is_tried_once(toy: Path, root: Path) -> None:
+    name_hooks(toy, "toy_hooks:train")
+    table = toy / "toy_reticent.py"
+    table.write_text(table.read_text().replace("Patch", "LightPatch"))
+    (toy / "toy_hooks.py").write_text("print('imported')\nraise RuntimeError('broken')")
+    code = TRAINING.replace("assert toy.train", "toy.train(21)\nassert toy.train")
+    output, errors = train(toy, root, code)
+    assert output == "imported\n[]\n"
+    assert errors.count("toy integration (train) failed with RuntimeError; the training is not affected") == 1
+
+
+def test_the_doctor_tells_of_a_hook_that_is_not_there(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name_hooks(toy, "toy_hooks:trian")
+    monkeypatch.syspath_prepend(toy)
+    point = metadata.EntryPoint("toy", "toy_reticent:integration", "reticent.integrations")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
+    (report,) = autologging.inspect_integrations()
+    assert report.error == "AttributeError"
+
+
+@pytest.mark.parametrize("required", [">=2.0", ">=2.0.0", ">=2", ">=1.10", ">=1.2,<2", "==2.0", "", ">=2.0rc1"])
+@pytest.mark.parametrize(
+    "version", ["1.2", "1.9.9", "1.10", "2", "2.0", "2.0.1", "2.0rc1", "2.0.0+cpu", "10.0", "2.0.post1"]
+)
+def test_versions_are_compared_as_packaging_does(version: str, required: str) -> None:
+    assert autologging._in_range(version, required) == SpecifierSet(required).contains(version, prereleases=True)
+
+
 def test_autolog_imports_no_framework() -> None:
     code = (
         "import sys, reticent; reticent.autolog();"
@@ -89,6 +144,24 @@ def test_autolog_imports_no_framework() -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output == "[]\n"
+
+
+@pytest.mark.parametrize("said", ["nothing", "file", "environment", "configure"])
+def test_settings_are_read_where_there_are_some(said: str, tmp_path: Path) -> None:
+    code = "import sys, reticent; reticent.autolog(); print('reticent.settings' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RETICENT_")}
+    if said == "file":
+        (tmp_path / "reticent.toml").write_text("[autolog]\nxgboost = 3")
+    elif said == "environment":
+        environment["RETICENT_AUTOLOG"] = '{"xgboost": 3}'
+    elif said == "configure":
+        code = "import reticent; reticent.configure(autolog={'xgboost': 3}); reticent.autolog()"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    if said == "nothing":
+        assert done.stdout == "False\n", done.stderr
+    else:
+        assert "setting 'autolog': xgboost must be true, false or a table of options" in done.stderr
 
 
 def test_import_reticent_imports_nothing_of_weight() -> None:

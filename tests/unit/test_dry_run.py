@@ -85,8 +85,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    # Its name is short: the path of a socket among temporary files has at most 107 characters.
+    return Place(tmp_path_factory.mktemp("place"))
 
 
 OWN = ["project/pyproject.toml", "project/train.py"]

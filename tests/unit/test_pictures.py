@@ -132,9 +132,9 @@ def test_of_many_pictures_some_wait_and_those_that_the_end_cuts_off_are_told(
             run.log_picture(drawing.confusion, MATRIX, f"{number}.png")
             assert begun.wait(60)
     session = current()
-    assert session.aside_work.pending() == MOST_PICTURES
+    assert session.pictures.pending() == MOST_PICTURES
     closing.close([session])
-    assert session.aside_work.pending() == 1
+    assert session.pictures.pending() == 1
     go_on.set()
     messages = [warning.message for warning in reticent.get_run(run.run_id).warnings() if "drawn" in warning.message]
     assert messages == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -378,3 +379,23 @@ def test_the_kind_of_a_stored_warning_is_redacted_again(root: Path) -> None:
     done = rewriting.rewrite(directory, Redactor(Policy(deny=("customer",))))
     assert done.changed
     assert b"acme" not in b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
+
+
+def test_what_is_logged_where_something_is_being_removed_stays(root: Path) -> None:
+    """In the order of the calls, though the removal is done in the background."""
+    goes_on = threading.Event()
+    with reticent.start_run() as run:
+        reticent.log_text("old", "a.txt")
+        reticent.log_text("old", "d/b.txt")
+        run.in_background("something", lambda: goes_on.wait(60))
+        run.remove_artifact("a.txt")
+        run.remove_artifact("d")
+        reticent.log_text("new", "a.txt")
+        reticent.log_dict({"new": 1}, "d/c.json")
+        goes_on.set()
+    assert reticent.flush(60)
+    paths = {one.path for one in reticent.get_run(run.run_id).artifacts()} - {"git/diff.patch"}
+    assert paths == {"a.txt", "d/c.json"}
+    directory = root / "runs" / run.run_id / "artifacts"
+    assert (directory / "a.txt").read_text() == "new"
+    assert not (directory / "d" / "b.txt").exists()

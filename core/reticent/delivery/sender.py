@@ -292,6 +292,8 @@ class Sender:
             del self._following[run_id]
             if progress.said == "pending" or (not progress.said and run_id in self._own):
                 self._completed(run_id, self._record(progress, "complete"))
+                progress.said = "complete"  # also where the log can no longer say it
+                files.save(run_id, progress)
                 return _Step.MORE
             return _Step.COMPLETE
 

@@ -9,7 +9,7 @@ from typing import Any
 from reticent.filing import Filing
 from reticent.models import description, trial
 from reticent.models.description import Description
-from reticent.models.finish import finish, prove
+from reticent.models.finish import finish, prove, size_of
 from reticent.models.staging import Snapshot, stage
 from reticent.models.trial import Trial
 from reticent.recorder import Recorder
@@ -40,11 +40,16 @@ def file_model(filing: Filing, snapshot: Snapshot, path: SealedText) -> None:
 
     try_bytes = session.settings.try_models_mb * 1e6
 
+    def prove_it() -> None:
+        try:
+            prove(staging, session.root_key())
+        finally:
+            session.models.submit(FINISHING, finish_it, recorder.report)
+
     def finish_it() -> None:
         tried = None
         try:
-            prove(staging, session.root_key())
-            tried = finish(session.aside, staging, snapshot.flavor, try_bytes)
+            tried = finish(session.model_aside, staging, snapshot.flavor, try_bytes)
         finally:
             filing.in_background("sealing a model", lambda: seal_it(tried))
 
@@ -58,18 +63,18 @@ def file_model(filing: Filing, snapshot: Snapshot, path: SealedText) -> None:
             session.trials.submit("trying a model", lambda: _try(filing, described, path), recorder.report)
 
     def may_be_tried() -> bool:
-        return session.trials.pending() < MOST_TRIALS and 0 < _size(filing, path) <= try_bytes
+        return session.trials.pending() < MOST_TRIALS and 0 < size_of(filing.directory / ARTIFACTS / path) <= try_bytes
 
     if snapshot.flavor.finish is None:
         filing.in_background("sealing a model", seal_it)
     else:
-        session.aside_work.submit(FINISHING, finish_it, recorder.report)
+        filing.in_background("proving a model", prove_it)  # at once: who comes after a kill finishes what is proven
 
 
 def _try(filing: Filing, described: Description, path: SealedText) -> None:
     session = filing.recorder.session
     try:
-        result = trial.attempt(session.trial_aside, str(filing.directory / ARTIFACTS / path), described)
+        result = trial.attempt(session.model_aside, str(filing.directory / ARTIFACTS / path), described)
     except OSError:  # no other process can be had, and here it might do anything
         return
     if not session.ending:  # else it was cut off
@@ -82,7 +87,3 @@ def _note(filing: Filing, path: SealedText, tried: Trial) -> None:
         filing.recorder.warn("trying a model", f"the model {path!r}, loaded again by another process, {what}")
     detail = filing.recorder.seal("warning", tried.detail)
     filing.recorder.append(ModelTried(time=time.time(), path=path, outcome=tried.outcome, detail=detail))
-
-
-def _size(filing: Filing, path: SealedText) -> int:
-    return sum(file.stat().st_size for file in (filing.directory / ARTIFACTS / path).rglob("*") if file.is_file())

@@ -37,8 +37,8 @@ def finish(aside: Aside, staging: Path, flavor: Flavor, try_bytes: float = 0) ->
     function = flavor.finish
     call = (function.__module__, function.__qualname__, str(staging), str(try_bytes))
     try:
-        tried = aside.call(_finish_named, *call, timeout_s=TIMEOUT_S)
-    except OSError:  # no other process can do it
+        tried = aside.call(_finish_named, *call, timeout_s=TIMEOUT_S, size=size_of(staging))
+    except OSError:  # no other process can do it, or there is no time for that
         _finish(flavor.finish, staging)
         return None
     return msgspec.json.decode(tried, type=Trial) if tried else None
@@ -67,7 +67,7 @@ def _proof(staging: Path, key: bytes) -> str:
 def _finish_named(module: str, name: str, staging: str, try_bytes: str) -> str:
     described = _finish(getattr(import_module(module), name), Path(staging))
     directory = Path(staging) / described.directory
-    if sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()) > float(try_bytes):
+    if size_of(directory) > float(try_bytes):
         return ""
     # Here and now, as what the model needs is imported.
     return msgspec.json.encode(of_staged(directory, described)).decode()
@@ -75,6 +75,8 @@ def _finish_named(module: str, name: str, staging: str, try_bytes: str) -> str:
 
 def _finish(function: description.Finish, staging: Path) -> Description:
     described = description.read(staging)
+    if described.directory == description.FINISHED:  # by another process, which could not say so any more
+        return described
     saved, finished = staging / described.directory, staging / description.FINISHED
     shutil.rmtree(finished, ignore_errors=True)
     make_directory(finished)
@@ -101,6 +103,10 @@ def imports(staging: Path, described: Description) -> list[str]:
     with tried():  # what reads it may be missing in this process; who loads the model looks anyway
         return found + flavor.imports(staging / described.directory, config)
     return found
+
+
+def size_of(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
 def make_private(directory: Path) -> None:

@@ -41,7 +41,8 @@ class Flavor:
     """What `load` would import or run because a file says so, as "module.name": what a pickle refers to, the classes of
     custom layers. Read with nothing executed. If there is any, a model is loaded for those only who trust it."""
     finish: Callable[[Path, Path, dict[str, Any]], dict[str, Any]] | None = None
-    """`finish(saved, finished, flavors)`: what is left to do after `save`, by a process of its own and without haste:
+    """`finish(saved, finished, flavors)`: what is left to do after `save`, by a process of its own and without haste, or
+    by this one when it ends:
     write everything that is to be published into the empty directory `finished`, in formats that are safe to open
     (`reticent.files.share` takes over a file as it is); returns `flavors` as they are then. A function of a module. Only
     ever given what this process has saved, so it may unpickle. If it raises, what `save` wrote is published."""

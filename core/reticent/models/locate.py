@@ -118,7 +118,7 @@ def _bring_to_end(run_id: str, directory: Path, found: Path) -> bool:
     session = current()
     if run_id in session.begun:
         deadline = time.monotonic() + WAIT_S
-        queues = [session.background, session.aside_work]
+        queues = [session.background, session.models]
         while any(queue.pending() for queue in queues):  # what is made aside is sealed in the background
             if not all(queue.wait(deadline) for queue in queues):
                 return False

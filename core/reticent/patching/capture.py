@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reticent.guard import swallowed
-from reticent.patching.early_stopping import EarlyStopping
 from reticent.patching.options import Options
 from reticent.patching.phases import Phase
 
 if TYPE_CHECKING:
     from reticent.checkpoints import Checkpoints
     from reticent.datasets import Description
+    from reticent.patching.early_stopping import EarlyStopping
     from reticent.pictures import Draw
     from reticent.run import Origin, Run
 

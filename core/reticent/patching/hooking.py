@@ -12,13 +12,13 @@ from reticent.patching import tracing
 from reticent.patching.call import Call
 from reticent.patching.context import EVERYTHING, inside
 from reticent.patching.importlib_bootstrap import around
-from reticent.patching.integration import Integration, Patch
+from reticent.patching.integration import Hook, Integration, Patch, function_of
 from reticent.patching.options import Options
 
 enabled: dict[str, Options] = {}
 """The options of the integrations that are switched on."""
 
-_wrappers: dict[tuple[int, int], Callable[..., Any]] = {}
+_wrappers: dict[tuple[int, Hook | str], Callable[..., Any]] = {}
 
 
 def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -> Callable[..., Any]:
@@ -26,7 +26,7 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
 
     One function known by several names gets one wrapper, so that each of them pickles by reference.
     """
-    key = id(original), id(patch.hook)
+    key = id(original), patch.hook
     known = _wrappers.get(key)
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
@@ -94,7 +94,7 @@ class _Hooked:
         except (TypeError, ValueError):
             return  # the user's arguments do not fit: the original says so itself
         with swallowed(self.kind, report):
-            self.generator = patch.hook(self.call)
+            self.generator = function_of(patch.hook)(self.call)
 
     def before(self) -> None:
         ready = False

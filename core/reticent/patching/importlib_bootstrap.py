@@ -34,12 +34,13 @@ def around(original: Callable[..., Any], hooks: Any) -> Callable[..., Any]:
 
 
 def beside(original: Callable[..., Any], before: Any, done: Any, failed: Any) -> Callable[..., Any]:
-    """`original` with a plain hook before it, after it, and where it fails; each of them may be None."""
+    """`original` with a plain hook before it, after it, and where it fails; each of them may be None, and the one before it
+    not wanted just now."""
 
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if before:
-            before(args, kwargs)
+        if before and getattr(before.hook, "wanted", True):
+            before(args, kwargs, None)
         if failed:
             try:
                 result = original(*args, **kwargs)

@@ -7,23 +7,46 @@ doctor --captures` shows it, whoever the package is from. `reticent.captures` ha
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from reticent.patching.call import Call
+import msgspec
+
 from reticent.patching.options import Options
 
-Hook: TypeAlias = Callable[[Call], Generator[None, Any, None]]
+if TYPE_CHECKING:
+    from reticent.patching.call import Call
+
+Hook: TypeAlias = "Callable[[Call], Generator[None, Any, None]]"
 """Runs around a call: once up to its `yield` before, once from there with the result. It never sees the user's errors:
 when the call raises, the generator is closed, and a run that the hook opened ends as FAILED."""
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+
+def function_of(hook: F | str) -> F:
+    """The function of a hook, imported if it is not yet. ImportError or AttributeError if there is none of this name."""
+    if not isinstance(hook, str):
+        return hook
+    module, _, name = hook.partition(":")
+    function: F = getattr(import_module(module), name)
+    return function
+
+
+class _Target(msgspec.Struct, frozen=True):
+    target: str
+
+    @property
+    def module(self) -> str:
+        return self.target.partition(":")[0]
+
+
+class Patch(_Target, frozen=True):
     """Where a hook goes: `target` is "package.module:function" or "package.module:Class.method"."""
 
-    target: str
-    hook: Hook
+    hook: Hook | str
+    """By its name, in the form of a function's target, it is imported with its first call: a start is quick that imports
+    no more of an integration than its table of patches."""
     subclasses: bool = False
     """Also every subclass that defines the method itself, those that are defined later included."""
     nested: bool = False
@@ -31,59 +54,55 @@ class Patch:
     transparent: bool = False
     """For a hook that only carries the context to threads: it runs inside quiet calls too, and does not count as a
     hooked call around what its call calls."""
-
     optional: bool = False
     """Whether a version without the target is nothing to tell the user: it came with a later one."""
 
-    @property
-    def module(self) -> str:
-        return self.target.partition(":")[0]
+
+class Before(Protocol):
+    """A hook before a call. It is called only while it is `wanted`: to find that out costs less than to call it."""
+
+    wanted: bool
+
+    def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], nothing: None, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class LightPatch:
+class LightPatch(_Target, frozen=True):
     """For functions that a training calls in every step: a plain function that is called after each call outside of other
     hooked calls, at a tenth of the cost of a `Patch`. It edits nothing, and opens no run that ends with the call."""
 
-    target: str
-    hook: Callable[[tuple[Any, ...], Mapping[str, Any], Any], None] | None
+    hook: Callable[[tuple[Any, ...], Mapping[str, Any], Any], None] | str | None
     """Called with the arguments, by position and by name, and the result. None where only failures count."""
-    failed: Callable[[tuple[Any, ...], Mapping[str, Any], BaseException], None] | None = None
+    failed: Callable[[tuple[Any, ...], Mapping[str, Any], BaseException], None] | str | None = None
     """Called with the arguments and the user's error, which goes on its way then."""
-    before: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None
+    before: Before | str | None = None
     """Called before the call, inside of other hooked calls too: to take the time."""
     outer: bool = False
     """Whether it counts as a hooked call around what its call calls."""
     subclasses: bool = False
     optional: bool = False
 
-    @property
-    def module(self) -> str:
-        return self.target.partition(":")[0]
 
+class RegisteredHook(_Target, frozen=True):
+    """For a registry of hooks that a framework has, which it gives three things: `target` is the function that takes one,
+    and returns a handle with `remove()`."""
 
-@dataclass(frozen=True, slots=True)
-class RegisteredHook:
-    """For a registry of hooks that a framework has: `target` is the function that takes one, and returns a handle with
-    `remove()`."""
-
-    target: str
-    hook: Callable[..., None]
+    hook: Callable[[Any, Any, Any], None] | str
     everywhere: bool = False
     """Inside of other hooked calls too."""
     subclasses: bool = False
     optional: bool = False
 
-    @property
-    def module(self) -> str:
-        return self.target.partition(":")[0]
-
 
 AnyPatch: TypeAlias = Patch | LightPatch | RegisteredHook
 
 
-@dataclass(frozen=True, slots=True)
-class Integration:
+def hooks_of(patch: AnyPatch) -> list[Any]:
+    """All of a patch's hooks: functions, and names of functions."""
+    found = [patch.hook, patch.failed, patch.before] if isinstance(patch, LightPatch) else [patch.hook]
+    return [hook for hook in found if hook is not None]
+
+
+class Integration(msgspec.Struct, frozen=True):
     name: str
     module: str
     """The module whose `__version__` has to satisfy `requires` (as in packaging: ">=1.4,<2")."""

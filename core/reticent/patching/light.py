@@ -10,14 +10,14 @@ from reticent.patching import tracing
 from reticent.patching.context import inside
 from reticent.patching.hooking import enabled, report
 from reticent.patching.importlib_bootstrap import around, beside
-from reticent.patching.integration import Integration, LightPatch, RegisteredHook
+from reticent.patching.integration import Integration, LightPatch, RegisteredHook, function_of
 
-_wrappers: dict[tuple[int, int], Callable[..., Any]] = {}
+_wrappers: dict[tuple[int, object], Callable[..., Any]] = {}
 
 
 def wrap(original: Callable[..., Any], patch: LightPatch, integration: Integration) -> Callable[..., Any]:
     """`original` with the patch's hook after it. One function known by several names gets one wrapper."""
-    key = id(original), id(patch.hook or patch.failed)
+    key = id(original), patch.hook or patch.failed
     known = _wrappers.get(key)
     if known is not None and getattr(known, "__wrapped__", None) is original:
         return known
@@ -50,8 +50,10 @@ class Guarded:
 
     __slots__ = ("everywhere", "hook", "integration", "kind")
 
-    def __init__(self, hook: Callable[..., None], integration: str, name: str, everywhere: bool = False) -> None:
-        self.hook = hook
+    def __init__(
+        self, hook: Callable[[Any, Any, Any], None] | str, integration: str, name: str, everywhere: bool = False
+    ) -> None:
+        self.hook: Callable[..., None] = _Named(hook, self) if isinstance(hook, str) else hook
         self.everywhere = everywhere
         self.integration = integration
         self.kind = f"{integration} integration ({name})"
@@ -59,15 +61,39 @@ class Guarded:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()
 
-    def __call__(self, *given: Any) -> None:
+    def __call__(self, first: Any, second: Any, third: Any) -> None:
         if tracing.traced():
             return
         if self.integration in enabled and (self.everywhere or not inside.get()):
             try:
-                self.hook(*given)
+                self.hook(first, second, third)
             except (Exception, SystemExit):
                 with swallowed(self.kind, report):
                     raise
+
+
+class _Named:
+    """Stands in for a hook until its first call."""
+
+    wanted = True
+
+    def __init__(self, name: str, place: Guarded) -> None:
+        self.name, self.place = name, place
+
+    def __call__(self, *given: Any) -> None:
+        try:
+            self.place.hook = function_of(self.name)
+        except Exception:
+            self.place.hook = _Nothing()  # what cannot be imported is tried once, not in every step
+            raise
+        self.place.hook(*given)
+
+
+class _Nothing:
+    wanted = False
+
+    def __call__(self, *_given: Any) -> None:
+        pass
 
 
 class _Outer:

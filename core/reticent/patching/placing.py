@@ -9,16 +9,14 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reticent.guard import swallowed
 from reticent.patching import hooking, light
 from reticent.patching.integration import AnyPatch, Integration, LightPatch, Patch, RegisteredHook
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(NamedTuple):
     owner: weakref.ref[Any]
     name: str
     original: Any
@@ -26,22 +24,23 @@ class _Placed:
     wrapper: Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Registered:
+class _Registered(NamedTuple):
     patch: RegisteredHook
     handle: Any
 
 
-_placed: dict[str, list[_Placed | _Registered]] = {}
+_placed: dict[str, dict[tuple[int, str, int], _Placed | _Registered]] = {}
+"""By integration, in order; and by what tells one from all others: the owner, the name, and the wrapper or patch."""
 
 
 def place(patch: AnyPatch, integration: Integration) -> None:
     """Apply one patch; its module must be imported. AttributeError if there is no such target."""
     owner, name = _resolve(patch)
     if isinstance(patch, RegisteredHook):
-        placed = _placed.setdefault(integration.name, [])
-        if not any(isinstance(one, _Registered) and one.patch is patch for one in placed):
-            placed.append(_Registered(patch, getattr(owner, name)(light.registered(patch, integration))))
+        placed = _placed.setdefault(integration.name, {})
+        key = id(owner), name, id(patch)
+        if key not in placed:
+            placed[key] = _Registered(patch, getattr(owner, name)(light.registered(patch, integration)))
         return
     if not patch.subclasses:
         for holder in _holders(owner, name):
@@ -56,7 +55,7 @@ def place(patch: AnyPatch, integration: Integration) -> None:
 
 def remove(integration: str) -> None:
     """Undo all patches of an integration, newest first. What was patched over by others stays, and does nothing."""
-    for placed in reversed(_placed.pop(integration, [])):
+    for placed in reversed(_placed.pop(integration, {}).values()):
         if isinstance(placed, _Registered):
             placed.handle.remove()
             continue
@@ -87,17 +86,15 @@ def _resolve(patch: AnyPatch) -> tuple[Any, str]:
 
 
 def _place_on(owner: Any, name: str, patch: Patch | LightPatch, integration: Integration) -> None:
-    placed = _placed.setdefault(integration.name, [])
     original = vars(owner).get(name)
-    if original is not None and any(
-        isinstance(one, _Placed) and one.wrapper is original and one.owner() is owner for one in placed
-    ):
+    known = _placed.get(integration.name, {}).get((id(owner), name, id(original)))
+    if isinstance(known, _Placed) and known.owner() is owner:
         return
     wrapper = _wrapped(original if original is not None else getattr(owner, name), patch, integration)
     if wrapper is None:
         return
     setattr(owner, name, wrapper)
-    placed.append(_Placed(weakref.ref(owner), name, original, vars(owner)[name]))
+    _note(owner, name, original, integration)
 
 
 def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration) -> Any:
@@ -138,7 +135,8 @@ _having: ContextVar[dict[str, list[types.ModuleType]] | None] = ContextVar("reti
 @contextmanager
 def at_once(patches: Iterable[AnyPatch]) -> Iterator[None]:
     """While several patches are placed: the loaded modules, of which there are thousands, are gone through once."""
-    token = _having.set(_modules_having({patch.target.rpartition(":")[2] for patch in patches}))
+    names = {patch.target.partition(":")[2] for patch in patches}
+    token = _having.set(_modules_having({name for name in names if "." not in name}))
     try:
         yield
     finally:
@@ -189,5 +187,11 @@ def _follow_subclasses(base: Any, name: str, patch: Patch | LightPatch, integrat
                 _place_on(home, name, patch, integration)
 
     setattr(base, "__init_subclass__", classmethod(init_subclass))  # noqa: B010 - mypy holds it to be read-only
-    placed = _Placed(weakref.ref(base), "__init_subclass__", original, vars(base)["__init_subclass__"])
-    _placed.setdefault(integration.name, []).append(placed)
+    _note(base, "__init_subclass__", original, integration)
+
+
+def _note(owner: Any, name: str, original: Any, integration: Integration) -> None:
+    """That the owner's attribute is a wrapper now."""
+    wrapper = vars(owner)[name]
+    placed = _placed.setdefault(integration.name, {})
+    placed[id(owner), name, id(wrapper)] = _Placed(weakref.ref(owner), name, original, wrapper)

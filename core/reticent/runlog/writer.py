@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -41,6 +42,8 @@ class LogWriter:
         self.name = f"{int(time.time() * 1000):x}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.keys.clear()
         self.write_metric: Callable[[bytes], object] = _closed
+        self._path: Path | None = None
+        """Where the events are, once there are some."""
         self._events: EventWriter | None = None
         self._segment: MappedSegment | AppendedSegment | None = None
         self._segments = 0
@@ -59,6 +62,7 @@ class LogWriter:
     def append(self, *records: SealedRecord) -> None:
         """OSError when they cannot be written."""
         with self._lock:
+            self.check_there()
             if self._events is None:
                 with self._opening():
                     self._events = self._open_events()
@@ -94,6 +98,15 @@ class LogWriter:
         segment = self._segment
         return self._metrics + (segment.count() if segment is not None else 0)
 
+    def deleted(self) -> bool:
+        """Whether somebody has deleted the log since it was begun."""
+        return self._path is not None and not self._path.exists()
+
+    def check_there(self) -> None:
+        """FileNotFoundError if it was deleted: what would follow is a run without a beginning."""
+        if self.deleted():
+            raise FileNotFoundError(errno.ENOENT, "it was deleted while it was written")
+
     def sync(self) -> None:
         """Have the disk hold what the kernel has, and show that this process lives."""
         with self._lock:
@@ -122,6 +135,7 @@ class LogWriter:
     @contextlib.contextmanager
     def _opening(self) -> Iterator[None]:
         """Files are opened in here, unless the disk has just refused to."""
+        self.check_there()
         if self._refusal is not None and time.monotonic() < self._refusal[0]:
             raise OSError(self._refusal[1].errno, self._refusal[1].strerror)
         try:
@@ -143,6 +157,7 @@ class LogWriter:
             byteorder=sys.byteorder,
         )
         events = EventWriter(path)
+        self._path = path
         try:
             events.append((started,))
             os.utime(self.directory)  # what has delivered the run sees by this that there is more, also in an old file

@@ -38,7 +38,8 @@ import pytest
 
 import reticent
 from reticent import guard
-from reticent.patching import Call
+from reticent.patching import Call, Patch
+from reticent.patching.integration import function_of, hooks_of
 from reticent.testing.canary import CANARY, VARIABLE, find
 from reticent.testing.captured import Captured, captured
 from reticent.testing.comparing import state
@@ -51,16 +52,17 @@ SECRET = "ghp_" + "R7mK2pQ9" * 4 + "xW4t"
 """Shaped like a token, made up."""
 
 ORDERS = {
-    "framework first": ("import enable train", 1),
-    "autolog first": ("enable import train", 1),
-    "enabled twice": ("import enable enable train", 1),
-    "enabled before and after the import": ("enable import enable train", 1),
-    "disabled": ("import enable disable train", 0),
-    "disabled before the import": ("enable disable import train", 0),
-    "enabled again": ("import enable disable enable train", 1),
-    "enabled again after the import": ("enable disable import enable train", 1),
-    "in turns": ("enable import train disable train enable train", 2),
+    "framework first": "import enable disable ignored enable enable captured disable ignored",
+    "autolog first": "enable import captured enable captured disable ignored enable captured",
+    "disabled before the import": "enable disable import ignored enable captured",
 }
+"""What a process does, one after the other; a training of it is captured or ignored. A new process for each of the shorter
+orders that these go through would spend its time importing the framework."""
+
+COUNTED = """
+found = len(list(Path(os.environ["RETICENT_DIR"], "runs").glob("*")))
+assert found == {runs}, f"{{found}} runs and not {runs} after: {steps}"
+"""
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -69,24 +71,33 @@ class IntegrationContract(OptionsContract, CopiesContract):
 
     @pytest.mark.parametrize("order", ORDERS)
     def test_orders_of_import_and_autolog(self, order: str, tmp_path: Path, root: Path) -> None:
-        steps, runs = ORDERS[order]
         module = self.integration.module
         lines = {
-            "import": f"import {module}",
+            "import": f"assert {module!r} not in sys.modules, 'autolog() imported the framework'\nimport {module}",
             "enable": "reticent.autolog()",
             "disable": "reticent.autolog(disable=True)",
-            "train": self.code,
+            "captured": self.code,
+            "ignored": self.code,
         }
-        program = ["import sys, reticent", *(lines[step] for step in steps.split())]
-        first = steps.split().index("import") + 1
-        program.insert(first, f"assert {module!r} not in sys.modules, 'autolog() imported the framework'")
+        steps = ORDERS[order].split()
+        program = ["import os, sys, reticent\nfrom pathlib import Path"]
+        for number, step in enumerate(steps, 1):
+            runs = steps[:number].count("captured") * self.runs
+            program += [lines[step], COUNTED.format(runs=runs, steps=" ".join(steps[:number]))]
         command = [sys.executable, "-c", "\n".join(program)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)  # noqa: S603
         assert done.returncode == 0, done.stderr.decode()
         found = captured(root)
-        assert len(found) == runs * self.runs
+        assert len(found) == runs
         assert {run.status for run in found} <= {"FINISHED"}
         assert all(run.tags.get("autologging") == self.integration.name for run in found)
+
+    def test_hooks_are_there_by_their_names(self) -> None:
+        """A training would not tell: it goes on without a hook that cannot be imported."""
+        for patch in self.integration.patches:
+            for hook in hooks_of(patch):
+                function = function_of(hook)
+                assert inspect.isgeneratorfunction(function) == isinstance(patch, Patch), (patch.target, hook)
 
     def test_disabling_leaves_every_owner_as_it_was(self) -> None:
         self.train()  # frameworks import parts of themselves on first use
@@ -192,8 +203,7 @@ class IntegrationContract(OptionsContract, CopiesContract):
         plain = self._fail(ValueError("of the user's"))
         self.enable()
         frames = self._fail(ValueError("of the user's"))
-        hook = self.integration.patches[0].hook
-        assert hook is not None
+        hook = function_of(hooks_of(self.integration.patches[0])[0])
         homes = {Path(reticent.__file__).parent, Path(inspect.getfile(hook)).parent}
         ours = [frame for frame in frames if homes & set(Path(frame[0]).parents)]
         assert ours, "the example calls nothing that is patched"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from reticent.patching import Call, Hook, Integration, Patch, RegisteredHook
 from reticent.patching.hooking import enabled
-from reticent.patching.integration import AnyPatch
+from reticent.patching.integration import AnyPatch, function_of
 from reticent.patching.placing import applies, place, remove
 
 
@@ -76,7 +77,7 @@ def enabled_with(integration: Integration, make: Callable[[Hook], Hook]) -> Iter
 def _with(patch: AnyPatch, make: Callable[[Hook], Hook]) -> AnyPatch:
     """A patch with another hook; a plain one does all that the hook made does, around nothing."""
     if isinstance(patch, Patch):
-        return replace(patch, hook=make(patch.hook))
+        return replace(patch, hook=make(function_of(patch.hook)))
 
     def nothing(call: Call) -> Generator[None, Any, None]:  # noqa: ARG001 - a hook's form
         yield

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from reticent.patching import Integration, Options, Patch
 from reticent.patching.options import Positive
-from reticent_integrations.catboost.crossval import cv
-from reticent_integrations.catboost.fit import fit
-from reticent_integrations.catboost.search import search
 
 
 class CatBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -21,16 +18,20 @@ class CatBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=
 
 # Its own classes, not those derived from them: a user's `fit` need not take callbacks, and calls one of these.
 _CLASSES = ("CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker")
+_SCORED = ("CatBoostClassifier", "CatBoostRegressor")
 
 integration = Integration(
     "catboost",
     module="catboost",
     requires=">=1.2",
     patches=(
-        *(Patch(f"catboost.core:{name}.fit", fit) for name in _CLASSES),
-        Patch("catboost.core:CatBoost.grid_search", search),
-        Patch("catboost.core:CatBoost.randomized_search", search),
-        Patch("catboost.core:cv", cv),
+        *(Patch(f"catboost.core:{name}.fit", f"{__name__}.fit:fit") for name in _CLASSES),
+        *(Patch(f"catboost.core:{name}.predict", f"{__name__}.later:predict") for name in _CLASSES),
+        Patch("catboost.core:CatBoostClassifier.predict_proba", f"{__name__}.later:predict"),
+        *(Patch(f"catboost.core:{name}.score", f"{__name__}.later:score") for name in _SCORED),
+        Patch("catboost.core:CatBoost.grid_search", f"{__name__}.search:search"),
+        Patch("catboost.core:CatBoost.randomized_search", f"{__name__}.search:search"),
+        Patch("catboost.core:cv", f"{__name__}.crossval:cv"),
     ),
     options=CatBoostOptions,
     demo="reticent_integrations.catboost.demo",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,23 @@ HEAD = 1 << 20
 """Bytes of a file that go into its digest."""
 
 
-def log(call: Call) -> None:
-    """Log the training and the evaluation sets; inside another integration's fit only these: its own data is logged."""
+def log(call: Call) -> Mapping[str, str]:
+    """Log the training and the evaluation sets; inside another integration's fit only these: its own data is logged.
+
+    Returns the digests of what the training data contains, as far as they are known.
+    """
+    contents: Mapping[str, str] = {}
     if not call.options.log_datasets:
-        return
+        return contents
     if not call.inner:
-        call.capture.log_dataset("train", "train", describe(call.get("X"), call.get("y")))
+        found = describe(call.get("X"), call.get("y"))
+        contents = found.contents
+        call.capture.log_dataset("train", "train", found)
     sets = evaluated(call.get("eval_set"))
     for number, (features, targets) in enumerate(sets):
         name = "validation" if len(sets) == 1 else f"validation_{number}"
         call.capture.log_dataset(name, "eval", describe(features, targets))
+    return contents
 
 
 def evaluated(eval_set: Any) -> list[tuple[Any, Any]]:

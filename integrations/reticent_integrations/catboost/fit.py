@@ -22,9 +22,12 @@ def fit(call: Call) -> Generator[None, Any, None]:
     told = params.told(call)
     if not call.inner:
         with capture.guard("params"):
-            capture.log_params(told, "explicit")
+            default = params.as_constructed(call)
+            capture.log_params({name: value for name, value in told.items() if name not in default}, "explicit")
+            capture.log_params({name: told[name] for name in default}, "default")
+    contents: Mapping[str, str] = {}
     with capture.guard("datasets"):
-        data.log(call)
+        contents = data.log(call)
     called_back, none_given = bool(call.get("callbacks")), call.get("callbacks") is None
     watched = observed(call, told, history)
     followed = nullcontext() if watched else TrainingLog(capture, history, told)
@@ -48,6 +51,10 @@ def fit(call: Call) -> Generator[None, Any, None]:
 
     with quiet():
         log_results(call, told, found, called_back)
+    if not call.inner:
+        from reticent_integrations.sklearn import later
+
+        later.remember_other(estimator, capture, call.get("X"), call.get("y"), contents)
 
 
 def log_results(call: Call, told: Mapping[str, Any], found: Mapping[str, Any], called_back: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,6 +92,16 @@ def told(call: Call) -> dict[str, Any]:
     if call.get("init_model") is not None:
         explicit["init_model"] = type(call.get("init_model")).__name__
     return explicit
+
+
+def as_constructed(call: Call) -> set[str]:
+    """The params that have a value which the constructor gives them: a regressor's loss is RMSE, whoever says so."""
+    given, kind = getattr(call.instance, "_init_params", {}), type(call.instance)
+    constructor = inspect.signature(kind.__init__).parameters
+    defaults = {name: one.default for name, one in constructor.items() if type(one.default) is str}
+    return {name for name, value in given.items() if type(value) is str and defaults.get(name) == value} - {
+        *arguments(call)
+    }
 
 
 def arguments(call: Call) -> dict[str, Any]:

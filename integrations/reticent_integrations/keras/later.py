@@ -51,9 +51,12 @@ _joined: weakref.WeakKeyDictionary[Any, _Asked] = weakref.WeakKeyDictionary()
 """By model, for the last other run that was open when it was asked."""
 
 
-def remember(model: Any, capture: Capture) -> None:
-    """Log to the training's run what the model is asked from now on."""
+def remember(model: Any, capture: Capture, x: Any, y: Any) -> None:
+    """Log to the training's run what the model is asked from now on, and `sklearn.metrics` of its predictions."""
+    from reticent_integrations.sklearn import later
+
     _trained[model] = _Asked(capture)
+    later.remember_other(model, capture, x, y, {})
 
 
 def evaluate(call: Call) -> Generator[None, Any, None]:
@@ -83,8 +86,11 @@ def predict(call: Call) -> Generator[None, Any, None]:
     with asked.capture.guard("datasets"):
         asked.log_data("predict", call)
     with asked.capture.phase("predict") as phase:
-        yield
+        output = yield
         phase.samples = _samples(call)
+    from reticent_integrations.sklearn import later
+
+    later.predicted(call.instance, call.get("x"), output)
 
 
 def _asked(call: Call) -> _Asked | None:

@@ -7,16 +7,9 @@ that are saved in between are checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Literal
 
-from reticent.patching import Call, Integration, Options, Patch
-from reticent_integrations import checkpoints, folds
-from reticent_integrations import importances as charted
-from reticent_integrations.lightgbm import data, early_stopping, params
-from reticent_integrations.lightgbm.cv import cv
-from reticent_integrations.lightgbm.observer import MetricObserver
+from reticent.patching import Integration, Options, Patch
 
 
 class LightGBMOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,52 +17,7 @@ class LightGBMOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=
     """Feature importances to log; none: no importances."""
 
 
-def train(call: Call) -> Generator[None, Any, None]:
-    """Around `lightgbm.train`."""
-    call.name = "lightgbm.train"
-    capture = call.capture
-    observer = MetricObserver(capture)
-    callback = early_stopping.callback_of(params.callbacks(call))
-    params.watch(call, observer)
-    if not call.inner:
-        with capture.guard("params"):
-            params.log(call, callback)
-    training, example = call.get("train_set"), None
-    sets = data.Datasets(call, params.evaluated(call))
-    with capture.guard("datasets"):
-        sets.log()
-    with capture.guard("input example"):
-        if not call.inner and call.options.log_models:
-            example = data.first_rows(training)
-    with ExitStack() as around:
-        around.enter_context(checkpoints.of(observer))
-        phase = None if call.inner else around.enter_context(capture.phase("fit"))
-
-        booster = yield
-
-        if phase is not None:
-            phase.samples = training.num_data() * len(observer.history)
-    with capture.guard("datasets"):
-        sets.log_rest()
-    with capture.guard("early stopping"):
-        early_stopping.log(callback, observer, booster.best_iteration)
-    with capture.guard("feature importances"):
-        charted.log(capture, _importances(booster, call.options.importance_types))
-    if not call.inner:
-        with capture.guard("model"):
-            inputs, outputs = data.form(booster)
-            inputs = inputs if example is None else example
-            from reticent_integrations.lightgbm.flavor import flavor
-
-            capture.log_model(
-                booster, flavor=flavor, signature_inputs=inputs, signature_outputs=outputs, input_example=example
-            )
-
-
-def _importances(booster: Any, kinds: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    names = booster.feature_name()
-    return {kind: dict(zip(names, booster.feature_importance(kind).tolist(), strict=True)) for kind in kinds}
-
+_TRAIN, _CV = f"{__name__}.train:train", f"{__name__}.cv:cv"
 
 integration = Integration(
     "lightgbm",
@@ -77,13 +25,13 @@ integration = Integration(
     requires=">=4.3",
     # One function by the three names that callers find it under.
     patches=(
-        Patch("lightgbm:train", train),
-        Patch("lightgbm.engine:train", train),
-        Patch("lightgbm.sklearn:train", train, optional=True),
-        Patch("lightgbm:cv", cv),
-        Patch("lightgbm.engine:cv", cv),
-        Patch("lightgbm.engine:_agg_cv_result", folds.aggregate, nested=True, optional=True),
-        Patch("lightgbm.basic:Booster.save_model", checkpoints.save, nested=True),
+        Patch("lightgbm:train", _TRAIN),
+        Patch("lightgbm.engine:train", _TRAIN),
+        Patch("lightgbm.sklearn:train", _TRAIN, optional=True),
+        Patch("lightgbm:cv", _CV),
+        Patch("lightgbm.engine:cv", _CV),
+        Patch("lightgbm.engine:_agg_cv_result", "reticent_integrations.folds:aggregate", nested=True, optional=True),
+        Patch("lightgbm.basic:Booster.save_model", "reticent_integrations.checkpoints:save", nested=True),
     ),
     options=LightGBMOptions,
     demo="reticent_integrations.lightgbm.demo",

@@ -2,65 +2,13 @@
 
 Of `Trainer.fit`: hyperparameters of the module and the data, the trainer's arguments, optimizers and schedulers, metrics of
 each step and epoch, early stopping, the checkpoints that Lightning writes, the model. What is validated, tested and
-predicted afterwards belongs to the run of the fit. Only the process of global rank 0 logs, and it asks nothing of others.
+predicted afterwards belongs to the run of the fit, and so does a fit that goes on from one of its checkpoints. Only the
+process of global rank 0 logs, and it asks nothing of others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
-from reticent.patching import Call, Integration, Patch
-from reticent_integrations.lightning import checkpoints, data, early_stopping, evaluation, model, params
-from reticent_integrations.lightning.callback import observing, training_observer
-from reticent_integrations.lightning.metrics import Metrics
-from reticent_integrations.lightning.training import Training, remember, tunes
-
-
-def fit(call: Call) -> Generator[None, Any, None]:
-    """Around `Trainer.fit`."""
-    trainer = call.instance
-    if trainer is None or not trainer.is_global_zero:
-        yield
-        return
-    if tunes(trainer):
-        call.quiet = True
-        yield
-        return
-    module = model.unwrapped(call.get("model"))
-    call.name = type(module).__name__
-    capture = call.capture
-    training = Training(capture, params.Params(capture), Metrics(capture))
-    remember(module, training)
-    capture.set_tags({"Mode": "training"})
-    if not call.inner:
-        with capture.guard("params"):
-            training.params.log_fit(trainer, module, data.module(call, "train_dataloaders"))
-
-    observer = training_observer(call.integration.name, training)
-    try:
-        with capture.phase("fit") as phase, observing(trainer, observer):
-            observer.phase = phase
-            yield
-    finally:
-        checkpoints.log_late(training)
-        if observer.terminated and not call.joined:  # by SIGTERM: to Python, an exit like any other
-            capture.run.end("KILLED")
-
-    if not observer.began:  # it was trained by processes that the trainer has spawned: their last metrics are here
-        with capture.guard("metrics"):
-            training.metrics.log_last(trainer)
-    with capture.guard("early stopping"):
-        early_stopping.log(training, trainer)
-    if not call.inner:
-        with capture.guard("model"):
-            model.log(capture, trainer, module, observer.example)
-
-
-def spawned(call: Call) -> Generator[None, Any, None]:
-    """Around `Trainer._run`, which is called outside of `fit` in the processes that a trainer spawns: its process logs."""
-    call.quiet = True
-    yield
+from reticent.patching import Integration, Patch
 
 
 def _integration(name: str, package: str) -> Integration:
@@ -70,13 +18,13 @@ def _integration(name: str, package: str) -> Integration:
         module=name,
         requires=">=2.4",
         patches=(
-            Patch(f"{trainer}.fit", fit),
-            Patch(f"{trainer}.validate", evaluation.validate),
-            Patch(f"{trainer}.test", evaluation.test),
-            Patch(f"{trainer}.predict", evaluation.predict),
-            Patch(f"{trainer}.save_checkpoint", checkpoints.save_checkpoint, nested=True),
-            Patch(f"{trainer}._run", spawned, optional=True),
-            Patch(f"{trainer}.__init__", params.remember_arguments, transparent=True),
+            Patch(f"{trainer}.fit", f"{__name__}.fit:fit"),
+            Patch(f"{trainer}.validate", f"{__name__}.evaluation:validate"),
+            Patch(f"{trainer}.test", f"{__name__}.evaluation:test"),
+            Patch(f"{trainer}.predict", f"{__name__}.evaluation:predict"),
+            Patch(f"{trainer}.save_checkpoint", f"{__name__}.checkpoints:save_checkpoint", nested=True),
+            Patch(f"{trainer}._run", f"{__name__}.fit:spawned", optional=True),
+            Patch(f"{trainer}.__init__", f"{__name__}.params:remember_arguments", transparent=True),
         ),
         demo="reticent_integrations.lightning.demo",
     )

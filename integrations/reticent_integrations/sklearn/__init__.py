@@ -9,9 +9,7 @@ from typing import Annotated
 import msgspec
 
 from reticent.patching import Integration, Options, Patch
-from reticent_integrations.sklearn import crossval, later, threads
-from reticent_integrations.sklearn.fit import fit
-from reticent_integrations.sklearn.partial import partial_fit
+from reticent_integrations.sklearn.functions import CROSS_VALIDATIONS, METRICS, NEWER_METRICS, PARTS, TABLES
 
 
 class SklearnOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,21 +21,24 @@ class SklearnOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 _FITS = ("fit", "fit_predict", "fit_transform")
 _PREDICTIONS = ("predict", "predict_proba", "decision_function")
+_FIT, _PREDICT = f"{__name__}.fit:fit", f"{__name__}.later:predict"
+_METRIC, _EVALUATE = f"{__name__}.later:metric", f"{__name__}.crossval:evaluate"
 
 integration = Integration(
     "sklearn",
     module="sklearn",
     requires=">=1.4",
     patches=(
-        *(Patch(f"sklearn.base:BaseEstimator.{name}", fit, subclasses=True) for name in _FITS),
-        Patch("sklearn.base:BaseEstimator.partial_fit", partial_fit, subclasses=True),
-        *(Patch(f"sklearn.base:BaseEstimator.{name}", later.predict, subclasses=True) for name in _PREDICTIONS),
-        Patch("sklearn.base:BaseEstimator.score", later.score, subclasses=True),
-        *(Patch(f"sklearn.metrics:{name}", later.metric) for name in (*later.METRICS, *later.PARTS, *later.TABLES)),
-        *(Patch(f"sklearn.metrics:{name}", later.metric, optional=True) for name in later.NEWER_METRICS),
-        *(Patch(f"sklearn.model_selection:{name}", crossval.evaluate) for name in crossval.FUNCTIONS),
-        Patch("sklearn.utils.parallel:Parallel.__call__", threads.dispatch, transparent=True),
-        Patch("sklearn.utils.parallel:_FuncWrapper.__call__", threads.work, transparent=True),
+        *(Patch(f"sklearn.base:BaseEstimator.{name}", _FIT, subclasses=True) for name in _FITS),
+        Patch("sklearn.base:BaseEstimator.partial_fit", f"{__name__}.partial:partial_fit", subclasses=True),
+        *(Patch(f"sklearn.base:BaseEstimator.{name}", _PREDICT, subclasses=True) for name in _PREDICTIONS),
+        Patch("sklearn.base:BaseEstimator.score", f"{__name__}.later:score", subclasses=True),
+        *(Patch(f"sklearn.metrics:{name}", _METRIC) for name in (*METRICS, *PARTS, *TABLES)),
+        *(Patch(f"sklearn.metrics:{name}", _METRIC, optional=True) for name in NEWER_METRICS),
+        *(Patch(f"sklearn.model_selection:{name}", _EVALUATE) for name in CROSS_VALIDATIONS),
+        Patch("sklearn.utils.parallel:Parallel.__call__", f"{__name__}.threads:dispatch", transparent=True),
+        Patch("joblib.parallel:Parallel.__call__", f"{__name__}.processes:hand_out", transparent=True),
+        Patch("sklearn.utils.parallel:_FuncWrapper.__call__", f"{__name__}.threads:work", transparent=True),
     ),
     options=SklearnOptions,
     demo="reticent_integrations.sklearn.demo",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,8 @@ class Candidate:
 
 
 class Children:
-    """The child runs of one search, made in the background."""
+    """The child runs of one search. Each is written when its candidate is done, a matter of milliseconds, so that it is
+    there whatever becomes of the process."""
 
     def __init__(self, capture: Capture, search: Any, began: float) -> None:
         self._capture = capture
@@ -85,18 +86,16 @@ class Children:
         candidate = Candidate.from_outputs(number, params, outputs, more)
         # When its fits began nobody tells, only for how long they ran.
         began = max(self._began, time.time() - candidate.took)
-        self._capture.in_background("child run of a search", lambda: self._make(candidate, began))
+        self._make(candidate, began)
 
     def finish(self, candidates: list[Candidate]) -> None:
         """Add their ranks to the runs of the candidates, the best of which is the first, and make those left to make."""
         places = max(0, self._capture.options.max_children - len(self._streamed))
         rest = [one for one in candidates if one.number not in self._streamed][:places]
-        self._capture.in_background("ranks of a search", lambda: self._rank(candidates))
         for candidate in rest:
-            self._capture.in_background("child run of a search", self._job(candidate))
-
-    def _job(self, candidate: Candidate) -> Callable[[], None]:
-        return lambda: self._make(candidate, self._began)
+            with self._capture.guard("child run of a search"):
+                self._make(candidate, self._began)
+        self._capture.in_background("ranks of a search", lambda: self._rank(candidates))
 
     def _make(self, candidate: Candidate, began: float) -> None:
         from sklearn.exceptions import FitFailedWarning

@@ -8,18 +8,9 @@ from typing import Any
 from reticent.patching import Call, Capture
 from reticent_integrations.sklearn.fit import start
 
-FUNCTIONS = (
-    "cross_validate",
-    "cross_val_score",
-    "cross_val_predict",
-    "learning_curve",
-    "validation_curve",
-    "permutation_test_score",
-)
-
 
 def evaluate(call: Call) -> Generator[None, Any, None]:
-    """Around the functions of `sklearn.model_selection` that are named in `FUNCTIONS`."""
+    """Around the functions of `sklearn.model_selection` that cross-validate."""
     if call.inner:  # in another framework's training it is a part of that
         call.quiet = True
         yield

@@ -17,37 +17,11 @@ from typing import Any
 
 from reticent import datasets
 from reticent.patching import Call, Capture
+from reticent_integrations.sklearn import functions
 
 _MOST_ESTIMATORS = 1000
 _MOST_OUTPUTS = 1000
 _MOST_DATASETS = 100
-
-_IN_EVERY_VERSION = (
-    "accuracy_score adjusted_mutual_info_score adjusted_rand_score average_precision_score balanced_accuracy_score "
-    "brier_score_loss calinski_harabasz_score cohen_kappa_score completeness_score coverage_error "
-    "d2_absolute_error_score d2_pinball_score d2_tweedie_score davies_bouldin_score dcg_score "
-    "explained_variance_score f1_score fbeta_score fowlkes_mallows_score hamming_loss hinge_loss homogeneity_score "
-    "jaccard_score label_ranking_average_precision_score label_ranking_loss log_loss matthews_corrcoef max_error "
-    "mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance mean_pinball_loss mean_poisson_deviance "
-    "mean_squared_error mean_squared_log_error mean_tweedie_deviance median_absolute_error mutual_info_score "
-    "ndcg_score normalized_mutual_info_score precision_score r2_score rand_score recall_score roc_auc_score "
-    "root_mean_squared_error root_mean_squared_log_error silhouette_score top_k_accuracy_score v_measure_score "
-    "zero_one_loss"
-)
-_SINCE_1_5 = "d2_log_loss_score d2_brier_score"
-METRICS = _IN_EVERY_VERSION.split()
-NEWER_METRICS = _SINCE_1_5.split()
-"""The functions of `sklearn.metrics` that give one number for predictions."""
-
-PARTS = {
-    "class_likelihood_ratios": ("positive", "negative"),
-    "homogeneity_completeness_v_measure": ("homogeneity", "completeness", "v_measure"),
-    "precision_recall_fscore_support": ("precision", "recall", "fscore", "support"),
-}
-"""Those that give several, and what these are."""
-
-TABLES = ("classification_report", "confusion_matrix")
-"""Those that give what is kept as a file."""
 
 MOST_CELLS = 40_000
 
@@ -234,16 +208,27 @@ def remember_labels(fitted: Fitted, features: Identity, *found: Any) -> None:
             _outputs.put(labels, (fitted, features))
 
 
+def remember_other(model: Any, capture: Capture, features: Any, targets: Any, contents: Mapping[str, str]) -> None:
+    """The same for a model of another framework, after its training with this data."""
+    training = Data("training", Identity(features), Identity(targets), contents)
+    remember(model, Fitted(capture, type(model).__name__, training, {}))
+
+
 def predict(call: Call) -> Generator[None, Any, None]:
     """Around `predict`, `predict_proba` and `decision_function`."""
     output = yield
-    fitted = _estimators.get(call.instance)
+    predicted(call.instance, call.args[1] if len(call.args) > 1 else call.get("X", call.get("data")), output)
+
+
+def predicted(model: Any, features: Any, output: Any) -> None:
+    """Log what is asked from now on of `output`, which a known model has predicted from `features`."""
+    fitted = _estimators.get(model)
     if fitted is None or not hasattr(output, "__array__"):
         return
-    features = Identity(call.args[1] if len(call.args) > 1 else call.get("X"))
+    origin = Identity(features)
     whole = getattr(output, "base", None)
     for array in (output,) if whole is None or not hasattr(whole, "__array__") else (output, whole):
-        _outputs.put(array, (fitted, features))
+        _outputs.put(array, (fitted, origin))
 
 
 def score(call: Call) -> Generator[None, Any, None]:
@@ -265,7 +250,7 @@ def metric(call: Call) -> Generator[None, Any, None]:
     value = yield
     function = call.function.__name__
     numbers = _numbers(function, value)
-    if not numbers and function not in TABLES:
+    if not numbers and function not in functions.TABLES:
         return
     given = call.given()
     predicted = next((name for name, argument in given.items() if _known(argument) is not None), "")
@@ -280,7 +265,7 @@ def metric(call: Call) -> Generator[None, Any, None]:
     options = {key: argument for key, argument in given.items() if key not in data}
     for metric, number in numbers.items():
         fitted.log(metric, name, number, options)
-    if function in TABLES:
+    if function in functions.TABLES:
         fitted.log_table(function, name, value, options)
     if call.options.log_datasets and features is not None:
         fitted.log_dataset(name, features, targets)
@@ -299,7 +284,7 @@ def _numbers(function: str, value: Any) -> dict[str, float]:
     """What a function of `sklearn.metrics` has given, by the names of metrics; nothing if it is an array."""
     if _is_number(value):
         return {function: value}
-    parts = PARTS.get(function, ())
+    parts = functions.PARTS.get(function, ())
     named = zip(parts, value, strict=True) if len(parts) else ()
     return {f"{function}_{part}": number for part, number in named if _is_number(number)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Set
 from importlib import import_module
@@ -47,9 +48,15 @@ def load(path: Path) -> Any:
 
 def _skops_io() -> Any:
     """`skops.io`. It imports all of scikit-learn, and PyTorch with it, for a list of estimators, which takes seconds. A
-    process of ours does without: it looks at every name itself."""
-    if not aside.is_child or "skops.io" in sys.modules:
+    process of ours, and one that ends, does without: we look at every name ourselves."""
+    if not (aside.is_child or aside.is_ending) or "skops.io" in sys.modules:
         return import_module("skops.io")
+    return _without_listing()
+
+
+@functools.cache
+def _without_listing() -> Any:
+    """`skops.io` that knows no estimators, for us alone: whoever else imports it at the end gets another one."""
     utils: Any = import_module("sklearn.utils")
     listing = utils.all_estimators
     utils.all_estimators = list
@@ -57,3 +64,5 @@ def _skops_io() -> Any:
         return import_module("skops.io")
     finally:
         utils.all_estimators = listing
+        for name in [name for name in sys.modules if name.partition(".")[0] == "skops"]:
+            del sys.modules[name]

@@ -7,13 +7,9 @@ that statsmodels makes for itself, as for a test or a null model, is no training
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
-from reticent.patching import Call, Integration, Options, Patch, quiet
+from reticent.patching import Integration, Options, Patch
 from reticent.patching.options import Positive
-from reticent_integrations.statsmodels import asides, data, params, results
-from reticent_integrations.statsmodels.silence import silent
+from reticent_integrations.statsmodels import asides
 
 
 class StatsmodelsOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,68 +19,19 @@ class StatsmodelsOptions(Options, frozen=True, forbid_unknown_fields=True, kw_on
     """Up to how many MB of data results are logged as a model: statsmodels saves them with their data."""
 
 
-def fit(call: Call) -> Generator[None, Any, None]:
-    """Around the methods by which models are fitted."""
-    model = call.instance
-    call.name = type(model).__name__
-    capture = call.capture
-    if not call.inner:
-        with capture.guard("params"):
-            params.log(call, model)
-        with capture.guard("dataset"):
-            if call.options.log_datasets:
-                capture.log_dataset("train", "train", data.describe(model))
-
-    with capture.phase("fit") as phase:
-        phase.samples = data.rows(model)
-        found = yield
-
-    if not hasattr(found, "model"):  # some fits can be told to give numbers only
-        return
-    with quiet(), silent(), results.unchanged(found):
-        if not call.inner and hasattr(found, "save"):
-            with capture.guard("model"):
-                _log_model(call, model, found)
-        with capture.guard("coefficients"):
-            table = results.coefficients(found)
-            if table:
-                capture.log_dict(table, "coefficients.json")
-        if call.options.summary and results.summary_is_cheap(found):
-            with capture.guard("summary"):
-                capture.log_text(results.summary(found), "model_summary.txt")
-        with capture.guard("metrics"):
-            capture.log_metrics(results.metrics(found))
-
-
-def _log_model(call: Call, model: Any, found: Any) -> None:
-    megabytes, most = data.megabytes(model), call.options.max_model_mb
-    if megabytes <= most:
-        from reticent_integrations.statsmodels.flavor import flavor
-
-        call.capture.log_model(found, flavor=flavor, **data.example(model, found))
-    elif call.options.log_models:
-        told = f"results with {megabytes:.0f} MB of data are not logged as a model: max_model_mb={most}"
-        call.capture.warn("model left out", told)
-
-
-def aside(call: Call) -> Generator[None, Any, None]:
-    """Around what fits models for its own ends."""
-    call.quiet = True
-    yield
-
-
 _METHODS = ("fit", "fit_regularized", "fit_constrained", "fit_map", "fit_vb")
+_ASIDE = f"{__name__}.fit:aside"
 
 integration = Integration(
     "statsmodels",
     module="statsmodels",
     requires=">=0.14",
     patches=(
-        *(Patch(f"statsmodels.base.model:Model.{name}", fit, subclasses=True) for name in _METHODS),
-        Patch("statsmodels.base.model:Model.__init__", params.construct, subclasses=True),
-        Patch("statsmodels.base.model:Results.summary", aside, subclasses=True),
-        Patch("statsmodels.base.model:Results.summary2", aside, subclasses=True),
-        *(Patch(target, aside, optional=True) for target in asides.TARGETS),
+        *(Patch(f"statsmodels.base.model:Model.{name}", f"{__name__}.fit:fit", subclasses=True) for name in _METHODS),
+        Patch("statsmodels.base.model:Model.__init__", f"{__name__}.params:construct", subclasses=True),
+        Patch("statsmodels.base.model:Results.summary", _ASIDE, subclasses=True),
+        Patch("statsmodels.base.model:Results.summary2", _ASIDE, subclasses=True),
+        *(Patch(target, _ASIDE, optional=True) for target in asides.TARGETS),
     ),
     options=StatsmodelsOptions,
     demo="reticent_integrations.statsmodels.demo",

@@ -17,6 +17,8 @@ _NO_PARAMS = frozenset({"endog", "exog", "data", "groups", "start_params", "cons
     "design_info",
     "missing_idx",
     "formula",
+    "exog_re",
+    "exog_vc",
 }
 """Arguments that are data, code, or what a formula is made into."""
 
@@ -48,6 +50,9 @@ def log(call: Call, model: Any) -> None:
     capture.log_params({**_apart(made, taken), **given}, "explicit")
     capture.log_params({**_apart(made_by_default, taken), **defaults}, "default")
     names = {"endog_names": model.endog_names, "exog_names": getattr(model, "exog_names", None)}
+    groups = getattr(model, "group_labels", None)
+    if groups is not None:  # of a mixed model or of estimating equations: how many, as they are data themselves
+        capture.log_params({"groups": len(groups)}, "derived")
     capture.log_params({name: _shortened(value) for name, value in names.items() if value is not None}, "derived")
 
 

@@ -11,15 +11,16 @@ from typing import Annotated
 import msgspec
 
 from reticent.patching import Integration, LightPatch, Options, Patch, RegisteredHook
-from reticent_integrations.torch import loop, saving, writers
 
+LOOP, WRITERS = f"{__name__}.loop", f"{__name__}.writers"
 WRITER = "torch.utils.tensorboard.writer:SummaryWriter"
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class TorchOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    grad_norm_every_n_steps: Count = 10
-    """In which steps the norm of the gradients is computed; 0: never. Where the loop clips by it, it is there anyway."""
+    grad_norm_every_n_steps: Count | None = None
+    """In which steps the norm of the gradients is computed; 0: never; None: in every 10th, and in fewer where that takes
+    more than a hundredth of a long training's time. Where the loop clips by it, it is there anyway."""
     histograms_every_n_steps: Count = 0
     """In which steps histograms of weights and gradients are made; 0: never."""
 
@@ -29,25 +30,27 @@ integration = Integration(
     module="torch",
     requires=">=2.5",
     patches=(
-        RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", loop.stepped, everywhere=True),
-        LightPatch("torch.autograd:backward", loop.went_backward, failed=loop.broke, before=loop.forward_ended),
-        LightPatch("torch.optim.optimizer:Optimizer.__init__", loop.constructed),
-        LightPatch("torch.optim.lr_scheduler:LRScheduler.__init__", loop.scheduled, subclasses=True),
-        LightPatch("torch.amp.grad_scaler:GradScaler.scale", loop.scaled),
-        LightPatch("torch.amp.grad_scaler:GradScaler.update", loop.scaler_updated),
-        LightPatch("torch.nn.utils.clip_grad:clip_grad_norm_", loop.clipped),
-        LightPatch("torch.nn.modules.module:Module.named_parameters", loop.asked),
-        LightPatch("torch.utils.data.dataloader:DataLoader.__iter__", loop.began_pass),
+        RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", f"{LOOP}:stepped", everywhere=True),
         LightPatch(
-            "torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", None, failed=loop.drew_none, optional=True
+            "torch.autograd:backward", f"{LOOP}:went_backward", failed=f"{LOOP}:broke", before=f"{LOOP}:forward_ended"
         ),
-        LightPatch("torch.serialization:save", saving.saved),
-        LightPatch("safetensors.torch:save_file", saving.saved_tensors, optional=True),
-        LightPatch(f"{WRITER}.add_scalar", writers.added_scalar, optional=True),
-        LightPatch(f"{WRITER}.add_scalars", writers.added_scalars, optional=True),
-        LightPatch(f"{WRITER}.add_text", writers.added_text, optional=True),
-        LightPatch(f"{WRITER}.close", writers.closed, optional=True),
-        Patch(f"{WRITER}.add_hparams", writers.add_hparams, optional=True),
+        LightPatch("torch.optim.optimizer:Optimizer.__init__", f"{LOOP}:constructed"),
+        LightPatch("torch.optim.lr_scheduler:LRScheduler.__init__", f"{LOOP}:scheduled", subclasses=True),
+        LightPatch("torch.amp.grad_scaler:GradScaler.scale", f"{LOOP}:scaled"),
+        LightPatch("torch.amp.grad_scaler:GradScaler.update", f"{LOOP}:scaler_updated"),
+        LightPatch("torch.nn.utils.clip_grad:clip_grad_norm_", f"{LOOP}:clipped"),
+        LightPatch("torch.nn.modules.module:Module.named_parameters", f"{LOOP}:asked"),
+        LightPatch("torch.utils.data.dataloader:DataLoader.__iter__", f"{LOOP}:began_pass"),
+        LightPatch(
+            "torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", None, failed=f"{LOOP}:drew_none", optional=True
+        ),
+        LightPatch("torch.serialization:save", f"{__name__}.saving:saved"),
+        LightPatch("safetensors.torch:save_file", f"{__name__}.saving:saved_tensors", optional=True),
+        LightPatch(f"{WRITER}.add_scalar", f"{WRITERS}:added_scalar", optional=True),
+        LightPatch(f"{WRITER}.add_scalars", f"{WRITERS}:added_scalars", optional=True),
+        LightPatch(f"{WRITER}.add_text", f"{WRITERS}:added_text", optional=True),
+        LightPatch(f"{WRITER}.close", f"{WRITERS}:closed", optional=True),
+        Patch(f"{WRITER}.add_hparams", f"{WRITERS}:add_hparams", optional=True),
     ),
     options=TorchOptions,
     demo="reticent_integrations.torch.demo",

@@ -19,46 +19,56 @@ class Epochs:
         self.samples = 0
         self.began = 0.0
         """When the first epoch began; 0: there is none."""
-        self.last_step = 0
-        self._last_time = 0.0
+        self.last_step, self.last_time = 0, 0.0
+        """The latest step of an optimizer within a pass, and when it was."""
         self._train: list[Any] = []
         self._eval: list[Any] = []
         """References to data sets: many a loop makes a new loader for each epoch."""
         self._current: Pass | None = None
 
-    def step(self, current: Pass, step: int, now: float) -> None:
-        """An optimizer has stepped within, or right after, a pass."""
-        current.steps += 1
-        current.count_batches()
-        if current.steps == 1:
-            if self._current is not None and self._current is not current:
-                self._end(self._current)
-            self._current = current
-            self.began = self.began or current.began
-            self._found(current)
-        self.last_step, self._last_time = step, now
-        if current.exhausted:
-            self._end(current)
+    def begin(self, current: Pass) -> None:
+        """An optimizer steps for the first time within, or right after, a pass."""
+        current.stepped = True
+        if self._current is not None and self._current is not current:
+            self.end(self._current)
+        self._current = current
+        self.began = self.began or current.began
+        self._found(current)
 
     def exhausted(self, one: Pass, now: float) -> None:
         """A pass has come to its end."""
-        if one.steps:
-            self._last_time = now
-            self._end(one)
+        if one.stepped:
+            self.last_time = now
+            self.end(one)
         elif not one.backwards:
             self._evaluated(one, now)
+
+    def end(self, one: Pass) -> None:
+        """Count a pass as an epoch."""
+        if one.counted:
+            return
+        one.counted = True
+        self.count += 1
+        with self.capture.guard("epochs"):
+            seconds = self.last_time - one.began
+            metrics = {"epoch": float(self.count), "epoch_seconds": seconds}
+            samples = _samples(one)
+            self.samples += samples
+            if samples and seconds > 0:
+                metrics["samples_per_second"] = samples / seconds
+            self.capture.log_metrics(metrics, self.last_step)
 
     def close(self) -> None:
         """Count the epoch that was not gone through to its end."""
         if self._current is not None:
-            self._end(self._current)
+            self.end(self._current)
 
     def _found(self, current: Pass) -> None:
         """Note what is trained on: the loader of this pass, and those that are gone through side by side with it."""
         if current.loader is not None:
             current.rows = loaders.rows(current.loader)
             current.batch_size = _batch_size(current.loader)
-        beside = [one for one in here.passes.values() if one.learning and not one.steps]
+        beside = [one for one in here.passes.values() if one.learning and not one.stepped]
         for loader in [one.loader for one in (current, *beside)]:
             if loader is not None and _number(loader.dataset, self._train) is None:
                 self._train.append(_reference(loader.dataset))
@@ -87,21 +97,6 @@ class Epochs:
             samples = loaders.rows(loader)
             if samples and seconds > 0:
                 metrics[f"{prefix}_samples_per_second"] = samples / seconds
-            self.capture.log_metrics(metrics, self.last_step)
-
-    def _end(self, one: Pass) -> None:
-        """Count a pass as an epoch."""
-        if one.counted:
-            return
-        one.counted = True
-        self.count += 1
-        with self.capture.guard("epochs"):
-            seconds = self._last_time - one.began
-            metrics = {"epoch": float(self.count), "epoch_seconds": seconds}
-            samples = _samples(one)
-            self.samples += samples
-            if samples and seconds > 0:
-                metrics["samples_per_second"] = samples / seconds
             self.capture.log_metrics(metrics, self.last_step)
 
 

@@ -42,7 +42,8 @@ class Pass:
         self.rows: int | None = None
         """How many samples there are in all, if that is known."""
         self.backwards = 0
-        self.steps = 0
+        self.stepped = False
+        """Whether an optimizer has stepped within it, or right after it."""
         self.exhausted = False
         self.counted = False
         """Whether it is counted as an epoch already."""

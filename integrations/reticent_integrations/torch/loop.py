@@ -18,15 +18,25 @@ Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
 
 
-def forward_ended(args: Args, kwargs: Kwargs) -> None:  # noqa: ARG001 - a hook's form
+class ForwardEnded:
     """Before each pass backward, in trainings of all frameworks and on every rank."""
-    if step_times.distributed:
+
+    wanted = False
+
+    def __call__(self, args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG002 - a hook's form
         step_times.forward_ended()
+
+
+forward_ended = ForwardEnded()
 
 
 def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
     """After each step of each optimizer, likewise; but only a plain loop's are logged."""
-    step_times.step_ended()
+    step_times.count = count = step_times.count + 1
+    if count & (count - 1) == 0:
+        forward_ended.wanted = step_times.wanted()
+    if forward_ended.wanted:
+        step_times.step_ended()
     if inside.get():
         return
     one = known.get(id(optimizer))

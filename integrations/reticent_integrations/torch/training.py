@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from reticent import holding
@@ -25,6 +26,12 @@ NAME = "torch"
 SPEED_STEPS = 50
 """After so many steps each, their speed is told."""
 MAX_OPTIMIZERS = 8
+NORM_EVERY = 10
+NORM_SHARE = 0.01
+"""Where the user does not say in which steps: of the time of a training, the norms of gradients take no more than this..."""
+NORM_SECONDS = 0.05
+"""...and this, which is enough for all of a short one."""
+_rate = methodcaller("get", "lr")
 
 
 class Line:
@@ -32,7 +39,9 @@ class Line:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.loss, self.norm = f"{prefix}loss", f"{prefix}grad_norm"
+        self.loss: str | None
+        self.norm: str | None
+        """The names of these metrics in the run; None if the user does not want them."""
         self.step = 0
         self.rates: dict[int, float] = {}
         """The learning rates that were told last, by the number of the group."""
@@ -40,6 +49,11 @@ class Line:
         """Those of all groups at that time, where they are numbers."""
         self.clipped = False
         """Whether the loop itself has the norm of the gradients computed."""
+        self.norm_seconds = 0.0
+        """So long this thread was at computing it here."""
+
+    def log_to(self, capture: Capture) -> None:
+        self.loss, self.norm = capture.name(f"{self.prefix}loss"), capture.name(f"{self.prefix}grad_norm")
 
 
 class Known:
@@ -83,7 +97,9 @@ class Training:
         self.capture = Capture(self.run, prefix, enabled[NAME], NAME)
         self.options = self.capture.options
         self._every: int = self.options.every_n_steps
-        self._norm_every: int = self.options.grad_norm_every_n_steps
+        asked: int | None = self.options.grad_norm_every_n_steps
+        self._norm_every = NORM_EVERY if asked is None else asked
+        self._norm_limited = asked is None
         self._histograms_every: int = self.options.histograms_every_n_steps
         self.process = os.getpid()
         self.thread = threading.get_ident()
@@ -116,6 +132,7 @@ class Training:
             one.line, one.repeats = successor_of.line, True
         elif not self.resumed:
             one.line, one.repeats = Line(one.prefix), False
+        one.line.log_to(self.capture)
         self.optimizers.append(one.ref)
         ending.when_gone(optimizer, self._optimizer_gone)
         with self.capture.guard("params"):
@@ -126,7 +143,8 @@ class Training:
                 self._add_model(model)
 
     def step(self, one: Known, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """An optimizer has stepped."""
+        """An optimizer has stepped. What most steps have no use for is not called here: in between the loop's own work no
+        code of ours is in the processor's caches, and a call that does nothing takes a microsecond."""
         losses, norm = here.losses, here.norm
         if not losses and one.repeats:
             return
@@ -138,23 +156,28 @@ class Training:
             self.capture.log_params({f"{one.prefix}backward_per_step": len(losses)}, "derived")
         current = here.latest
         if current is not None:
-            self.epochs.step(current, step, now)
+            iterator = current.iterator()
+            if iterator is not None:
+                current.batches = iterator._num_yielded
+            if not current.stepped:
+                self.epochs.begin(current)
+            self.epochs.last_step, self.epochs.last_time = step, now
+            if current.exhausted:
+                self.epochs.end(current)
         if step % self._every == 0:
-            if losses:
+            if losses and line.loss is not None:
                 # Of a closure the first: the others are of what the optimizer has tried.
                 loss = losses[0] if len(losses) == 1 or _has_closure(args, kwargs) else gradients.mean(losses)
                 if loss is not None:
-                    self.capture.log_metric(line.loss, loss, step)
-            if [group.get("lr") for group in optimizer.param_groups] != line.told:
+                    self.run.log_metric(line.loss, loss, step)
+            if list(map(_rate, optimizer.param_groups)) != line.told:
                 self._log_rates(line, optimizer, step)
-            if norm is not None:
-                self.capture.log_metric(line.norm, norm, step)
+            if norm is not None and line.norm is not None:
+                self.run.log_metric(line.norm, norm, step)
         if norm is not None:
             here.norm, line.clipped = None, True
-        elif self._norm_every and not line.clipped and step % self._norm_every == 0:
-            norm = gradients.norm(optimizer)
-            if norm is not None:
-                self.capture.log_metric(line.norm, norm, step)
+        elif self._norm_every and step % self._norm_every == 0:
+            self._log_norm(line, optimizer, step, now)
         if self._histograms_every and step % self._histograms_every == 0:
             gradients.log_histograms(self.capture, optimizer, self._model_of(one), one.prefix, step)
         if line.prefix == "":
@@ -245,6 +268,17 @@ class Training:
                 line.rates[number] = rate
                 group_prefix = f"group_{number}." if number else ""
                 self.capture.log_metric(f"{line.prefix}{group_prefix}learning_rate", rate, step)
+
+    def _log_norm(self, line: Line, optimizer: Any, step: int, now: float) -> None:
+        if line.clipped or line.norm is None:
+            return
+        if self._norm_limited and line.norm_seconds > NORM_SECONDS + NORM_SHARE * (now - self.began):
+            return
+        began = time.thread_time()
+        norm = gradients.norm(optimizer)
+        if norm is not None:
+            self.run.log_metric(line.norm, norm, step)
+        line.norm_seconds += time.thread_time() - began
 
     def _add_model(self, model: Any) -> None:
         if any(_target(other) is model for other in self.models.values()):

@@ -8,17 +8,16 @@ that is resumed from a checkpoint goes on in the run that wrote it. What the Tra
 from __future__ import annotations
 
 from reticent.patching import Integration, Patch
-from reticent_integrations.transformers import evaluations, training
 
 integration = Integration(
     "transformers",
     module="transformers",
     requires=">=4.57",
     patches=(
-        Patch("transformers.trainer:Trainer.train", training.train, subclasses=True, nested=True),
-        Patch("transformers.trainer:Trainer.hyperparameter_search", training.search, subclasses=True),
-        Patch("transformers.trainer:Trainer.evaluate", evaluations.evaluate, subclasses=True),
-        Patch("transformers.trainer:Trainer.predict", evaluations.predict, subclasses=True),
+        Patch("transformers.trainer:Trainer.train", f"{__name__}.training:train", subclasses=True, nested=True),
+        Patch("transformers.trainer:Trainer.hyperparameter_search", f"{__name__}.training:search", subclasses=True),
+        Patch("transformers.trainer:Trainer.evaluate", f"{__name__}.evaluations:evaluate", subclasses=True),
+        Patch("transformers.trainer:Trainer.predict", f"{__name__}.evaluations:predict", subclasses=True),
     ),
     demo="reticent_integrations.transformers.demo",
 )

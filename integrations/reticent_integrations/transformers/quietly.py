@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,7 @@ def save(part: Any, directory: Path, **options: Any) -> None:
     """Write a model, tokenizer or processor as its `save_pretrained` does, in no other format than safe ones."""
     with ExitStack() as stack:
         stack.enter_context(no_progress())
+        stack.enter_context(_no_talk())
         for name in ("config", "generation_config"):  # a model notes its dtype and class in its config as it is saved
             config = getattr(part, name, None)
             if config is not None and hasattr(config, "__dict__"):
@@ -56,6 +58,25 @@ def no_progress() -> Iterator[None]:
             _within -= 1
             if _within == 0 and _shown:
                 logging.enable_progress_bar()
+
+
+@contextmanager
+def _no_talk() -> Iterator[None]:
+    """Log nothing of what goes well in this thread: where we write means nothing to the user. Other threads may talk."""
+    me = threading.get_ident()
+
+    def tells(record: logging.LogRecord) -> bool:
+        return record.thread != me or record.levelno > logging.INFO
+
+    loggers = [one for one in list(logging.root.manager.loggerDict.values()) if isinstance(one, logging.Logger)]
+    ours = [one for one in loggers if one.name.partition(".")[0] == "transformers"]
+    for one in ours:
+        one.addFilter(tells)
+    try:
+        yield
+    finally:
+        for one in ours:
+            one.removeFilter(tells)
 
 
 @contextmanager

@@ -45,6 +45,12 @@ def test_params_by_the_users_names_and_where_they_come_from(root: Path, only_run
     assert (params["loss_function"], params["random_seed"], origin["random_seed"]) == ("Logloss", "0", "default")
 
 
+def test_what_a_constructor_says_by_itself_is_a_default(root: Path) -> None:
+    catboost.CatBoostRegressor(iterations=2, **QUIET).fit(*make_data())
+    found = origins(root)
+    assert (found["loss_function"], found["iterations"]) == ("default", "explicit")
+
+
 def test_metrics_are_those_of_catboost(only_run: OnlyRun) -> None:
     model = classifier(eval_metric="AUC", custom_metric=["Accuracy"])
     model.fit(*make_data(), eval_set=[make_data(seed=1), make_data(seed=2)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -117,9 +116,10 @@ def test_what_autolog_refuses_is_a_problem(
 def test_an_integration_that_cannot_be_loaded_does_not_hide_wrong_options(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = metadata.EntryPoint("broken", "no_such_module:integration", "reticent.integrations")
-    points = [*metadata.entry_points(group="reticent.integrations"), broken]
-    monkeypatch.setattr(metadata, "entry_points", lambda group: points if group == broken.group else [])
+    installed = tmp_path / "broken-1.0.dist-info"
+    installed.mkdir()
+    (installed / "entry_points.txt").write_text("[reticent.integrations]\nbroken = no_such_module:integration\n")
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("RETICENT_AUTOLOG", '{"broken": {"anything": 1}, "log_models": "no"}')
     outcome = command("doctor")
     assert outcome.code == 1

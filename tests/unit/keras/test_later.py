@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn import metrics
 
 import reticent
 from reticent.testing import Captured
@@ -34,6 +35,17 @@ def test_evaluate_and_predict_are_of_the_run_that_trained(only_run: OnlyRun) -> 
     assert len(run.metrics["test_seconds"]) == 3
     assert len(run.metrics["predict_seconds"]) == 1
     assert run.datasets == [("train", "train"), ("test", "test"), ("test_2", "test"), ("predict", "predict")]
+
+
+def test_metrics_of_predictions_are_the_fits(only_run: OnlyRun) -> None:
+    model = make_model()
+    model.fit(X, Y, verbose=0)
+    expected = metrics.mean_squared_error(Y, model.predict(X, verbose=0))
+    area = metrics.roc_auc_score(Y[:20], model.predict(X[:20], verbose=0).ravel())
+    run = only_run()
+    assert run.metrics["mean_squared_error_training"] == [(0, pytest.approx(expected))]
+    assert run.metrics["roc_auc_score_eval"] == [(0, pytest.approx(area))]
+    assert run.warnings == []
 
 
 def test_models_that_nobody_trained_here_are_asked_without_a_trace(runs: Runs) -> None:

@@ -111,14 +111,76 @@ def test_a_fast_dev_run_has_none(autolog: Path, only_run: Callable[[], Captured]
     assert kept(autolog, only_run()) == []
 
 
-def test_a_resumed_training_goes_on_with_its_steps(autolog: Path, tmp_path: Path) -> None:
-    trainer = train(ModelCheckpoint(tmp_path / "own", save_last=True), max_epochs=2)
-    resumed = make_trainer(max_epochs=4)
-    resumed.fit(Scripted(), make_loader(), make_loader(8), ckpt_path=trainer.checkpoint_callback.last_model_path)
-    _, run = captured(autolog)
-    assert [step for step, _ in run.metrics["train_loss"]] == list(range(11, 21))
-    assert run.metrics["score"] == [(2, 2.0), (3, 4.0)]
-    assert run.warnings == []
+def resume(ckpt_path: Any, *checkpoints: ModelCheckpoint, max_epochs: int = 4) -> None:
+    resumed = make_trainer(max_epochs=max_epochs, callbacks=list(checkpoints), enable_checkpointing=bool(checkpoints))
+    resumed.fit(Scripted(), make_loader(), make_loader(8), ckpt_path=ckpt_path)
+
+
+@pytest.mark.parametrize("which", ["path", "last"])
+def test_a_resumed_training_goes_on_in_its_run(
+    which: str, autolog: Path, only_run: Callable[[], Captured], tmp_path: Path
+) -> None:
+    train(ModelCheckpoint(tmp_path / "own", save_last=True), max_epochs=2)
+    first = only_run()
+    if which == "path":
+        resume(tmp_path / "own" / "last.ckpt")
+    else:
+        resume("last", ModelCheckpoint(tmp_path / "own", save_last=True))
+    run = only_run()
+    assert run.run_id == first.run_id
+    assert [step for step, _ in run.metrics["train_loss"]] == list(range(1, 21))
+    assert run.metrics["score"] == list(enumerate(SCORES))
+    assert run.params["max_epochs"] == "4"
+    assert set(run.models) == {"model"}
+
+
+def test_the_best_checkpoint_of_the_same_trainer(only_run: Callable[[], Captured], tmp_path: Path) -> None:
+    trainer = train(ModelCheckpoint(tmp_path / "own", monitor="score"), max_epochs=3)
+    trainer.fit_loop.max_epochs = 4
+    trainer.fit(Scripted(), make_loader(), make_loader(8), ckpt_path="best")
+    run = only_run()
+    assert {epoch for epoch, _ in run.metrics["score"]} == {0, 1, 2, 3}
+
+
+def test_a_failed_training_that_is_resumed_has_not_failed(autolog: Path, tmp_path: Path) -> None:
+    class Failing(pl.Callback):  # type: ignore[misc] # Lightning's classes are not typed
+        def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+            if trainer.current_epoch == 2:
+                raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        train(
+            ModelCheckpoint(tmp_path / "own", save_last=True), callbacks=[ModelCheckpoint(tmp_path / "own"), Failing()]
+        )
+    (failed,) = captured(autolog)
+    assert failed.status == "FAILED"
+    resume(tmp_path / "own" / "epoch=1-step=10.ckpt")
+    (run,) = captured(autolog)
+    assert (run.run_id, run.status) == (failed.run_id, "FINISHED")
+
+
+def test_each_checkpoint_is_of_the_training_that_wrote_it(autolog: Path, tmp_path: Path) -> None:
+    """Though others write to the same directory."""
+    first, second = (train(ModelCheckpoint(tmp_path / "own"), max_epochs=1) for _ in range(2))
+    assert (
+        Path(first.checkpoint_callback.best_model_path).parent
+        == Path(second.checkpoint_callback.best_model_path).parent
+    )
+    resume(first.checkpoint_callback.best_model_path, max_epochs=2)
+    resumed, untouched = captured(autolog)
+    assert len(resumed.metrics["score"]) == 2
+    assert len(untouched.metrics["score"]) == 1
+
+
+def test_a_training_from_a_foreign_checkpoint_or_in_a_run_of_the_users(autolog: Path, tmp_path: Path) -> None:
+    trainer = train(ModelCheckpoint(tmp_path / "own"), max_epochs=1)
+    written = Path(trainer.checkpoint_callback.best_model_path)
+    written.rename(tmp_path / "moved.ckpt")
+    resume(tmp_path / "moved.ckpt", max_epochs=2)
+    with reticent.start_run() as run:
+        resume(tmp_path / "moved.ckpt", max_epochs=2)
+    assert len(captured(autolog)) == 3
+    assert captured(autolog)[-1].run_id == run.run_id
 
 
 @pytest.mark.parametrize("which", ["none", "last"])

@@ -302,3 +302,14 @@ def test_a_second_fit_in_the_users_run_keeps_its_names_apart(table: pd.DataFrame
     assert run.metrics["fit_2.df_model"] == [(0, 1.0)]
     assert {"coefficients.json", "fit_2.coefficients.json"} <= set(run.artifacts)
     assert run.warnings == []
+
+
+def test_a_mixed_model_tells_its_groups(root: Path) -> None:
+    chance = np.random.default_rng(0)
+    frame = pd.DataFrame({"y": chance.normal(size=60), "x": chance.normal(size=60), "school": list("abcdef") * 10})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        smf.mixedlm("y ~ x", frame, groups="school").fit()
+    (run,) = captured(root)
+    assert run.params["groups"] == "6"
+    assert not {"exog_vc", "exog_re"} & run.params.keys()

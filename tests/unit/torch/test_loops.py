@@ -17,7 +17,7 @@ from torch.optim import optimizer as optimizer_module
 import reticent
 from reticent.testing.captured import captured
 from reticent.testing.isolation import isolated
-from reticent_integrations.torch import ending
+from reticent_integrations.torch import ending, training
 
 from .plain_loops import X, make, one, steps
 
@@ -199,6 +199,21 @@ def test_the_norm_is_that_before_clipping(root: Path) -> None:
 
     norms = loop()
     assert one(root).metrics["grad_norm"] == list(enumerate(norms, 1))
+
+
+@pytest.mark.parametrize(("asked", "told"), [({}, [10]), ({"grad_norm_every_n_steps": 10}, [10, 20, 30])])
+def test_norms_are_left_out_for_their_time_unless_they_were_asked_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, int], told: list[int]
+) -> None:
+    monkeypatch.setattr(training, "NORM_SECONDS", 0.0)
+    monkeypatch.setattr(training, "NORM_SHARE", 0.0)
+    reticent.autolog(sklearn=False, torch=asked)
+
+    def loop() -> None:
+        steps(*make(), 30)
+
+    loop()
+    assert [step for step, _ in one(root).metrics["grad_norm"]] == told
 
 
 def test_an_error_in_a_backward_hook_is_that_of_the_run_until_the_loop_goes_on(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,22 @@ def test_saving_changes_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert torch.equal(torch.get_rng_state(), state)
     assert "it/s" not in capfd.readouterr().err
     assert transformers.utils.logging.is_progress_bar_enabled()
+
+
+def test_nothing_is_said_of_where_it_is_saved(tmp_path: Path) -> None:
+    model, level, said = tiny.gpt2(), transformers.utils.logging.get_verbosity(), []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    transformers.utils.logging.set_verbosity_info()
+    transformers.utils.logging.add_handler(handler)
+    try:
+        saved({"model": model, "tokenizer": tiny.tokenizer()}, tmp_path / "ours")
+        assert said == []
+        model.save_pretrained(tmp_path / "users")
+    finally:
+        transformers.utils.logging.remove_handler(handler)
+        transformers.utils.logging.set_verbosity(level)
+    assert any(str(tmp_path / "users") in line for line in said)
 
 
 def test_nothing_is_pickled_and_tied_weights_are_stored_once(tmp_path: Path) -> None:
