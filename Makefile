@@ -23,10 +23,10 @@ help:  ## list these targets
 demo: $(VENV)/.demo$(FRAMEWORK:%=-%)  ## train two small models and look at what was captured (20 s); FRAMEWORK=keras: with that one
 	@$(BIN)/reticent demo $(FRAMEWORK)
 
-# Each process needs 3 GB. A file's tests stay in one: they share what takes long to make.
+# Each process needs 3 GB. A file's tests stay in one: they share what takes long to make. Trackers have an environment of their own.
 test: $(VENV)/.test $(TRACKERS)/.made  ## run all tests, in up to four processes; ARGS="-n 0 tests/unit/store": some, in one
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
-	$(TRACKERS)/bin/python -m pytest tests/trackers
+	$(if $(ARGS),,$(TRACKERS)/bin/python -m pytest tests/trackers)
 
 lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -53,7 +53,7 @@ class TestSwanlab(BackendContract):
         saved = [one.save for one in found if one.HasField("save")]
         files = {one.name: Path(one.source_path) for one in saved}
         assert all(path.is_file() for path in files.values())
-        config = yaml.safe_load(files.pop("config").read_bytes()) if "config" in files else {}
+        config = _yaml(files.pop("config")) if "config" in files else {}
         values = {key: one["value"] for key, one in config.items()}
         status, tags = values.pop("status", "RUNNING"), values.pop("tags", {})
         ends = [one.finish.state for one in found if one.HasField("finish")]
@@ -132,9 +132,14 @@ def test_the_run_its_params_console_and_pictures(tmp_path: Path) -> None:
     assert [(one.key, one.step, one.type) for one in media] == [("plots/roc.png", step, 2) for step in range(2)]
     (run,) = (tmp_path / "store").glob("run-*")
     assert (run / "media" / "image" / media[0].value.items[0].filename).read_bytes() == content
-    config = {key: one["value"] for key, one in yaml.safe_load((run / "files" / "config.yaml").read_bytes()).items()}
+    config = {key: one["value"] for key, one in _yaml(run / "files" / "config.yaml").items()}
     wanted = {"lr": 1e-4, "shuffle": True, "name": "adam", "sizes": [1, 2], "logged/status": "x", "status": "RUNNING"}
     assert config == wanted
+
+
+def test_without_a_directory_runs_lie_in_the_root(tmp_path: Path) -> None:
+    written("swanlab", tmp_path, batch(tmp_path, metrics=[("loss", 0, 1.0)]))
+    assert scalars(tmp_path / "swanlab") == [("loss", 0, 1.0)]
 
 
 def test_swanlab_is_not_imported_into_the_training() -> None:
@@ -154,3 +159,8 @@ def written(store: str, root: Path, whole: Batch, mark: Mark | None = None) -> t
 def scalars(directory: Path) -> list[tuple[str, int, float]]:
     found = [one.scalar for one in messages(directory) if one.HasField("scalar")]
     return [(one.key, one.step, one.value.number) for one in found]
+
+
+def _yaml(path: Path) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return found

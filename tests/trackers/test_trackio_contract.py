@@ -153,6 +153,11 @@ trackio.finish()
     assert {run.name for run in Api().runs("default")} == {"theirs", "calm-owl-7"}
 
 
+def test_without_a_directory_runs_lie_in_the_root(tmp_path: Path) -> None:
+    written("trackio", tmp_path, batch(tmp_path, metrics=[("loss", 0, 1.0)]))
+    assert [row["loss"] for row in logs(tmp_path / "trackio") if "loss" in row] == [1.0]
+
+
 def test_trackio_is_not_imported_into_the_training() -> None:
     script = "import sys, reticent.backends.trackio; print('trackio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "False"

@@ -135,6 +135,9 @@ def test_params_have_their_types_and_names_of_wandb_are_put_aside(tmp_path: Path
         "sizes": "[1, 2]",
         "tags": "x",
         "nan": "NaN",
+        "deep": "{'a': (1, None), 'b': 'text'}",
+        "odd": "{x}",
+        "long": "9" * 400,
     }
     written(
         f"wandb+offline://{tmp_path}/store",
@@ -145,7 +148,7 @@ def test_params_have_their_types_and_names_of_wandb_are_put_aside(tmp_path: Path
     config = items([item for one in found for item in one.config.update])
     assert config == {
         "lr": 1e-4, "shuffle": True, "seed": None, "name": "adam", "sizes": [1, 2], "logged/tags": "x", "nan": "NaN",
-        ("tags", "notes"): "a try",
+        "deep": {"a": [1, None], "b": "text"}, "odd": "{x}", "long": int("9" * 400), ("tags", "notes"): "a try",
     }  # fmt: skip
     assert [one.run.notes for one in found if one.HasField("run")] == ["", "a try"]
     assert rows(tmp_path / "store")[0]["logged/_step"] == 7.0
@@ -173,6 +176,17 @@ def test_a_picture_is_an_image_and_a_model_an_artifact(tmp_path: Path) -> None:
     wanted = wandb.Artifact("nets", "model")
     wanted.add_dir(str(run / "files" / "artifacts" / "nets" / "best"), policy="immutable", skip_cache=True)
     assert model.digest == wanted.digest, "W&B itself gives these files another digest"
+
+
+def test_without_a_directory_runs_lie_in_the_root(tmp_path: Path) -> None:
+    written("wandb", tmp_path, batch(tmp_path, metrics=[("loss", 0, 1.0)]))
+    assert len(rows(tmp_path / "wandb")) == 1
+
+
+def test_entity_and_project_may_be_named_for_a_later_upload(tmp_path: Path) -> None:
+    written(f"wandb+offline://{tmp_path}/store?entity=team&project=tries", tmp_path, batch(tmp_path))
+    (run,) = [one.run for one in messages(tmp_path / "store") if one.HasField("run")]
+    assert (run.entity, run.project, run.run_group, run.display_name) == ("team", "tries", "default", "calm-owl-7")
 
 
 def test_wandb_is_not_imported_into_the_training() -> None:

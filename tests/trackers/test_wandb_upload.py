@@ -35,11 +35,18 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         yield one
+        while _opened:
+            _opened.pop().close()
+
+
+_opened: list[WandbBackend] = []
 
 
 def opened(root: Path) -> WandbBackend:
+    """A backend, which is closed at the end of the test if not before."""
     backend = WandbBackend()
     backend.open(Target(URL, root))
+    _opened.append(backend)
     return backend
 
 
@@ -111,11 +118,12 @@ def test_a_server_that_refuses_is_told_on_opening(server: Server, tmp_path: Path
 def test_what_the_server_refused_is_uploaded_later(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "LONGEST_S", 5.0)
     backend = opened(tmp_path)
     server.refuse = 500
-    with pytest.raises(UnavailableError, match="not uploaded the run"):
-        backend.write(example(tmp_path))
+    with monkeypatch.context() as hurried:
+        hurried.setattr(upload, "LONGEST_S", 5.0)
+        with pytest.raises(UnavailableError, match="not uploaded the run"):
+            backend.write(example(tmp_path))
     backend.close()
     server.refuse = 0
     backend = opened(tmp_path)

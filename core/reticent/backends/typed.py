@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import ast
+
 import msgspec
 
 _LITERALS = {"True": "true", "False": "false", "None": "null"}
 
 
 def json_of(text: str) -> str:
-    """A param's value as JSON: numbers, True, False, None, and lists and dicts of JSON as what they are, else a string."""
+    """A param's value as JSON: numbers, True, False, None, lists and dicts as what they are, else a string."""
     if text in _LITERALS:
         return _LITERALS[text]
     try:
         msgspec.json.decode(text)
+        return text
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return quoted(text)
-    return text
+        pass
+    if text.startswith(("{", "[", "(")):  # as Python writes it
+        try:
+            return msgspec.json.encode(ast.literal_eval(text)).decode()
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, OverflowError):
+            pass
+    return quoted(text)
 
 
 def quoted(text: str) -> str:

@@ -88,7 +88,7 @@ class WandbBackend:
         if not self._online:
             asked = parse_qs(parts.query)
             self._entity, self._project = (asked.get(key, [""])[0] for key in ("entity", "project"))
-            self._directory = Path(parts.path).expanduser() if parts.path else target.root / "wandb"
+            self._directory = Path(parts.path).expanduser() if parts.scheme else target.root / "wandb"
             return identity(self._directory)
         self._entity, self._project = parts.netloc, parts.path.strip("/")
         if not self._entity or not self._project or "/" in self._project:

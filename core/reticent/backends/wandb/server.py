@@ -48,6 +48,7 @@ def reach(url: str, key: str) -> None:
         with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http or https
             told = msgspec.json.decode(answer.read())
     except HTTPError as error:
+        error.close()  # it is an open answer as well
         if error.code in (401, 403):
             raise UnavailableError(
                 f"{url} refuses the API key (status {error.code}); set another WANDB_API_KEY"
