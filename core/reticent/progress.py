@@ -33,6 +33,10 @@ _TICK = 1_000_000_000
 _OUTSTANDING = 0
 
 
+class BusyError(UnavailableError):
+    """Another process is delivering this run."""
+
+
 class Progress(msgspec.Struct, omit_defaults=True):
     """One run's delivery to one store. `error` is sealed text."""
 
@@ -60,7 +64,7 @@ class ProgressFiles:
 
     @contextlib.contextmanager
     def claimed(self, run_id: str, wait_s: float) -> Iterator[None]:
-        """While a run is delivered: no other process delivers it to this store. UnavailableError if one goes on doing so."""
+        """While a run is delivered: no other process delivers it to this store. BusyError if one goes on doing so."""
         path = self.directory / f"{run_id}.lock"
         make_directory(self.directory)
         deadline = time.monotonic() + wait_s
@@ -70,7 +74,7 @@ class ProgressFiles:
                     yield
                     return
             if time.monotonic() >= deadline:
-                raise UnavailableError(f"another process is delivering the run {run_id}")
+                raise BusyError(f"another process is delivering the run {run_id}")
             time.sleep(0.01)
 
     def stale(self, run_id: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reticent import settings as settings_module
 from reticent import workers
@@ -35,6 +35,8 @@ from reticent_redact import Redactor, Report, SealedText
 if TYPE_CHECKING:
     from reticent.recorder import Recorder
     from reticent.run import Run
+
+Kind = TypeVar("Kind", bound=Sender)
 
 
 class Session:
@@ -70,6 +72,7 @@ class Session:
         self.working: Callable[[str, int, int], object] = lambda *_: None
         """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
         self._senders: dict[str, Sender] = {}
+        self._recovering: dict[str, threading.Lock] = {}
         self._prepared = False
         self._key: bytes | None = None
 
@@ -126,16 +129,19 @@ class Session:
 
     def sender(self, url: str) -> Sender:
         if url not in self._senders:
-            self._senders[url] = Sender(
-                url,
-                self.root,
-                self.settings.batch_records,
-                seal=lambda text: self.seal("backend error", text),
-                prepare=lambda run_id: recover(self, run_id),
-                completed=self._note_delivery,
-                stricter=self._stricter(name_of(url)),
-            )
+            self._senders[url] = self.new_sender(url, Sender)
         return self._senders[url]
+
+    def new_sender(self, url: str, kind: type[Kind]) -> Kind:
+        return kind(
+            url,
+            self.root,
+            self.settings.batch_records,
+            seal=lambda text: self.seal("backend error", text),
+            prepare=self._recover,
+            completed=self._note_delivery,
+            stricter=self._stricter(name_of(url)),
+        )
 
     def _stricter(self, backend: str) -> Stricter | None:
         policies = self.settings.policies
@@ -179,6 +185,11 @@ class Session:
                         writer.close()
                     if not any(run_id in sender.pending() for sender in self._senders.values()):
                         self.writers.pop(run_id, None)
+
+    def _recover(self, run_id: str) -> None:
+        with self._recovering.setdefault(run_id, threading.Lock()):  # the next sender finds it done
+            recover(self, run_id)
+        self._recovering.pop(run_id, None)
 
     def _note_delivery(self, run_id: str, delivery: Delivery) -> None:
         with suppress(OSError):  # a full disk: the progress file still knows

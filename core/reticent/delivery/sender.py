@@ -35,7 +35,7 @@ LONG_S = 2.0
 _UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
 
 
-class _Step(Enum):
+class Step(Enum):
     MORE = "there may be more to deliver"
     CAUGHT_UP = "all that was logged so far has arrived"
     COMPLETE = "the run has ended, and all of it has arrived"
@@ -87,7 +87,8 @@ class Sender:
         self._delivering = threading.Lock()
         self._backend: Backend | None = None
         self._files: ProgressFiles | None = None
-        self._following: dict[str, tuple[RunReader, Progress]] = {}
+        self._following: dict[str, tuple[RunReader, Progress, bool]] = {}
+        """With each run that is being read: whether its processes had ended before it was prepared."""
         self._own: dict[str, None] = {}
         self._backoff = Backoff()
         self._wake = threading.Event()
@@ -212,9 +213,9 @@ class Sender:
                 self._following.pop(run_id, None)
                 failed = failed or error
                 continue
-            if step is _Step.MORE:
+            if step is Step.MORE:
                 waiting.append(run_id)
-            elif step is _Step.COMPLETE:
+            elif step is Step.COMPLETE:
                 self._own.pop(run_id, None)
         if failed is not None:
             raise failed
@@ -232,6 +233,9 @@ class Sender:
         with self._delivering:
             self._reset()
         self.error = self._seal(f"{type(error).__name__}: {_text(error)}")
+        self._tell_failure()
+
+    def _tell_failure(self) -> None:
         warn_once(
             f"backend {self.name}",
             f"backend {self.name} does not take records now ({self.error}); they are kept, and "
@@ -256,20 +260,21 @@ class Sender:
 
     def _deliver_run(self, run_id: str, advance: Advance) -> None:
         """Deliver one run to the present end of its log."""
-        while self._step(run_id, advance) is _Step.MORE:
+        while self._step(run_id, advance) is Step.MORE:
             pass
 
-    def _step(self, run_id: str, advance: Advance) -> _Step:
+    def _step(self, run_id: str, advance: Advance) -> Step:
         """Deliver one batch of a run."""
         files = self._opened()
         assert self._backend is not None
         with files.claimed(run_id, CLAIM_S):
             if run_id not in self._following or files.stale(run_id):
+                progress = files.load(run_id)
+                reader = RunReader(self._root / "runs" / run_id, progress.cursor)
+                self._following[run_id] = reader, progress, reader.finished()
                 if run_id not in self._own:
                     self._prepare(run_id)
-                progress = files.load(run_id)
-                self._following[run_id] = RunReader(self._root / "runs" / run_id, progress.cursor), progress
-            reader, progress = self._following[run_id]
+            reader, progress, prepared = self._following[run_id]
             seen = files.changed(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
             batch = self._next(reader, progress)
@@ -282,18 +287,25 @@ class Sender:
                 progress.complete = False
                 files.save(run_id, progress)
                 advance(len(batch))
-                return _Step.MORE
+                return Step.MORE
+            if finished and not prepared and run_id not in self._own:
+                del self._following[run_id]  # its process has vanished meanwhile, with work undone
+                return Step.MORE
             if finished != progress.complete:
                 progress.complete = finished
                 files.save(run_id, progress)
             if not finished:
-                return _Step.CAUGHT_UP
+                return Step.CAUGHT_UP
             files.settle(run_id, seen)
             del self._following[run_id]
-            if progress.said == "pending" or (not progress.said and run_id in self._own):
+            if progress.said == "pending" or (not progress.said and self._tells(run_id)):
                 self._completed(run_id, self._record(progress, "complete"))
-                return _Step.MORE
-            return _Step.COMPLETE
+                return Step.MORE
+            return Step.COMPLETE
+
+    def _tells(self, run_id: str) -> bool:
+        """Whether it is for this one to have a run's log say that all has arrived."""
+        return run_id in self._own
 
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
         begun, self._batch_records = time.monotonic(), max(self._batch_records // 2, 1)  # as it stays if this fails
