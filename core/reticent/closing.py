@@ -70,7 +70,7 @@ def close(sessions: list[Session]) -> None:
     for session in sessions:
         for recorder in session.losing.values():
             lost += recorder.losses()
-        for sender in session.senders():
+        for sender in session.delivering():
             left[sender.name] += len(sender.give_up())
         session.aside.close()
     if +left:
@@ -99,7 +99,7 @@ def _wait(sessions: list[Session], deadline: float) -> None:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=deadline - start)
         while time.monotonic() < deadline and not _flush(sessions, min(deadline, time.monotonic() + 0.1)):
-            senders = [sender for session in sessions for sender in session.senders() if sender.pending()]
+            senders = [sender for session in sessions for sender in session.delivering() if sender.pending()]
             if all(sender.gone for sender in senders) and not any(one.background.pending() for one in sessions):
                 return
             names = {sender.name for sender in senders}

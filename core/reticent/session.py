@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from reticent import couriers, workers
 from reticent import settings as settings_module
-from reticent import workers
 from reticent.aside import Aside
 from reticent.backends import name_of
 from reticent.background import Background
@@ -123,9 +123,8 @@ class Session:
         """Have every configured backend follow this run's log."""
         self.background.start()
         for url in self.settings.backends:
-            sender = self.sender(url)
-            sender.follow(run_id)
-            sender.start(self.settings.deliver_s)
+            self.sender(url).follow(run_id)
+        self.delivering()
 
     def sender(self, url: str) -> Sender:
         if url not in self._senders:
@@ -151,14 +150,45 @@ class Session:
         """The senders of the configured backends."""
         return [self.sender(url) for url in self.settings.backends]
 
+    def delivering(self) -> list[Sender]:
+        """The senders that are for this process to run, at work if there is any. The others rest: a courier delivers."""
+        served = self._served()
+        for url in self.settings.backends:
+            sender = self.sender(url)
+            if url in served:
+                sender.stop()
+            elif sender.pending():
+                with suppress(
+                    RuntimeError
+                ):  # of Python 3.12.0 and 3.12.1, which start no thread at the end of a process
+                    sender.start(self.settings.deliver_s)
+        return [sender for sender in self.senders() if sender.url not in served]
+
+    def _served(self) -> set[str]:
+        """The URLs of the backends that a living courier delivers to, not less strictly than is said here."""
+        found = couriers.living(self.root)
+        if found is None:
+            return set()
+        return {
+            url
+            for url in found.backends.keys() & set(self.settings.backends)
+            if name_of(url) not in self.settings.policies.own or found.backends[url] == self.policy_towards(url) != ""
+        }
+
+    def policy_towards(self, url: str) -> str:
+        """A keyed digest of the stricter policy for a backend; "" if there is none, or none that can be compared."""
+        policies, name = self.settings.policies, name_of(url)
+        return digest(policies.of(name), self.root_key()) if name in policies.own else ""
+
     def flush(self, timeout: float | None) -> bool:
         """Wait until background work is done and every backend has everything; False if the time did not suffice."""
         deadline = time.monotonic() + (self.settings.exit_timeout_s if timeout is None else timeout)
         done = self.work_done(deadline)
         self.close_ended()
-        for sender in self.senders():  # all at once: one that is slow may take the whole time
+        senders = self.delivering()
+        for sender in senders:  # all at once: one that is slow may take the whole time
             sender.wake()
-        results = [sender.flush(deadline) for sender in self.senders()]
+        results = [sender.flush(deadline) for sender in senders]
         return done and all(results)
 
     def work_done(self, deadline: float) -> bool:
@@ -183,7 +213,7 @@ class Session:
                 if run_id not in self.runs:
                     with suppress(OSError):  # a full disk: the writer's process, once gone, closes it as well
                         writer.close()
-                    if not any(run_id in sender.pending() for sender in self._senders.values()):
+                    if not any(run_id in one.pending() for one in self._senders.values() if not one.stopped):
                         self.writers.pop(run_id, None)
 
     def _recover(self, run_id: str) -> None:
@@ -206,6 +236,8 @@ class Session:
             renew_sigterm_mark()
         workers.end_left_run(self)
         self.close_ended()
+        if any(sender.pending() for sender in self._senders.values()):
+            self.delivering()  # a courier may have come, or died
 
 
 _lock = threading.Lock()

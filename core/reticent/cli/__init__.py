@@ -6,6 +6,7 @@ Nothing heavy is imported until a command needs it, so that `reticent --help` an
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -129,6 +130,19 @@ def _sync(
     from reticent.cli.deliver import moment, sync_runs, watch_runs
 
     (watch_runs if watch else sync_runs)(to, run, None if since is None else moment(since))
+
+
+@app.command("courier")
+def _courier(
+    root: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option("--root", metavar="DIR", help="Serve this root, not the one of this project. May be repeated."),
+    ] = None,
+) -> None:
+    """Deliver what is logged on this host, until Ctrl-C or SIGTERM: trainings leave it to this and end at once."""
+    from reticent.cli.courier import serve
+
+    serve(root)
 
 
 @app.command("backends")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from reticent.backends import name_of
 from reticent.cli import render
-from reticent.delivery import Arrived, Failed, Lane
+from reticent.delivery import Arrived, Failed, Lane, end
 
 TICK_S = 0.2
 
@@ -37,21 +37,11 @@ def watch(out: Console, lanes: Sequence[Lane], interval_s: float, exit_timeout_s
                 print_lines(out, told)
             else:
                 live.update(_standing(lanes))
-    stop(lanes, exit_timeout_s)
+    end(lanes, exit_timeout_s)
     if live is None:
         print_lines(out, told)
     else:
         out.print(_standing(lanes))
-
-
-def stop(lanes: Sequence[Lane], timeout_s: float) -> None:
-    """End them with what they are writing just now; what takes longer than this is given up, and comes again."""
-    deadline = time.monotonic() + timeout_s
-    for lane in lanes:
-        lane.stop()
-    for lane in lanes:
-        if lane.join(deadline):
-            lane.close()
 
 
 @contextmanager
@@ -73,10 +63,10 @@ def until_stopped() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def print_lines(out: Console, told: queue.SimpleQueue[Arrived | Failed], *before: str) -> None:
+def print_lines(out: Console, told: queue.SimpleQueue[Arrived | Failed]) -> None:
     with suppress(queue.Empty):
         while True:
-            out.print(line(told.get_nowait(), *before), soft_wrap=True)
+            out.print(line(told.get_nowait()), soft_wrap=True)
             out.file.flush()
 
 
@@ -84,8 +74,8 @@ def line(event: Arrived | Failed, *before: str) -> Text:
     """One thing that happened, as a line of text for people and `grep`."""
     start = "  ".join((render.clock(time.time()), *before, name_of(event.backend)))
     if isinstance(event, Arrived):
-        end = ", complete" if event.complete else ""
-        return render.literal(f"{start}  {event.run_id}  {render.plural(event.records, 'record')}{end}")
+        parts = [render.plural(event.records, "record")] * bool(event.records) + ["complete"] * event.complete
+        return render.literal(f"{start}  {event.run_id}  {', '.join(parts)}")
     return render.literal(f"{start}  {event.error or 'takes records again'}")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from reticent.backends import UnavailableError
 from reticent.delivery.backoff import LONGEST_S
@@ -16,6 +17,9 @@ from reticent.progress import BusyError
 
 LOOK_S = 1.0
 """How often it is looked for runs that have something new, also while others are being delivered."""
+
+LOOK_SHARE = 0.05
+"""The most of a lane's time that may go into that; where there are very many runs it is looked less often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,15 @@ class Lane(Sender):
     wanted: Callable[[str], bool] = staticmethod(lambda _: True)
     records = 0
     """How many have arrived."""
+    _next_look = -math.inf
     _told_error = ""
     _old: set[str] | None = None
     """Runs that had ended before this began: their logs have said already how their delivery stood, or never will."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._open: set[str] = set()
+        """Runs of which it has told, and not that they are complete."""
 
     def join(self, deadline: float) -> bool:
         """Wait for the thread's end until `time.monotonic()` has reached `deadline`; whether it has ended."""
@@ -61,12 +71,11 @@ class Lane(Sender):
             self._old = set(leftovers)
         arrived: Counter[str] = Counter()
         broken: dict[str, Exception] = {}
-        turns: deque[str] = deque()
-        looked, before = -math.inf, self.records
-        while not self._stopped:
-            if time.monotonic() - looked >= LOOK_S:
+        turns = deque(self._following)
+        before = self.records
+        while not self.stopped:
+            if time.monotonic() >= self._next_look:
                 turns += [one for one in self._outstanding() if one not in turns and one not in broken]
-                looked = time.monotonic()
             if not turns:
                 break
             run_id = turns.popleft()
@@ -82,8 +91,8 @@ class Lane(Sender):
                 continue
             if step is Step.MORE:
                 turns.append(run_id)
-            elif records := arrived.pop(run_id, 0):
-                self.told(Arrived(self.url, run_id, records, step is Step.COMPLETE))
+            else:
+                self._tell_arrived(run_id, arrived.pop(run_id, 0), step is Step.COMPLETE)
         if broken and self.records == before:
             raise next(iter(broken.values()))
         if self._told_error:
@@ -91,13 +100,22 @@ class Lane(Sender):
             self.told(Failed(self.url, ""))
 
     def _outstanding(self) -> list[str]:
-        return [run_id for run_id in self._opened().outstanding() if self.wanted(run_id)]
+        begun = time.monotonic()
+        found = [run_id for run_id in self._opened().outstanding() if self.wanted(run_id)]
+        ended = time.monotonic()
+        self._next_look = begun + max(LOOK_S, (ended - begun) / LOOK_SHARE)
+        return found
 
     def _turn(self, run_id: str, advance: Callable[[int], None]) -> Step:
         step = self._step(run_id, advance)
         if step is Step.CAUGHT_UP and self._old is not None:
             self._old.discard(run_id)
         return step
+
+    def _tell_arrived(self, run_id: str, records: int, complete: bool) -> None:
+        if records or (complete and run_id in self._open):
+            self.told(Arrived(self.url, run_id, records, complete))
+            (self._open.discard if complete else self._open.add)(run_id)
 
     def _count_arrived(self, arrived: Counter[str], run_id: str, records: int) -> None:
         arrived[run_id] += records
@@ -115,3 +133,13 @@ class Lane(Sender):
         if self.error != self._told_error:
             self._told_error = self.error
             self.told(Failed(self.url, self.error))
+
+
+def end(lanes: Sequence[Lane], timeout_s: float) -> None:
+    """Stop lanes with what they are writing just now. What takes longer than this is given up, and comes again."""
+    deadline = time.monotonic() + timeout_s
+    for lane in lanes:
+        lane.stop()
+    for lane in lanes:
+        if lane.join(deadline):
+            lane.close()

@@ -94,13 +94,14 @@ class Sender:
         self._wake = threading.Event()
         self._passed = threading.Condition()
         self._begun = self._done = 0
-        self._stopped = False
+        self.stopped = False
+        """Whether nothing is to be done by its thread any more."""
         self._thread: threading.Thread | None = None
 
     def start(self, interval_s: float) -> None:
         """Deliver every `interval_s` seconds in a thread of its own, first what earlier processes left."""
+        self.stopped = False
         if self._thread is None or not self._thread.is_alive():
-            self._stopped = False
             self._thread = threading.Thread(
                 target=self._run, args=(interval_s,), name=f"reticent-{self.name}", daemon=True
             )
@@ -119,14 +120,15 @@ class Sender:
         return list(self._own)
 
     def flush(self, deadline: float) -> bool:
-        """Have everything logged so far delivered before `time.monotonic()` reaches `deadline`; whether it was."""
+        """Have everything logged so far delivered before `time.monotonic()` reaches `deadline`; whether it was, or is no
+        longer for this one to do."""
         while self._own:
             with self._passed:
                 wanted = self._begun + 1  # a pass under way may have read before the caller's last record
                 self.wake()
                 if not self._passed.wait_for(partial(self._has_passed, wanted), deadline - time.monotonic()):
                     return False
-            if not self.error:
+            if self.stopped or not self.error:
                 return True
             if self.gone:
                 return False
@@ -172,17 +174,19 @@ class Sender:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopped = True
+        self.stopped = True
+        with self._passed:
+            self._passed.notify_all()
         self.wake()
 
     def _has_passed(self, wanted: int) -> bool:
-        return self._done >= wanted
+        return self.stopped or self._done >= wanted
 
     def _run(self, interval_s: float) -> None:
         leftovers: list[str] | None = None
         while True:
             self._wake.wait(interval_s)
-            if self._stopped:
+            if self.stopped:
                 return
             with self._passed:
                 self._wake.clear()
@@ -203,7 +207,7 @@ class Sender:
 
     def _pass(self, leftovers: list[str]) -> None:
         waiting, failed = list(self._own), None
-        while waiting:  # in turns: a run with millions of points keeps no other from its end
+        while waiting and not self.stopped:  # in turns: a run with millions of points keeps no other from its end
             run_id = waiting.pop(0)
             try:
                 step = self._step(run_id, _ignore)
@@ -283,10 +287,11 @@ class Sender:
                     progress.rejected += max(1, rejection.count)
                     progress.error = self._seal(str(rejection.reason))
                 progress.mark = batch.mark.text
+                before = progress.delivered
                 self._count(progress, batch)
                 progress.complete = False
                 files.save(run_id, progress)
-                advance(len(batch))
+                advance(progress.delivered - before)
                 return Step.MORE
             if finished and not prepared and run_id not in self._own:
                 del self._following[run_id]  # its process has vanished meanwhile, with work undone
