@@ -232,7 +232,7 @@ class Sender:
 
     def _failed(self, error: BaseException) -> None:
         after = error.retry_after if isinstance(error, UnavailableError) else 0.0
-        self._backoff.failed(after if isinstance(after, (int, float)) else 0.0)
+        self._backoff.failed(after if isinstance(after, (int, float)) and after > 0 else 0.0)  # NaN is not
         self.gone = after == math.inf
         with self._delivering:
             self._reset()
