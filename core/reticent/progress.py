@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -147,6 +147,22 @@ def known(root: Path, run_id: str) -> dict[str, tuple[Progress, float]]:
         if name not in newest or newest[name][1] < status.st_ctime:  # the time of change: the other one is set
             newest[name] = progress, status.st_ctime
     return newest
+
+
+def unsettled(root: Path, backends: Mapping[str, int]) -> set[str]:
+    """The runs that may not have arrived whole, by the backends' names and how many stores each has; as the files tell it,
+    without asking a store."""
+    runs = _changed(root / "runs")
+    found: set[str] = set()
+    for name, count in backends.items():
+        stores = [path for path in (root / "delivery").glob(f"{name}-*") if path.name.rpartition("-")[0] == name]
+        newest = sorted(stores, key=lambda path: path.stat().st_mtime)[-count:]
+        if len(newest) < count:  # one that was never reached
+            return set(runs)
+        for store in newest:
+            settled = _changed(store)
+            found |= {one for one, changed in runs.items() if changed > settled.get(f"{one}.json", 0) + _TICK}
+    return found
 
 
 def set_back(run: Path) -> set[str]:
