@@ -26,6 +26,7 @@ from reticent.backends.sqlite.stored import StoredRun
 from reticent.delivery import Sender
 from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
 from reticent.guard import warn_once
+from reticent.progress import BusyError
 from reticent.runlog import RUN_ID
 from reticent.session import Session, current
 from reticent.settings import DRY_RUN_VARIABLE
@@ -282,6 +283,7 @@ def written_since(run: Path, since: float | None) -> bool:
 def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advance, since: float | None) -> Synced:
     sender = session.sender(url)
     runs = records = 0
+    busy: BusyError | None = None
 
     def arrived(count: int) -> None:
         nonlocal records
@@ -294,8 +296,13 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
         for number, run_id in enumerate(wanted):
             session.working("delivering", number, len(wanted))
             before = records
-            sender.deliver([run_id], arrived)
+            try:
+                sender.deliver([run_id], arrived)
+            except BusyError as error:  # a courier, or the training itself: the others do not wait for it
+                busy = error
             runs += records > before
+        if busy is not None:
+            raise busy
     except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on
         return Synced(runs, records, session.seal("backend error", f"{type(error).__name__}: {error}"))
     finally:
