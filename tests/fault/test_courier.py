@@ -28,7 +28,7 @@ from reticent.backends.jsonl import JsonLinesBackend
 class Slow(JsonLinesBackend):
     def write(self, batch):
         if os.path.exists(os.environ["SLOW_GATE"]):
-            raise OSError("the gate is shut")
+            raise OSError("the gate is shut for ghp_" + "a1B2" * 9)
         time.sleep(float(os.environ.get("SLOW_S", "0")))
         with open(os.environ["SLOW_LOG"], "a") as file:
             file.write(f"{os.getpid()}\\n")
@@ -193,6 +193,12 @@ def test_what_a_dead_courier_left_goes_with_the_next_process(
     (root.parent / "gate").touch()
     living = courier()
     start(TRAINING, wait=False).communicate(timeout=60)
+    assert living.stdout is not None
+    while "OSError: the gate is shut for [REDACTED" not in (line := living.stdout.readline()):
+        assert line
+    while not (told := couriers.announced(root)) or not told.errors:
+        time.sleep(0.05)
+    assert "the gate is shut for [REDACTED" in told.errors[f"slow://{slow}"]
     living.kill()
     living.wait(60)
     (root.parent / "gate").unlink()
