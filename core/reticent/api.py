@@ -317,6 +317,8 @@ def flush(timeout: float | None = None) -> bool:
     """Wait until every backend has everything logged so far, at most `timeout` seconds; whether they have it.
 
     What they have not is kept in the run log and delivered later. The default timeout is the setting `exit_timeout_s`.
+    What a courier delivers (`reticent courier`) has been handed over when it is in the run log, and is waited for no
+    longer; `reticent.sync()` brings it to the backends here and now.
     """
     with swallowed("flush"):
         return current().flush(timeout)

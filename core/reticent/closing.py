@@ -78,7 +78,7 @@ def close(sessions: list[Session]) -> None:
     for session in sessions:
         for recorder in session.losing.values():
             lost += recorder.losses()
-        for sender in session.senders():
+        for sender in session.delivering():
             left[sender.name] += len(sender.give_up())
         session.close_aside()
     if +left:
@@ -108,7 +108,7 @@ def _wait(sessions: list[Session], deadline: float) -> bool:
         while time.monotonic() < deadline:
             if _flush(sessions, min(deadline, time.monotonic() + 0.1)):
                 return True
-            senders = [sender for session in sessions for sender in session.senders() if sender.pending()]
+            senders = [sender for session in sessions for sender in session.delivering() if sender.pending()]
             if all(sender.gone for sender in senders) and not any(one.working_on() for one in sessions):
                 return True
             names = {sender.name for sender in senders}

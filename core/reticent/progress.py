@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,10 @@ _TICK = 1_000_000_000
 
 
 _OUTSTANDING = 0
+
+
+class BusyError(UnavailableError):
+    """Another process is delivering this run."""
 
 
 class Progress(msgspec.Struct, omit_defaults=True):
@@ -60,7 +64,7 @@ class ProgressFiles:
 
     @contextlib.contextmanager
     def claimed(self, run_id: str, wait_s: float) -> Iterator[None]:
-        """While a run is delivered: no other process delivers it to this store. UnavailableError if one goes on doing so."""
+        """While a run is delivered: no other process delivers it to this store. BusyError if one goes on doing so."""
         path = self.directory / f"{run_id}.lock"
         make_directory(self.directory)
         deadline = time.monotonic() + wait_s
@@ -70,7 +74,7 @@ class ProgressFiles:
                     yield
                     return
             if time.monotonic() >= deadline:
-                raise UnavailableError(f"another process is delivering the run {run_id}")
+                raise BusyError(f"another process is delivering the run {run_id}")
             time.sleep(0.01)
 
     def stale(self, run_id: str) -> bool:
@@ -143,6 +147,22 @@ def known(root: Path, run_id: str) -> dict[str, tuple[Progress, float]]:
         if name not in newest or newest[name][1] < status.st_ctime:  # the time of change: the other one is set
             newest[name] = progress, status.st_ctime
     return newest
+
+
+def unsettled(root: Path, backends: Mapping[str, int]) -> set[str]:
+    """The runs that may not have arrived whole, by the backends' names and how many stores each has; as the files tell it,
+    without asking a store."""
+    runs = _changed(root / "runs")
+    found: set[str] = set()
+    for name, count in backends.items():
+        stores = [path for path in (root / "delivery").glob(f"{name}-*") if path.name.rpartition("-")[0] == name]
+        newest = sorted(stores, key=lambda path: path.stat().st_mtime)[-count:]
+        if len(newest) < count:  # one that was never reached
+            return set(runs)
+        for store in newest:
+            settled = _changed(store)
+            found |= {one for one, changed in runs.items() if changed > settled.get(f"{one}.json", 0) + _TICK}
+    return found
 
 
 def set_back(run: Path) -> set[str]:

@@ -14,16 +14,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from reticent import aside, workers
+from reticent import aside, couriers, spool, workers
 from reticent import settings as settings_module
 from reticent.aside import Aside
 from reticent.backends import name_of
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
-from reticent.guard import swallowed
+from reticent.guard import swallowed, warn_once
 from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
@@ -35,6 +35,8 @@ from reticent_redact import Redactor, Report, SealedText
 if TYPE_CHECKING:
     from reticent.recorder import Recorder
     from reticent.run import Run
+
+Kind = TypeVar("Kind", bound=Sender)
 
 
 PICTURES_S = 1.0
@@ -78,6 +80,10 @@ class Session:
         self.working: Callable[[str, int, int], object] = lambda *_: None
         """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
         self._senders: dict[str, Sender] = {}
+        self._every = 1
+        """Of each metric's points every which one is kept."""
+        self._next_look = 0.0
+        self._recovering: dict[str, threading.Lock] = {}
         self._prepared = False
         self._key: bytes | None = None
 
@@ -117,6 +123,8 @@ class Session:
         """This process's writer of a run's log."""
         if run_id not in self.writers:
             self.writers[run_id] = LogWriter(self.run_directory(run_id), self.host)
+            if self._every > 1:
+                self.writers[run_id].thin(self._every, self._thinned_reason())
         return self.writers[run_id]
 
     def reopened(self, run_id: str, writer: LogWriter) -> None:
@@ -128,22 +136,24 @@ class Session:
         """Have every configured backend follow this run's log."""
         self.background.start()
         for url in self.settings.backends:
-            sender = self.sender(url)
-            sender.follow(run_id)
-            sender.start(self.settings.deliver_s)
+            self.sender(url).follow(run_id)
+        self.delivering()
 
     def sender(self, url: str) -> Sender:
         if url not in self._senders:
-            self._senders[url] = Sender(
-                url,
-                self.root,
-                self.settings.batch_records,
-                seal=lambda text: self.seal("backend error", text),
-                prepare=lambda run_id: recover(self, run_id),
-                completed=self._note_delivery,
-                stricter=self._stricter(name_of(url)),
-            )
+            self._senders[url] = self.new_sender(url, Sender)
         return self._senders[url]
+
+    def new_sender(self, url: str, kind: type[Kind]) -> Kind:
+        return kind(
+            url,
+            self.root,
+            self.settings.batch_records,
+            seal=lambda text: self.seal("backend error", text),
+            prepare=self._recover,
+            completed=self._note_delivery,
+            stricter=self._stricter(name_of(url)),
+        )
 
     def _stricter(self, backend: str) -> Stricter | None:
         policies = self.settings.policies
@@ -153,14 +163,45 @@ class Session:
         """The senders of the configured backends."""
         return [self.sender(url) for url in self.settings.backends]
 
+    def delivering(self) -> list[Sender]:
+        """The senders that are for this process to run, at work if there is any. The others rest: a courier delivers."""
+        served = self._served()
+        for url in self.settings.backends:
+            sender = self.sender(url)
+            if url in served:
+                sender.stop()
+            elif sender.pending():
+                with suppress(
+                    RuntimeError
+                ):  # of Python 3.12.0 and 3.12.1, which start no thread at the end of a process
+                    sender.start(self.settings.deliver_s)
+        return [sender for sender in self.senders() if sender.url not in served]
+
+    def _served(self) -> set[str]:
+        """The URLs of the backends that a living courier delivers to, not less strictly than is said here."""
+        found = couriers.living(self.root)
+        if found is None:
+            return set()
+        return {
+            url
+            for url in found.backends.keys() & set(self.settings.backends)
+            if name_of(url) not in self.settings.policies.own or found.backends[url] == self.policy_towards(url) != ""
+        }
+
+    def policy_towards(self, url: str) -> str:
+        """A keyed digest of the stricter policy for a backend; "" if there is none, or none that can be compared."""
+        policies, name = self.settings.policies, name_of(url)
+        return digest(policies.of(name), self.root_key()) if name in policies.own else ""
+
     def flush(self, timeout: float | None) -> bool:
         """Wait until background work is done and every backend has everything; False if the time did not suffice."""
         deadline = time.monotonic() + (self.settings.exit_timeout_s if timeout is None else timeout)
         done = self.work_done(deadline)
         self.close_ended()
-        for sender in self.senders():  # all at once: one that is slow may take the whole time
+        senders = self.delivering()
+        for sender in senders:  # all at once: one that is slow may take the whole time
             sender.wake()
-        results = [sender.flush(deadline) for sender in self.senders()]
+        results = [sender.flush(deadline) for sender in senders]
         return done and all(results)
 
     def work_done(self, deadline: float) -> bool:
@@ -202,8 +243,37 @@ class Session:
                 if run_id not in self.runs:
                     with suppress(OSError):  # a full disk: the writer's process, once gone, closes it as well
                         writer.close()
-                    if not any(run_id in sender.pending() for sender in self._senders.values()):
+                    if not any(run_id in one.pending() for one in self._senders.values() if not one.stopped):
                         self.writers.pop(run_id, None)
+
+    def _recover(self, run_id: str) -> None:
+        with self._recovering.setdefault(run_id, threading.Lock()):  # the next sender finds it done
+            recover(self, run_id)
+        self._recovering.pop(run_id, None)
+
+    def _keep_budget(self) -> None:
+        """Thin metrics while more waits in the run logs than the settings allow."""
+        budget = self.settings.max_spool_mb * 1e6
+        if budget and time.monotonic() >= self._next_look:
+            begun = time.monotonic()
+            every = spool.every(spool.used(self.root, self.settings.backends, self.runs), budget)
+            self._next_look = begun + 20 * (time.monotonic() - begun)
+            if every != self._every:
+                self._every = every
+                for writer in list(self.writers.values()):
+                    writer.thin(every, self._thinned_reason())
+            if every > 1:
+                warn_once(
+                    "thinned metrics", f"{self._thinned_reason()}; of metrics only a part is kept until they have"
+                )
+            for writer in list(self.writers.values()):
+                writer.note_thinned()
+
+    def _thinned_reason(self) -> SealedText:
+        allowed = self.settings.max_spool_mb
+        return self.seal(
+            "warning", f"backends have not got what is under {self.root}: over {allowed:g} MB (max_spool_mb)"
+        )
 
     def _note_delivery(self, run_id: str, delivery: Delivery) -> None:
         with suppress(OSError):  # a full disk: the progress file still knows
@@ -218,8 +288,12 @@ class Session:
                 writer.sync()
         with suppress(OSError):
             renew_sigterm_mark()
+        with suppress(OSError):
+            self._keep_budget()
         workers.end_left_run(self)
         self.close_ended()
+        if any(sender.pending() for sender in self._senders.values()):
+            self.delivering()  # a courier may have come, or died
 
 
 _lock = threading.Lock()

@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The most records in one write to a backend."""
     max_artifact_mb: Positive = 5000.0
     """Larger files are referenced, not copied."""
+    max_spool_mb: NonNegative = 0.0
+    """How much may wait in the run logs for backends before metrics are thinned; 0: any amount."""
     try_models_mb: NonNegative = 50.0
     """Models up to this size are loaded again by another process, which has them predict; 0: none is."""
     redact: RedactSettings = RedactSettings()

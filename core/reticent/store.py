@@ -26,6 +26,7 @@ from reticent.backends.sqlite.stored import StoredRun
 from reticent.delivery import Sender
 from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
 from reticent.guard import warn_once
+from reticent.progress import BusyError
 from reticent.runlog import RUN_ID
 from reticent.session import Session, current
 from reticent.settings import DRY_RUN_VARIABLE
@@ -139,10 +140,14 @@ def with_descendants(runs: Sequence[StoredRun], order_by: Sequence[str] = ()) ->
 
 
 def sync(
-    to: Sequence[str] | None = None, run_ids: Iterable[str] | None = None, advance: Advance = _ignore
+    to: Sequence[str] | None = None,
+    run_ids: Iterable[str] | None = None,
+    advance: Advance = _ignore,
+    since: float | None = None,
 ) -> dict[str, Synced]:
     """Deliver what is outstanding to the configured backends, or to those in `to`, and say how far each one got.
 
+    `run_ids`: of these runs alone; `since`: of those alone whose log was written to at that time (epoch seconds) or later.
     In this thread; `advance(n)` is called as records arrive. The keys are the backends' URLs, without passwords. A backend
     that fails does not stop the others. In a dry run nothing is delivered. Raises RunNotFoundError if one of `run_ids` is
     not in the root.
@@ -155,7 +160,7 @@ def sync(
     for run_id in wanted or ():
         if not RUN_ID.fullmatch(run_id) or not session.run_directory(run_id).is_dir():
             raise RunNotFoundError(session.seal("warning", f"no run under {session.root} has the id {run_id!r}"))
-    return {session.seal("backend", url): _sync(session, url, wanted, advance) for url in dict.fromkeys(urls)}
+    return {session.seal("backend", url): _sync(session, url, wanted, advance, since) for url in dict.fromkeys(urls)}
 
 
 def reindex(advance: Advance = _ignore) -> int:
@@ -264,9 +269,21 @@ def _deliver_run(session: Session, sender: Sender, run_id: str, advance: Advance
         return False
 
 
-def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advance) -> Synced:
+def written_since(run: Path, since: float | None) -> bool:
+    """Whether something was added to the log of a run, whose directory this is, at that time (epoch seconds) or later."""
+    if since is None:
+        return True
+    try:
+        with os.scandir(run) as entries:
+            return any(entry.is_file() and entry.stat().st_mtime >= since for entry in entries)
+    except FileNotFoundError:
+        return False
+
+
+def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advance, since: float | None) -> Synced:
     sender = session.sender(url)
     runs = records = 0
+    busy: BusyError | None = None
 
     def arrived(count: int) -> None:
         nonlocal records
@@ -275,11 +292,17 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
 
     try:
         wanted = sender.outstanding() if run_ids is None else run_ids
+        wanted = [run_id for run_id in wanted if written_since(session.run_directory(run_id), since)]
         for number, run_id in enumerate(wanted):
             session.working("delivering", number, len(wanted))
             before = records
-            sender.deliver([run_id], arrived)
+            try:
+                sender.deliver([run_id], arrived)
+            except BusyError as error:  # a courier, or the training itself: the others do not wait for it
+                busy = error
             runs += records > before
+        if busy is not None:
+            raise busy
     except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on
         return Synced(runs, records, session.seal("backend error", f"{type(error).__name__}: {error}"))
     finally:

@@ -6,6 +6,7 @@ Nothing heavy is imported until a command needs it, so that `reticent --help` an
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -119,11 +120,29 @@ def _sync(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--run", metavar="RUN", help="Only this run. May be repeated."),
     ] = None,
+    since: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--since", metavar="WHEN", help="Only runs logged to since then: 12h ago, 2d ago, 2026-11-01."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with what comes, until Ctrl-C or SIGTERM.")] = False,
 ) -> None:
     """Deliver what backends have not got yet."""
-    from reticent.cli.deliver import sync_runs
+    from reticent.cli.deliver import moment, sync_runs, watch_runs
 
-    sync_runs(to, run)
+    (watch_runs if watch else sync_runs)(to, run, None if since is None else moment(since))
+
+
+@app.command("courier")
+def _courier(
+    root: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option("--root", metavar="DIR", help="Serve this root, not the one of this project. May be repeated."),
+    ] = None,
+) -> None:
+    """Deliver what is logged on this host, until Ctrl-C or SIGTERM: trainings leave it to this and end at once."""
+    from reticent.cli.courier import serve
+
+    serve(root)
 
 
 @app.command("backends")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import typer
 from rich.console import Console
@@ -16,22 +19,33 @@ from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 from reticent.session import current
 
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
-def sync_runs(to: Sequence[str] | None, run_ids: Sequence[str] | None) -> None:
+
+def moment(text: str) -> float:
+    """What `--since` says, in epoch seconds: so long ago (30m, 12h, 2d, 1w), or a date, or a date and a time of day."""
+    if ago := re.fullmatch(r"([0-9]{1,6})([mhdw])", text):
+        return time.time() - int(ago[1]) * _SECONDS[ago[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        told = f"{text!r} is no time: say how long ago (30m, 12h, 2d, 1w), or a date such as 2026-11-01"
+        raise typer.BadParameter(told, param_hint="--since") from None
+
+
+def sync_runs(to: Sequence[str] | None, run_ids: Sequence[str] | None, since: float | None) -> None:
     """Deliver to each backend in turn and say how far it got; exit code 1 if one of them failed."""
-    from reticent.store import get_run, sync
+    from reticent.store import sync
 
     out = render.console()
-    with progress_shown():
-        wanted = [get_run(run_id).run_id for run_id in run_ids] if run_ids else None
-    urls = list(dict.fromkeys(to or settings.current().settings.backends))
+    wanted, urls = _ids(run_ids), _urls(to)
     if not urls:
-        out.print("No backend is configured; name one with --to.")
+        out.print(_NO_BACKEND)
         return
     failed = False
     for url in urls:
         with _progress(out, f"delivering to {name_of(url)}") as advance:
-            results = sync([url], run_ids=wanted, advance=advance)
+            results = sync([url], run_ids=wanted, advance=advance, since=since)
         for name, result in results.items():
             failed = failed or result.error is not None
             state = render.check("good" if result.error is None else "bad")
@@ -44,6 +58,40 @@ def sync_runs(to: Sequence[str] | None, run_ids: Sequence[str] | None) -> None:
     if failed:
         out.print(Text("What has not arrived is kept in the run log.", style=render.DIM))
         raise typer.Exit(1)
+
+
+def watch_runs(to: Sequence[str] | None, run_ids: Sequence[str] | None, since: float | None) -> None:
+    """Deliver what there is and what comes, to all backends at once, until Ctrl-C or SIGTERM."""
+    from reticent.cli.watch import watch
+    from reticent.delivery import Lane
+    from reticent.store import written_since
+
+    out = render.console()
+    wanted, urls, session = _ids(run_ids), _urls(to), current()
+    lanes = [session.new_sender(url, Lane) for url in urls]
+    for lane in lanes:
+        lane.wanted = lambda run_id: (
+            (wanted is None or run_id in wanted) and written_since(session.run_directory(run_id), since)
+        )
+    if lanes:
+        watch(out, lanes, session.settings.deliver_s, session.settings.exit_timeout_s)
+    else:
+        out.print(_NO_BACKEND)
+
+
+def _ids(beginnings: Sequence[str] | None) -> list[str] | None:
+    """The whole ids of the runs that were named."""
+    from reticent.store import get_run
+
+    with progress_shown():
+        return [get_run(beginning).run_id for beginning in beginnings] if beginnings else None
+
+
+def _urls(to: Sequence[str] | None) -> list[str]:
+    return list(dict.fromkeys(to or settings.current().settings.backends))
+
+
+_NO_BACKEND = "No backend is configured; name one with --to."
 
 
 def rebuild() -> None:

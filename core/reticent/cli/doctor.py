@@ -19,7 +19,7 @@ from rich.text import Text
 
 from reticent import files, settings
 from reticent.backends.sqlite.schema import database_path
-from reticent.cli import backends, render
+from reticent.cli import backends, courier, render
 from reticent.cli.doctor_frameworks import frameworks, options_table, refused_options
 from reticent.cli.finding import Finding, table_of
 from reticent.errors import SettingsError
@@ -38,7 +38,7 @@ def diagnose() -> None:
     problems = [] if problem is None else [problem]
     root = settings.root(source.settings)
     parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
-        ("Place", lambda: place(root)),
+        ("Place", lambda: chain(place(root), courier.finding(root, source.settings))),
         ("Frameworks", lambda: chain(frameworks(), refused_options(source))),
         ("Backends", lambda: backends.findings(source.settings)),
     ]

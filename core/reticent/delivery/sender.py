@@ -35,7 +35,7 @@ LONG_S = 2.0
 _UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
 
 
-class _Step(Enum):
+class Step(Enum):
     MORE = "there may be more to deliver"
     CAUGHT_UP = "all that was logged so far has arrived"
     COMPLETE = "the run has ended, and all of it has arrived"
@@ -87,23 +87,25 @@ class Sender:
         self._delivering = threading.Lock()
         self._backend: Backend | None = None
         self._files: ProgressFiles | None = None
-        self._following: dict[str, tuple[RunReader, Progress]] = {}
+        self._following: dict[str, tuple[RunReader, Progress, bool]] = {}
+        """With each run that is being read: whether its processes had ended before it was prepared."""
         self._own: dict[str, None] = {}
         self._backoff = Backoff()
         self._wake = threading.Event()
         self._passed = threading.Condition()
         self._begun = self._done = 0
-        self._stopped = False
+        self.stopped = False
+        """Whether nothing is to be done by its thread any more."""
         self._thread: threading.Thread | None = None
 
     def start(self, interval_s: float) -> None:
         """Deliver every `interval_s` seconds in a thread of its own, first what earlier processes left."""
+        self.stopped = False
         if self._thread is None or not self._thread.is_alive():
             if self.name != "sqlite":
                 # Modules of many a backend import this one. At the end of a process, when a short one delivers, it cannot
                 # be imported any more.
                 import concurrent.futures.thread  # noqa: F401
-            self._stopped = False
             self._thread = threading.Thread(
                 target=self._run, args=(interval_s,), name=f"reticent-{self.name}", daemon=True
             )
@@ -122,14 +124,15 @@ class Sender:
         return list(self._own)
 
     def flush(self, deadline: float) -> bool:
-        """Have everything logged so far delivered before `time.monotonic()` reaches `deadline`; whether it was."""
+        """Have everything logged so far delivered before `time.monotonic()` reaches `deadline`; whether it was, or is no
+        longer for this one to do."""
         while self._own:
             with self._passed:
                 wanted = self._begun + 1  # a pass under way may have read before the caller's last record
                 self.wake()
                 if not self._passed.wait_for(partial(self._has_passed, wanted), deadline - time.monotonic()):
                     return False
-            if not self.error:
+            if self.stopped or not self.error:
                 return True
             if self.gone:
                 return False
@@ -175,17 +178,19 @@ class Sender:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopped = True
+        self.stopped = True
+        with self._passed:
+            self._passed.notify_all()
         self.wake()
 
     def _has_passed(self, wanted: int) -> bool:
-        return self._done >= wanted
+        return self.stopped or self._done >= wanted
 
     def _run(self, interval_s: float) -> None:
         leftovers: list[str] | None = None
         while True:
             self._wake.wait(interval_s)
-            if self._stopped:
+            if self.stopped:
                 return
             with self._passed:
                 self._wake.clear()
@@ -206,7 +211,7 @@ class Sender:
 
     def _pass(self, leftovers: list[str]) -> None:
         waiting, failed = list(self._own), None
-        while waiting:  # in turns: a run with millions of points keeps no other from its end
+        while waiting and not self.stopped:  # in turns: a run with millions of points keeps no other from its end
             run_id = waiting.pop(0)
             try:
                 step = self._step(run_id, _ignore)
@@ -216,9 +221,9 @@ class Sender:
                 self._following.pop(run_id, None)
                 failed = failed or error
                 continue
-            if step is _Step.MORE:
+            if step is Step.MORE:
                 waiting.append(run_id)
-            elif step is _Step.COMPLETE:
+            elif step is Step.COMPLETE:
                 self._own.pop(run_id, None)
         if failed is not None:
             raise failed
@@ -231,11 +236,14 @@ class Sender:
 
     def _failed(self, error: BaseException) -> None:
         after = error.retry_after if isinstance(error, UnavailableError) else 0.0
-        self._backoff.failed(after if isinstance(after, (int, float)) else 0.0)
+        self._backoff.failed(after if isinstance(after, (int, float)) and after > 0 else 0.0)  # NaN is not
         self.gone = after == math.inf
         with self._delivering:
             self._reset()
         self.error = self._seal(f"{type(error).__name__}: {_text(error)}")
+        self._tell_failure()
+
+    def _tell_failure(self) -> None:
         warn_once(
             f"backend {self.name}",
             f"backend {self.name} does not take records now ({self.error}); they are kept, and "
@@ -260,20 +268,21 @@ class Sender:
 
     def _deliver_run(self, run_id: str, advance: Advance) -> None:
         """Deliver one run to the present end of its log."""
-        while self._step(run_id, advance) is _Step.MORE:
+        while self._step(run_id, advance) is Step.MORE:
             pass
 
-    def _step(self, run_id: str, advance: Advance) -> _Step:
+    def _step(self, run_id: str, advance: Advance) -> Step:
         """Deliver one batch of a run."""
         files = self._opened()
         assert self._backend is not None
         with files.claimed(run_id, CLAIM_S):
             if run_id not in self._following or files.stale(run_id):
+                progress = files.load(run_id)
+                reader = RunReader(self._root / "runs" / run_id, progress.cursor)
+                self._following[run_id] = reader, progress, reader.finished()
                 if run_id not in self._own:
                     self._prepare(run_id)
-                progress = files.load(run_id)
-                self._following[run_id] = RunReader(self._root / "runs" / run_id, progress.cursor), progress
-            reader, progress = self._following[run_id]
+            reader, progress, prepared = self._following[run_id]
             seen = files.changed(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
             batch = self._next(reader, progress)
@@ -282,24 +291,32 @@ class Sender:
                     progress.rejected += max(1, rejection.count)
                     progress.error = self._seal(str(rejection.reason))
                 progress.mark = batch.mark.text
+                before = progress.delivered
                 self._count(progress, batch)
                 progress.complete = False
                 files.save(run_id, progress)
-                advance(len(batch))
-                return _Step.MORE
+                advance(progress.delivered - before)
+                return Step.MORE
+            if finished and not prepared and run_id not in self._own:
+                del self._following[run_id]  # its process has vanished meanwhile, with work undone
+                return Step.MORE
             if finished != progress.complete:
                 progress.complete = finished
                 files.save(run_id, progress)
             if not finished:
-                return _Step.CAUGHT_UP
+                return Step.CAUGHT_UP
             files.settle(run_id, seen)
             del self._following[run_id]
-            if progress.said == "pending" or (not progress.said and run_id in self._own):
+            if progress.said == "pending" or (not progress.said and self._tells(run_id)):
                 self._completed(run_id, self._record(progress, "complete"))
                 progress.said = "complete"  # also where the log can no longer say it
                 files.save(run_id, progress)
-                return _Step.MORE
-            return _Step.COMPLETE
+                return Step.MORE
+            return Step.COMPLETE
+
+    def _tells(self, run_id: str) -> bool:
+        """Whether it is for this one to have a run's log say that all has arrived."""
+        return run_id in self._own
 
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
         begun, self._batch_records = time.monotonic(), max(self._batch_records // 2, 1)  # as it stays if this fails

@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reticent.files import make_directory, reserves
 from reticent.ownfile import OwnDescriptor
 from reticent.process import this_process
-from reticent.records import MetricKey, SealedRecord, WriterClosed, WriterStarted
+from reticent.records import METRIC, Lost, MetricKey, SealedRecord, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, EventWriter
 from reticent.runlog.metrics import AppendedSegment, MappedSegment, segment_path
 from reticent_redact import SealedText
@@ -36,6 +37,8 @@ class LogWriter:
         self.keys: dict[str, int] = {}
         self._host = host
         self._lock = threading.RLock()
+        self._every = 1
+        self._reason = host
         self._reset()
 
     def _reset(self) -> None:
@@ -49,6 +52,9 @@ class LogWriter:
         self._segments = 0
         self._metrics = 0
         self._refusal: tuple[float, OSError] | None = None
+        self._seen: Counter[int] = Counter()
+        self._skipped: dict[int, bytes] = {}
+        self._thinned = 0
 
     def forked(self) -> None:
         """In a forked child: leave the parent's files to the parent, start others with the next record."""
@@ -57,6 +63,7 @@ class LogWriter:
             self._events.close()
         if self._segment is not None:
             self._segment.leave()
+        self._every = 1
         self._reset()
 
     def append(self, *records: SealedRecord) -> None:
@@ -92,7 +99,43 @@ class LogWriter:
                     self._events = self._open_events()
                 self._segment = self._open_segment()
             self._segment.write(packed)
-            self.write_metric = self._segment.write
+            self.write_metric = self._segment.write if self._every == 1 else self._write_thinned
+
+    def thin(self, every: int, reason: SealedText) -> None:
+        """From now on write every n-th point of each metric, and say why; 1: all of them."""
+        with self._lock:
+            self._write_skipped()  # before what comes, so that the points of a metric stay in their order
+            self._every, self._reason = every, reason
+            if self._segment is not None:
+                self.write_metric = self._segment.write if every == 1 else self._write_thinned
+
+    def note_thinned(self) -> None:
+        """Have the log say how many points were left out since it last did. OSError when that cannot be written."""
+        with self._lock:
+            if self._thinned:
+                self.append(
+                    Lost(time=time.time(), what="metric points thinned", count=self._thinned, reason=self._reason)
+                )
+                self._thinned = 0
+
+    def _write_thinned(self, packed: bytes) -> None:
+        with self._lock:
+            if self._segment is None:
+                raise ValueError("no segment is open")
+            key = METRIC.unpack(packed)[3]
+            keep = self._seen[key] % self._every == 0
+            if keep:
+                self._segment.write(packed)
+            self._seen[key] += 1
+            self._thinned += self._skipped.pop(key, None) is not None
+            if not keep:
+                self._skipped[key] = packed  # the last one of all is written in the end
+
+    def _write_skipped(self) -> None:
+        """Write the last point of each metric, if it was left out."""
+        skipped, self._skipped = self._skipped, {}
+        for packed in skipped.values():
+            self.append_metric(packed)
 
     def metric_count(self) -> int:
         segment = self._segment
@@ -125,6 +168,9 @@ class LogWriter:
         with self._lock:
             if self._events is None:
                 return
+            with contextlib.suppress(OSError):
+                self._write_skipped()
+                self.note_thinned()
             self.write_metric = _closed
             self._close_segment()
             events, self._events = self._events, None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from reticent import autolog
+from reticent import autolog, couriers
 from reticent.cli import doctor
 from reticent.errors import SettingsError
 
@@ -186,3 +188,35 @@ def test_the_policy_in_force_is_told(
     assert "no backend of this name is configured" in line(outcome.out, "wandb:")
     assert "its id in hashes is" in outcome.out
     assert "hunter2" not in outcome.out
+
+
+def test_the_courier_is_shown(command: Command, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "runs").mkdir(parents=True)
+    assert " courier " not in command("doctor", root=root).out
+    couriers.announce(root, "host-a", {"sqlite": ""}, {})
+    shown = line(command("doctor", root=root).out, "courier")
+    assert f"process {os.getpid()} on host-a" in shown
+    assert "delivers to sqlite" in shown
+    couriers.announce(root, "host-a", {"jsonl": ""}, {"jsonl": "no such disk"})
+    outcome = command("doctor", root=root)
+    assert outcome.code == 0
+    assert "jsonl: no such disk; does not deliver to sqlite" in line(outcome.out, "courier")
+    os.utime(root / "courier.json", (1.0, 1.0))
+    assert "has vanished" in line(command("doctor", root=root).out, "courier")
+
+
+def test_who_a_courier_is(tmp_path: Path) -> None:
+    assert couriers.living(tmp_path) is None
+    (tmp_path / "courier.json").write_text("no JSON")
+    assert couriers.living(tmp_path) is None
+    couriers.announce(tmp_path, "host-a", {}, {})
+    assert (tmp_path / "courier.json").stat().st_mode & 0o777 == 0o600
+    me = couriers.living(tmp_path)
+    assert me is not None
+    assert me.is_this_process()
+    before = msgspec.structs.replace(me, process_started=me.process_started - 60)  # its number is this one's by now
+    (tmp_path / "courier.json").write_bytes(msgspec.json.encode(before))
+    assert couriers.living(tmp_path) is None
+    couriers.withdraw(tmp_path)
+    assert couriers.announced(tmp_path) == before  # another one's word is not this one's to take back

@@ -63,6 +63,7 @@ def test_what_arrived_and_was_not_noted_comes_again_and_is_stored_once(
 def test_a_run_that_another_process_delivers_waits(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "CLAIM_S", 0.05)
     run_id, url = log(3), f"jsonl://{tmp_path / 'store'}"
+    other = log(2)
     holder = textwrap.dedent(f"""
         import sys
         from pathlib import Path
@@ -80,6 +81,8 @@ def test_a_run_that_another_process_delivers_waits(root: Path, tmp_path: Path, m
         process.stdout.readline()
         (waiting,) = reticent.sync(to=[url]).values()
         assert "another process is delivering" in str(waiting.error)
+        assert waiting.runs == 1
+        assert len(lines(tmp_path / "store", other, "metrics")) == 2
         process.stdin.close()
     (done,) = reticent.sync(to=[url]).values()
     assert (done.runs, done.error) == (1, None)
