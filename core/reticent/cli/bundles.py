@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
+import typer
 from rich.text import Text
 
 from reticent.bundle import BundledRun, export_runs, import_bundle
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
-from reticent.errors import BundleError
+from reticent.errors import BundleError, SourceError
 from reticent.session import current
 
 
@@ -64,7 +66,32 @@ def import_runs(bundle: Path, key_file: Path | None) -> None:
 
 def import_from(tracker: str, source: str, experiments: Sequence[str], *, unfinished: bool) -> None:
     """Import runs of another tracker and say what came."""
-    raise NotImplementedError
+    from reticent.importing import bring_in
+
+    module = {"mlflow": "reticent.importing.mlflow", "tensorboard": "reticent.importing.tensorboard"}.get(tracker)
+    if module is None:
+        raise SourceError(f"runs of {tracker!r} cannot be imported; those of mlflow and tensorboard can")
+    with progress_shown():
+        try:
+            counts = bring_in(
+                current(), tracker, import_module(module).runs(source, experiments), unfinished=unfinished
+            )
+        except OSError as error:
+            raise SourceError(f"the runs of {tracker} cannot be imported: {error}") from error
+    out = render.console()
+    for run_id, name in counts.new:
+        out.print(Text.assemble(render.check("good"), f" {render.short(run_id)}  ", render.literal(name)))
+    if counts.known:
+        out.print(Text(f"{render.plural(counts.known, 'run')} imported before", style=render.DIM))
+    if counts.running:
+        told = (
+            f"{render.plural(counts.running, 'run')} left out: not ended, says {tracker} (--unfinished takes them too)"
+        )
+        out.print(Text(told, style=render.DIM))
+    for run_id, why in counts.failed:
+        out.print(Text.assemble(render.check("bad"), " ", render.literal(f"{run_id}  {why}")), soft_wrap=True)
+    if counts.failed:
+        raise typer.Exit(1)
 
 
 def _tell_open(runs: Sequence[BundledRun], what: str) -> None:

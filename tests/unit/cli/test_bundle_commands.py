@@ -46,3 +46,36 @@ def test_what_is_wrong_is_told(command: Command, tmp_path: Path, arguments: list
     assert outcome.code == code
     assert told in outcome.err.replace("\n", " ")
     assert "Traceback" not in outcome.err
+
+
+def test_old_runs_of_tensorboard(command: Command, tmp_path: Path) -> None:
+    writers = pytest.importorskip("tensorboard.summary.writer.event_file_writer", reason="TensorBoard is not installed")
+    events = pytest.importorskip("tensorboard.compat.proto.event_pb2", reason="TensorBoard is not installed")
+    writer = writers.EventFileWriter(str(tmp_path / "logs"))
+    event = events.Event(wall_time=1_600_000_000.0, step=1)
+    event.summary.value.add(tag="loss", simple_value=0.5)
+    writer.add_event(event)
+    writer.close()
+    there = tmp_path / "there"
+    first = command("import", "--from", "tensorboard", str(tmp_path / "logs"), root=there)
+    assert first.code == 0
+    assert "logs" in first.out
+    assert "1 run imported before" in command("import", "--from", "tensorboard", str(tmp_path / "logs"), root=there).out
+    assert "0.5" in command("runs", root=there).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--from", "scribbles", "x"], "'scribbles' cannot be imported"),
+        (["--from", "mlflow", "mlruns"], "mlflow server --backend-store-uri mlruns"),
+        (["--from", "mlflow", "http://127.0.0.1:9"], "cannot be reached"),
+        (["--from", "tensorboard", "nowhere"], "no directory with event files"),
+        (["--from", "tensorboard", "nowhere", "-e", "x"], "TensorBoard knows no experiments"),
+    ],
+)
+def test_what_cannot_be_imported_is_told(command: Command, tmp_path: Path, arguments: list[str], told: str) -> None:
+    outcome = command("import", *arguments, root=tmp_path / "there")
+    assert outcome.code == 1
+    assert told in outcome.err
+    assert "Traceback" not in outcome.err
