@@ -8,6 +8,7 @@ import string
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,43 @@ def test_of_a_run_that_goes_on_there_is_what_there_is(root: Path, there: Session
     _, blocks = RunReader(there.root / "runs" / "open").read()
     assert [point.value for block in blocks for point in block] == [float(step) for step in range(5000)]
     assert (there.root / "runs" / "open" / "artifacts" / "so-far.txt").read_text() == "so far"
+
+
+OPEN = """
+import os, time
+import reticent
+with reticent.start_run("open", run_id="open") as run:
+    run.log_metric("loss", 1.0, 1)
+    os.write(1, b"ready")
+    time.sleep(600)
+"""
+
+
+def test_where_a_run_is_imported_that_went_on_it_is_crashed(root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "RETICENT_DIR": str(tmp_path / "there"), "RETICENT_BACKENDS": ""}
+    process = subprocess.Popen([sys.executable, "-c", OPEN], env=environment, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.read(5) == b"ready"
+        export_runs(session_at(tmp_path / "there"), ["open"], tmp_path / "x.tar.zst")
+    finally:
+        process.kill()
+        process.communicate()
+    import_bundle(current(), tmp_path / "x.tar.zst")
+    run = reticent.get_run("open")
+    assert (run.status.value, run.metrics) == ("CRASHED", {"loss": 1.0})
+
+
+def test_a_sign_of_life_from_the_future_is_none(exported: Session, there: Session, tmp_path: Path) -> None:
+    """By it a process on another machine would seem to live until then."""
+    (events,) = (exported.root / "runs" / "one").glob("*.events")
+    os.utime(events, (1e10, 1e10))
+    (events_of_child,) = (exported.root / "runs" / "two").glob("*.events")
+    os.utime(events_of_child, (1.5e9, 1.5e9))
+    export_runs(exported, ["one", "two"], tmp_path / "x.tar.gz")
+    import_bundle(there, tmp_path / "x.tar.gz")
+    assert (there.root / "runs" / "one" / events.name).stat().st_mtime <= time.time()
+    assert (there.root / "runs" / "two" / events_of_child.name).stat().st_mtime == 1.5e9
 
 
 def test_what_is_here_already_stays(exported: Session, there: Session, tmp_path: Path) -> None:
