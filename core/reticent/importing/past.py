@@ -116,6 +116,8 @@ def _write(session: Session, tracker: str, past: PastRun, files: Path) -> None:
         experiment=session.seal("experiment name", past.experiment),
         parent_id=None if past.parent is None else our_id(tracker, past.parent),
     )
+    # By the same name each time: a store that has had the run knows its points again if it was deleted here since.
+    session.log_writer(started.run_id).name = "imported"
     run = _Past(session, started)
     try:
         _fill(run, tracker, past, files)

@@ -8,6 +8,7 @@ import json
 import lzma
 import random
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,18 @@ def renamed(path: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Callabl
     return change
 
 
+def called(run_id: str) -> Callable[[Members], Members]:
+    """The run under another id, in the names of its files too."""
+
+    def change(members: Members) -> Members:
+        members = with_manifest(members, lambda told: told["runs"][0].update(run_id=run_id))
+        for member, _ in members[1:]:
+            member.name = member.name.replace("runs/two/", f"runs/{run_id}/")
+        return members
+
+    return change
+
+
 def linked(kind: bytes, target: str) -> Callable[[Members], Members]:
     """The last file as something else under its own name."""
 
@@ -87,7 +100,7 @@ def larger(members: Members) -> Members:
 
 def bomb_in_a_header(members: Members) -> Members:
     member = members[-1][0]
-    member.pax_headers = {"comment": "x" * (256 << 20)}
+    member.pax_headers = {"comment": "x" * (64 << 20)}
     return members
 
 
@@ -135,12 +148,8 @@ HARMFUL: dict[str, Callable[[Members], Members]] = {
         *members[1:],
     ],
     "a later format": lambda members: with_manifest(members, lambda told: told.update(format=2)),
-    "a run's id that is a path": lambda members: with_manifest(
-        members, lambda told: told["runs"][0].update(run_id="../two")
-    ),
-    "a run's id that is hidden": lambda members: with_manifest(
-        members, lambda told: told["runs"][0].update(run_id=".two")
-    ),
+    "a run's id that is a path": called("../two"),
+    "a run's id that is hidden": called(".two"),
     "a size below nothing": lambda members: with_manifest(
         members, lambda told: told["runs"][0]["files"][0].update(size=-1)
     ),
@@ -149,8 +158,7 @@ HARMFUL: dict[str, Callable[[Members], Members]] = {
     ),
     "a file twice": lambda members: with_manifest(members, twice),
     "a run twice": lambda members: with_manifest(members, lambda told: told["runs"].append(told["runs"][0])),
-    "a header that unfolds": bomb_in_a_header,
-    "a manifest that unfolds": lambda members: [entry("manifest.json", b"[" * (256 << 20)), *members[1:]],
+    "a manifest that unfolds": lambda members: [entry("manifest.json", b"[" * (128 << 20)), *members[1:]],
     "a signature that unfolds": lambda members: [members[0], entry("manifest.sig", bytes(1 << 20)), *members[1:]],
 }
 
@@ -165,6 +173,17 @@ def test_nothing_of_it_is_taken(harm: str, good: Members, there: Session, tmp_pa
     assert list((there.root / "moving").iterdir()) == []
     assert sorted(tmp_path.parent.rglob("out.txt")) == outside
     assert not Path("/tmp/out.txt").exists()
+
+
+def test_a_header_is_not_read_as_a_whole_however_large(good: Members, there: Session, tmp_path: Path) -> None:
+    bundle = written(bomb_in_a_header(good), tmp_path / "bad.tar.gz")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="unfolds to more"):
+            import_bundle(there, bundle)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_as_it_should_be_it_is_taken(good: Members, there: Session, tmp_path: Path) -> None:

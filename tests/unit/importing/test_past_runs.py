@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from reticent.errors import SourceError
 from reticent.importing import PastRun, Point, bring_in
 from reticent.records import RunStatus
 from reticent.session import current
+from reticent.store import sync
 
 SECRET = "sk-" + "proj-" + "4hT9qLw2" * 6
 START = 1_600_000_000.0
@@ -98,6 +100,15 @@ def test_the_second_time_nothing_is_done(root: Path) -> None:
     assert (len(first.new), again.known, len(again.new)) == (1, 1, 1)
     assert before.items() <= {path: path.read_bytes() for path in (root / "runs").rglob("*") if path.is_file()}.items()
     assert len(reticent.search_runs()) == 2
+
+
+def test_one_that_was_deleted_comes_again_for_every_backend(root: Path) -> None:
+    ((run_id, _),) = bring_in(current(), "elsewhere", [OLD], unfinished=False).new
+    assert sync(["sqlite"])["sqlite"].records > 30_000
+    shutil.rmtree(root / "runs" / run_id)
+    bring_in(current(), "elsewhere", [OLD], unfinished=False)
+    assert sync(["sqlite"])["sqlite"].records > 30_000
+    assert reticent.get_run(run_id).metric_summary("loss").count == 30_001
 
 
 def test_a_child_finds_its_parent_that_comes_later(root: Path) -> None:
