@@ -175,3 +175,5 @@ def _refusals() -> Iterator[None]:
         yield
     except (RefusedError, UnavailableError) as error:
         raise SourceError(str(error)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise SourceError(f"it does not answer as an MLflow server does ({type(error).__name__}: {error})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,7 +78,8 @@ def bring_in(session: Session, tracker: str, runs: Iterable[PastRun], *, unfinis
     counts = Counts()
     session.prepare_root()
     with workplace(session.root) as place:
-        settings = msgspec.structs.replace(session.settings, dir=str(place), backends=())
+        # Of a large file there will be no other copy to refer to.
+        settings = msgspec.structs.replace(session.settings, dir=str(place), backends=(), max_artifact_mb=math.inf)
         aside = Session(settings)
         aside.redactor.inherit(session.redactor)
         try:

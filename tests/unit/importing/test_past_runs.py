@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import reticent
+from reticent import settings
 from reticent.errors import SourceError
 from reticent.importing import PastRun, Point, bring_in
 from reticent.records import RunStatus
@@ -109,6 +110,13 @@ def test_one_that_was_deleted_comes_again_for_every_backend(root: Path) -> None:
     bring_in(current(), "elsewhere", [OLD], unfinished=False)
     assert sync(["sqlite"])["sqlite"].records > 30_000
     assert reticent.get_run(run_id).metric_summary("loss").count == 30_001
+
+
+def test_a_large_file_is_brought_in_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETICENT_MAX_ARTIFACT_MB", "0.000001")
+    settings.reset()
+    ((run_id, _),) = bring_in(current(), "elsewhere", [OLD], unfinished=False).new
+    assert (root / "runs" / run_id / "artifacts" / "a.txt").read_text() == "plain"
 
 
 def test_a_child_finds_its_parent_that_comes_later(root: Path) -> None:

@@ -72,6 +72,19 @@ def test_files_written_by_tensorflow(root: Path, tmp_path: Path) -> None:
     assert {artifact.path for artifact in run.artifacts()} == {"text/notes/1.md", "images/picture/2-0.png"}
 
 
+def test_of_a_damaged_file_comes_what_can_be_read(root: Path, logs: Path, tmp_path: Path) -> None:
+    shutil.copytree(logs / "a", tmp_path / "logs" / "cut")
+    (cut,) = (tmp_path / "logs" / "cut").iterdir()
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    (tmp_path / "logs" / "garbage").mkdir()
+    (tmp_path / "logs" / "garbage" / "events.out.tfevents.1").write_bytes(b"no event file" * 100)
+    (tmp_path / "logs" / "empty").mkdir()
+    (tmp_path / "logs" / "empty" / "events.out.tfevents.1").write_bytes(b"")
+    bring_in(current(), "tensorboard", runs(str(tmp_path / "logs"), []), unfinished=False)
+    (run,) = [run for run in reticent.search_runs() if run.name == "cut"]
+    assert 5000 < run.metric_summary("loss/train").count < 20_000
+
+
 @pytest.mark.parametrize("place", ["nowhere", "."])
 def test_what_is_no_log_directory_is_told(
     place: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
