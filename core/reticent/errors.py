@@ -23,3 +23,11 @@ class StoreError(ReticentError):
 
 class MissingExtraError(ReticentError):
     """A package is needed that is not installed; the message names the extra that brings it."""
+
+
+class BundleError(ReticentError):
+    """Runs cannot be exported to a bundle, or one cannot be imported; nothing of it was taken then."""
+
+
+class SourceError(ReticentError):
+    """Where runs are to be imported from cannot be read."""

@@ -94,3 +94,19 @@ def test_the_policy_is_in_force_as_it_stands(tmp_path: Path) -> None:
     shown = run(tmp_path, [sys.executable, "-m", "reticent.cli", "runs", "--json"])
     assert "Miller" not in shown
     assert "asked by EMP-[REDACTED:employee-id]" in shown
+
+
+def test_runs_are_carried_to_another_machine(project: Path, tmp_path: Path) -> None:
+    (block,) = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "reticent export" in block]
+    export, *there = [line.partition("  #")[0].strip().split()[1:] for line in block.splitlines()]
+    make_key, public_half = re.findall(r"`(openssl [^`]*)`", README)
+    run(tmp_path, ["sh", "-c", make_key])
+    run(tmp_path, ["sh", "-c", public_half.replace("\n", " ")])
+    (tmp_path / "pyproject.toml").write_text("")
+    bundle, key = str(tmp_path / "runs.tar.zst"), str(tmp_path / "key.pem")
+    run_id = ids(project)[0]
+    words = {"3f2a": run_id[:8], "runs.tar.zst": bundle, "key.pem": key}
+    run(project, [sys.executable, "-m", "reticent.cli", *[words.get(word, word) for word in export]])
+    for command in there:
+        run(tmp_path, [sys.executable, "-m", "reticent.cli", *command])
+    assert ids(tmp_path)[0] == run_id

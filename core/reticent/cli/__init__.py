@@ -145,6 +145,62 @@ def _courier(
     serve(root)
 
 
+@app.command("export")
+def _export(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN... BUNDLE", help="Run ids, or beginnings of them; last the file, x.tar.zst (.gz, .xz)."
+        ),
+    ],
+    children: Annotated[bool, typer.Option("--children", "-c", help="With all their children.")] = False,
+    sign: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--sign", metavar="KEYFILE", help="Sign it by this private Ed25519 key."),
+    ] = None,
+) -> None:
+    """Write runs to one file, to be imported where there is a network."""
+    from reticent.cli.bundles import export
+
+    *run_ids, bundle = runs
+    if not run_ids:
+        raise typer.BadParameter("one run or more, and then the bundle's name", param_hint="RUN... BUNDLE")
+    export(run_ids, Path(bundle), sign, children=children)
+
+
+@app.command("import")
+def _import(
+    source: Annotated[str, typer.Argument(metavar="BUNDLE|SOURCE", help="A bundle; with --from a URL or a directory.")],
+    from_: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", metavar="TRACKER", help="Old runs of this tracker, not a bundle: mlflow, tensorboard."),
+    ] = None,
+    experiment: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--experiment", "-e", metavar="E", help="With --from: only of this experiment. May be repeated."),
+    ] = None,
+    unfinished: Annotated[
+        bool,
+        typer.Option("--unfinished", help="With --from: also runs that the tracker believes to go on, as CRASHED."),
+    ] = False,
+    verify: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--verify", metavar="PUBKEYFILE", help="Refuse a bundle that this key has not signed."),
+    ] = None,
+) -> None:
+    """Bring in runs that were exported, or that another tracker has. What is here already stays as it is."""
+    from reticent.cli.bundles import import_from, import_runs
+
+    if from_ is None:
+        if experiment or unfinished:
+            raise typer.BadParameter("belongs to --from", param_hint="--experiment" if experiment else "--unfinished")
+        import_runs(Path(source), verify)
+    else:
+        if verify is not None:
+            raise typer.BadParameter("a tracker signs nothing: --verify is for bundles", param_hint="--verify")
+        import_from(from_, source, experiment or [], unfinished=unfinished)
+
+
 @app.command("backends")
 def _backends() -> None:
     """List the backends: which exist, what to install for them, and whether those that are configured can be reached."""

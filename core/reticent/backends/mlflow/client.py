@@ -54,6 +54,17 @@ class Client:
         """Upload the content of an artifact through the server, to a path of its own artifact store."""
         self._call("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}", data=file)
 
+    def download(self, endpoint: str, target: BinaryIO, **query: Any) -> None:
+        """Write an answer to a file, as it comes."""
+        with (
+            self._failures(),
+            self._session.get(self.url + endpoint, params=query, stream=True, timeout=TIMEOUT_S) as answer,
+        ):
+            if not answer.ok:
+                raise _error(answer.status_code, answer.content, answer.headers, self.url)
+            for chunk in answer.iter_content(1 << 20):
+                target.write(chunk)
+
     def close(self) -> None:
         self._session.close()
 
