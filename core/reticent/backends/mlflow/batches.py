@@ -76,8 +76,18 @@ def missing(client: Client, run_id: str, block: Sequence[Point]) -> Sequence[Poi
     return block[low:]
 
 
+def changed(param: str) -> str:
+    return f"the param {param!r} was logged with another value before: MLflow keeps the first one"
+
+
+def gone(error: RefusedError) -> bool:
+    """Whether this is because the run is no longer there."""
+    return error.status == 404 or "must be in the 'active' state" in str(error)
+
+
 def send(client: Client, run_id: str, everything: Request) -> list[Rejection]:
-    """Send all of it; what the server refuses is found by halving, so that the rest is stored."""
+    """Send all of it; what the server refuses is found by halving, so that the rest is stored. RefusedError if it refuses
+    everything of this run."""
     return [rejection for part in _requests(everything) for rejection in _send(client, run_id, part)]
 
 
@@ -103,10 +113,11 @@ def _send(client: Client, run_id: str, part: Request) -> list[Rejection]:
     try:
         client.post_encoded("runs/log-batch", msgspec.json.encode(body))
     except RefusedError as error:
-        if error.status == 404:
+        if gone(error):
             raise
         if len(part) == 1:
-            return [Rejection(1, str(error))]
+            write_once = part.params and "Changing param values" in str(error)
+            return [Rejection(1, changed(part.params[0]["key"]) if write_once else str(error))]
         return [rejection for half in part.halves() for rejection in _send(client, run_id, half)]
     return []
 
