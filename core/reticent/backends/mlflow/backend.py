@@ -15,7 +15,7 @@ from reticent.backends.mlflow.artifacts import Files, UnreachableError, store_at
 from reticent.backends.mlflow.batches import Request, changed, gone, missing, points, send
 from reticent.backends.mlflow.client import Client, RefusedError, address
 from reticent.backends.mlflow.models import Models
-from reticent.backends.mlflow.naming import MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
+from reticent.backends.mlflow.naming import MAX_KEY, MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
 from reticent.backends.mlflow.runs import RUN_ID_TAG, Place, Runs
 from reticent.records import Artifact, ArtifactRemoved, Dataset, Model, Param, RunEnded, RunStarted, RunStatus, Tag
 
@@ -178,6 +178,8 @@ def _request(batch: Batch) -> tuple[Request, dict[str, str], list[Rejection]]:
         elif isinstance(record, Tag):
             request.tags.append(_entity(record.key, record.value, MAX_TAG, request.tags))
             request.tags += _entities({TAGS[record.key]: record.value} if record.key in TAGS else {})
+    for key in {key for block in batch.metrics for key in block.keys.values()}:
+        request.tags += _renamed(key)
     request.params = list({one["key"]: one for one in request.params}.values())
     request.tags = list({one["key"]: one for one in request.tags}.values())
     return request, long, rejections
@@ -188,8 +190,12 @@ def _entities(values: dict[str, str]) -> list[dict[str, str]]:
 
 
 def _entity(name: str, value: str, most: int, tags: list[dict[str, str]]) -> dict[str, str]:
-    """A param or tag as MLflow takes it; of a name that it does not, a tag says what it is."""
+    """A param or tag as MLflow takes it."""
+    tags += _renamed(name)
+    return {"key": allowed(name), "value": value[:most]}
+
+
+def _renamed(name: str) -> list[dict[str, str]]:
+    """Of a name that MLflow does not take, a tag that says what it is."""
     key = allowed(name)
-    if key != name:
-        tags += _entities({f"{NAME_TAG}{key}"[:250]: name})
-    return {"key": key, "value": value[:most]}
+    return [] if key == name else _entities({f"{NAME_TAG}{key}"[:MAX_KEY]: name})
