@@ -70,8 +70,9 @@ def test_a_file_that_is_there_is_not_sent_again_and_a_removed_one_goes(
     mlflow_url: str, tmp_path: Path, run_id: str
 ) -> None:
     one, other = artifact(tmp_path, "a/one.bin", b"one"), artifact(tmp_path, "a/ö ther.bin", b"other")
+    empty = artifact(tmp_path, "a/empty", b"")
     with FaultyProxy(mlflow_url) as proxy:
-        assert list(write(proxy.url, of(run_id, tmp_path, one, other))) == []
+        assert list(write(proxy.url, of(run_id, tmp_path, one, other, empty))) == []
         assert proxy.seen("/artifacts/.*one.bin", "PUT") == 1
         assert list(write(proxy.url, of(run_id, tmp_path, one, other))) == []
         assert proxy.seen("/artifacts/.*one.bin", "PUT") == 1
@@ -81,7 +82,7 @@ def test_a_file_that_is_there_is_not_sent_again_and_a_removed_one_goes(
     (run,) = Server(mlflow_url).runs(run_id)
     files = Server(mlflow_url).files(run["info"]["artifact_uri"])
     assert files.pop("reticent/sha256.json")
-    assert files == {"a/one.bin": hashlib.sha256(b"two").hexdigest()}
+    assert files == {"a/one.bin": hashlib.sha256(b"two").hexdigest(), "a/empty": empty.sha256}
 
 
 def test_a_directory_of_the_servers_machine_is_used_where_it_is_here_too(tmp_path: Path, run_id: str) -> None:

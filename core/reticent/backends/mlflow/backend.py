@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -12,12 +12,23 @@ import msgspec
 from reticent.backends import Batch, Rejection, Target, UnavailableError
 from reticent.backends.mlflow import datasets
 from reticent.backends.mlflow.artifacts import Files, UnreachableError, store_at
-from reticent.backends.mlflow.batches import Request, changed, gone, missing, points, send
+from reticent.backends.mlflow.batches import Point, Request, changed, gone, missing, points, send
 from reticent.backends.mlflow.client import Client, RefusedError, address
 from reticent.backends.mlflow.models import Models
 from reticent.backends.mlflow.naming import MAX_KEY, MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
 from reticent.backends.mlflow.runs import RUN_ID_TAG, Place, Runs
-from reticent.records import Artifact, ArtifactRemoved, Dataset, Model, Param, RunEnded, RunStarted, RunStatus, Tag
+from reticent.records import (
+    Artifact,
+    ArtifactRemoved,
+    Dataset,
+    MetricBlock,
+    Model,
+    Param,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    Tag,
+)
 
 STATUS_TAG = "reticent.status"
 
@@ -29,8 +40,10 @@ _STATUS = {RunStatus.CRASHED: RunStatus.FAILED}
 class _Known:
     place: Place
     models: Models
-    sure: bool
-    """Whether nothing was sent to it whose answer nobody has read."""
+    made: bool
+    """Whether it was made just now, so that all it holds is known."""
+    sure: set[str] = field(default_factory=set)
+    """The writers of which nothing was sent that is not known to have arrived."""
     files: Files | None = None
 
 
@@ -57,6 +70,9 @@ class MlflowBackend:
             return [
                 Rejection(max(1, len(batch)), "the run was deleted on the server; nothing more of it is taken there")
             ]
+        except BaseException:
+            run.sure.clear()
+            raise
         batch.mark.text = msgspec.json.encode(run.place).decode()
         return rejections
 
@@ -65,17 +81,25 @@ class MlflowBackend:
 
     def _write(self, batch: Batch, run: _Known) -> list[Rejection]:
         request, long, rejections = _request(batch)
-        blocks = [points(block) for block in batch.metrics]
-        if not run.sure:
-            blocks = [list(missing(self._client, run.place.run_id, block)) for block in blocks]
-        request.metrics = [point for block in blocks for point in block]
-        made, run.sure = run.sure, False
+        request.metrics = [point for block in batch.metrics for point in self._unsent(run, block)]
+        made, run.made = run.made, False
         rejections += send(self._client, run.place.run_id, request)
-        run.sure = True
         rejections += self._inputs(batch, run)
         rejections += self._artifacts(batch, run, long, made)
         self._status(batch, run)
         return rejections
+
+    def _unsent(self, run: _Known, block: MetricBlock) -> Sequence[Point]:
+        """The points that the server has not got. After an unclear answer it is asked, until one that it has not: batches
+        are smaller then, and what was sent before may be in several of them."""
+        wanted = points(block)
+        if block.writer in run.sure:
+            return wanted
+        if not run.made:
+            wanted = list(missing(self._client, run.place.run_id, wanted))
+        if wanted:
+            run.sure.add(block.writer)
+        return wanted
 
     def _inputs(self, batch: Batch, run: _Known) -> list[Rejection]:
         """The data sets; the server has each one of a name and digest once in a run."""
@@ -138,7 +162,7 @@ class MlflowBackend:
             else:
                 place, made = self._place(batch)
             models = Models(self._client, place.experiment_id, place.run_id, batch.directory, place.models)
-            self._runs[batch.run_id] = _Known(place, models, sure=made)
+            self._runs[batch.run_id] = _Known(place, models, made=made)
         return self._runs[batch.run_id]
 
     def _place(self, batch: Batch) -> tuple[Place, bool]:

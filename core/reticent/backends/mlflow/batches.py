@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,9 +65,11 @@ def missing(client: Client, run_id: str, block: Sequence[Point]) -> Sequence[Poi
 
     Asked with one small question for every halving. To send them again would cost the server a look for each.
     """
-    low, high = 0, len(block)
     if not block or not _has(client, run_id, block[0]):
         return block
+    if _has(client, run_id, block[-1]):
+        return ()
+    low, high = 1, len(block) - 1
     while low < high:
         middle = (low + high) // 2
         if _has(client, run_id, block[middle]):
@@ -129,9 +132,18 @@ def _has(client: Client, run_id: str, point: Point) -> bool:
     except RefusedError:  # a server from before 2.11
         found = client.get("metrics/get-history", run_id=run_id, metric_key=point.key)
     return any(
-        int(one["timestamp"]) == point.timestamp and int(one.get("step", 0)) == point.step
+        int(one["timestamp"]) == point.timestamp
+        and int(one.get("step", 0)) == point.step
+        and _same(float(one["value"]), float(point.value))
         for one in found.get("metrics", ())
     )
+
+
+def _same(stored: float, value: float) -> bool:
+    """Whether this is what the server makes of a value: of an infinite one the largest number."""
+    if math.isfinite(value) or math.isnan(value):
+        return stored == value or (math.isnan(stored) and math.isnan(value))
+    return abs(stored) >= sys.float_info.max and (stored > 0) == (value > 0)
 
 
 def _text(value: float) -> str:

@@ -33,6 +33,15 @@ class RefusedError(Exception):
         self.code = code
 
 
+class Answer(dict[str, Any]):
+    """What a server says; UnavailableError where that is not what an MLflow server would."""
+
+    url = ""
+
+    def __missing__(self, key: str) -> Any:
+        raise UnavailableError(f"{self.url} does not answer as an MLflow server does: nothing is said of {key!r}")
+
+
 class Client:
     """One server. Credentials are those that MLflow's own client takes: MLFLOW_TRACKING_USERNAME and _PASSWORD, or
     MLFLOW_TRACKING_TOKEN, from the environment or the keyring's service "reticent"; or ~/.netrc. Proxies are those of the
@@ -51,10 +60,12 @@ class Client:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=again, pool_maxsize=4))
         self._session.auth = _auth()
+        # With each request: what a session says is nothing to requests where REQUESTS_CA_BUNDLE is set.
+        self._trust: dict[str, Any] = {}
         if ca := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
-            self._session.verify = ca
+            self._trust = {"verify": ca}
         if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
-            self._session.verify = False
+            self._trust = {"verify": False}
         if certificate := os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"):
             self._session.cert = certificate
 
@@ -105,17 +116,17 @@ class Client:
 
     def _call(self, method: str, endpoint: str, **told: Any) -> dict[str, Any]:
         answer = self._answer(method, endpoint, **told)
-        if not answer.content:
-            return {}
         try:
-            return msgspec.json.decode(answer.content, type=dict[str, Any])
+            said = Answer(msgspec.json.decode(answer.content or b"{}", type=dict[str, Any]))
         except msgspec.DecodeError:
             raise UnavailableError(f"{self.url} does not answer as an MLflow server does: no JSON") from None
+        said.url = self.url
+        return said
 
     def _answer(self, method: str, endpoint: str, **told: Any) -> Any:
         place = endpoint if endpoint.startswith("/") else API + endpoint
         with self._failures(self.url):
-            answer = self._session.request(method, self.url + place, timeout=TIMEOUT_S, **told)
+            answer = self._session.request(method, self.url + place, timeout=TIMEOUT_S, **self._trust, **told)
         if not answer.ok:
             raise _error(answer.status_code, answer.content, answer.headers, self.url)
         return answer
@@ -128,7 +139,10 @@ class Client:
         try:
             yield
         except requests.exceptions.SSLError as error:
-            raise UnavailableError(f"{place}: TLS: {_reason(error)}") from error
+            raise UnavailableError(
+                f"{place}: TLS: {_reason(error)}; MLFLOW_TRACKING_SERVER_CERT_PATH names the certificate of an authority to "
+                "trust, MLFLOW_TRACKING_CLIENT_CERT_PATH one of yours"
+            ) from error
         except requests.exceptions.ProxyError as error:
             raise UnavailableError(f"{place}: the proxy in the environment fails: {_reason(error)}") from error
         except requests.exceptions.Timeout as error:
@@ -188,7 +202,7 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Ex
     if status in (401, 403):
         return UnavailableError(
             f"{url} refuses these credentials (status {status}): set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD"
+            f"MLFLOW_TRACKING_PASSWORD, to those of a user who may write there ({message})"
         )
     if status in (408, 425, 429) or (status >= 500 and status != 501) or (status == 404 and not code):
         return UnavailableError(f"{url} answers with status {status}: {message}", _wait(headers.get("Retry-After", "")))
