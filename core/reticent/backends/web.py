@@ -48,14 +48,14 @@ def session() -> Any:
 
 
 @contextmanager
-def failures(place: str) -> Iterator[None]:
-    """UnavailableError for what keeps a request from its answer."""
+def failures(place: str, trust: str = "") -> Iterator[None]:
+    """UnavailableError for what keeps a request from its answer; `trust` is what to say when TLS fails."""
     import requests
 
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise UnavailableError(f"{place}: TLS: {reason(error)}") from error
+        raise UnavailableError(f"{place}: TLS: {reason(error)}{trust}") from error
     except requests.exceptions.ProxyError as error:
         raise UnavailableError(f"{place}: the proxy in the environment fails: {reason(error)}") from error
     except requests.exceptions.Timeout as error:

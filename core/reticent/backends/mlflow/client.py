@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +14,11 @@ from reticent.backends import UnavailableError, web
 from reticent.backends.credentials import secret
 
 API = "/api/2.0/mlflow/"
+_JSON = {"Content-Type": "application/json"}
+_TRUST_HINT = (
+    "; MLFLOW_TRACKING_SERVER_CERT_PATH names the certificate of an authority to trust, MLFLOW_TRACKING_CLIENT_CERT_PATH "
+    "one of yours"
+)
 
 
 class RefusedError(Exception):
@@ -22,6 +28,19 @@ class RefusedError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class NoSuchEndpointError(UnavailableError):
+    """Nobody answers at this path: the server is older, or is not at this address."""
+
+
+class Answer(dict[str, Any]):
+    """What a server says; UnavailableError where that is not what an MLflow server would."""
+
+    url = ""
+
+    def __missing__(self, key: str) -> Any:
+        raise UnavailableError(f"{self.url} does not answer as an MLflow server does: nothing is said of {key!r}")
 
 
 class Client:
@@ -34,10 +53,12 @@ class Client:
         self.url = url
         self._session = web.session()
         self._session.auth = _auth()
+        # With each request: what a session says is nothing to requests where REQUESTS_CA_BUNDLE is set.
+        self._trust: dict[str, Any] = {}
         if ca := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
-            self._session.verify = ca
+            self._trust = {"verify": ca}
         if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
-            self._session.verify = False
+            self._trust = {"verify": False}
         if certificate := os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"):
             self._session.cert = certificate
 
@@ -47,18 +68,49 @@ class Client:
     def post(self, endpoint: str, **body: Any) -> dict[str, Any]:
         return self.post_encoded(endpoint, msgspec.json.encode(body))
 
-    def post_encoded(self, endpoint: str, body: bytes, method: str = "POST") -> dict[str, Any]:
-        return self._call(method, endpoint, data=body, headers={"Content-Type": "application/json"})
+    def patch(self, endpoint: str, **body: Any) -> dict[str, Any]:
+        return self._call("PATCH", endpoint, data=msgspec.json.encode(body), headers=_JSON)
 
-    def put_file(self, path: str, file: BinaryIO) -> None:
-        """Upload the content of an artifact through the server, to a path of its own artifact store."""
-        self._call("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}", data=file)
+    def post_encoded(self, endpoint: str, body: bytes) -> dict[str, Any]:
+        return self._call("POST", endpoint, data=body, headers=_JSON)
+
+    def delete(self, endpoint: str) -> dict[str, Any]:
+        return self._call("DELETE", endpoint)
+
+    def put_file(self, endpoint: str, file: BinaryIO | bytes) -> None:
+        """Upload a file through the server."""
+        self._call("PUT", endpoint, data=file)
+
+    def read(self, endpoint: str) -> bytes:
+        """An answer as it is."""
+        return bytes(self._answer("GET", endpoint).content)
+
+    def put_elsewhere(self, url: str, data: bytes, headers: Mapping[str, str]) -> str:
+        """Upload to a URL that the server has signed, without the credentials that are for the server; the ETag."""
+        import requests
+
+        place = f"the artifact store at {urlsplit(url).hostname}"  # what is behind it is a signature
+        with web.failures(place):
+            answer = requests.put(url, data=data, headers=dict(headers), timeout=web.TIMEOUT_S, auth=lambda one: one)
+        if not answer.ok:
+            raise _error(answer.status_code, b"", answer.headers, place)
+        return str(answer.headers.get("ETag", ""))
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        """Of MLflow on the server; () if it does not say."""
+        try:
+            return tuple(int(part) for part in self.read("/version").decode().split(".")[:2])
+        except (ValueError, RefusedError):
+            return ()
 
     def download(self, endpoint: str, target: BinaryIO, **query: Any) -> None:
         """Write an answer to a file, as it comes."""
         with (
-            self._failures(),
-            self._session.get(self.url + endpoint, params=query, stream=True, timeout=TIMEOUT_S) as answer,
+            web.failures(self.url, _TRUST_HINT),
+            self._session.get(
+                self.url + endpoint, params=query, stream=True, timeout=web.TIMEOUT_S, **self._trust
+            ) as answer,
         ):
             if not answer.ok:
                 raise _error(answer.status_code, answer.content, answer.headers, self.url)
@@ -69,17 +121,21 @@ class Client:
         self._session.close()
 
     def _call(self, method: str, endpoint: str, **told: Any) -> dict[str, Any]:
-        place = endpoint if endpoint.startswith("/") else API + endpoint
-        with web.failures(self.url):
-            answer = self._session.request(method, self.url + place, timeout=web.TIMEOUT_S, **told)
-        if not answer.ok:
-            raise _error(answer.status_code, answer.content, answer.headers, self.url)
-        if not answer.content:
-            return {}
+        answer = self._answer(method, endpoint, **told)
         try:
-            return msgspec.json.decode(answer.content, type=dict[str, Any])
+            said = Answer(msgspec.json.decode(answer.content or b"{}", type=dict[str, Any]))
         except msgspec.DecodeError:
             raise UnavailableError(f"{self.url} does not answer as an MLflow server does: no JSON") from None
+        said.url = self.url
+        return said
+
+    def _answer(self, method: str, endpoint: str, **told: Any) -> Any:
+        place = endpoint if endpoint.startswith("/") else API + endpoint
+        with web.failures(self.url, _TRUST_HINT):
+            answer = self._session.request(method, self.url + place, timeout=web.TIMEOUT_S, **self._trust, **told)
+        if not answer.ok:
+            raise _error(answer.status_code, answer.content, answer.headers, self.url)
+        return answer
 
 
 def address(url: str) -> str:
@@ -111,9 +167,11 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Ex
     if status in (401, 403):
         return UnavailableError(
             f"{url} refuses these credentials (status {status}): set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD"
+            f"MLFLOW_TRACKING_PASSWORD, to those of a user who may write there ({message})"
         )
-    if status in (408, 425, 429) or status >= 500 or (status == 404 and not code):
+    if status == 404 and not code:
+        return NoSuchEndpointError(f"{url} answers with status 404: is there an MLflow server at this address?")
+    if status in (408, 425, 429) or (status >= 500 and status != 501):
         return UnavailableError(
             f"{url} answers with status {status}: {message}", web.wait(headers.get("Retry-After", ""))
         )
