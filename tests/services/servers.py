@@ -25,6 +25,10 @@ READY_S = 120
 S3_KEY, S3_SECRET = "AKIA" + "TEST", "SECRET" + "TEST"
 
 
+def is_installed(command: str) -> bool:
+    return shutil.which(command) is not None or any(Path("/usr/lib/postgresql").glob(f"*/bin/{command}"))
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -216,7 +220,7 @@ _KEYS = {
 
 @contextmanager
 def gateway() -> Iterator[Gateway]:
-    """In a directory of its own under /tmp, for its sockets' paths must be short. RuntimeError if Ceph is not installed."""
+    """In a directory of its own under /tmp, for its sockets' paths must be short."""
     if shutil.which("radosgw") is None:
         raise RuntimeError(
             "radosgw is not installed: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd"
