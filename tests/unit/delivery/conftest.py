@@ -50,16 +50,16 @@ class Memory:
 
 @pytest.fixture
 def memory(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Memory]]:
-    """The backend `memory`, installed as a third party's is, and empty."""
+    """The backend `hoard`, installed as a third party's is, and empty."""
     metadata = tmp_path / "site" / "memory-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: memory\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[reticent.backends]\nmemory = memorybackend:Memory\n")
+    (metadata / "entry_points.txt").write_text("[reticent.backends]\nhoard = memorybackend:Memory\n")
     module: Any = ModuleType("memorybackend")
     module.Memory = type("Memory", (Memory,), {"written": [], "points": [], "files": {}})
     monkeypatch.setitem(sys.modules, "memorybackend", module)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.setenv("RETICENT_BACKENDS", "sqlite,memory")
+    monkeypatch.setenv("RETICENT_BACKENDS", "sqlite,hoard")
     monkeypatch.setenv("RETICENT_EXIT_TIMEOUT_S", "1")
     yield module.Memory
     for sender in session.current()._senders.values():

@@ -262,9 +262,9 @@ def test_what_other_backends_have_is_told_and_replaced(memory: type[Memory], roo
     logged()
     assert f"trained by {STAFF}\n".encode() in memory.files.values()
     outcome = applied()
-    assert outcome.beyond_recall() == {"memory": ["r"]}
+    assert outcome.beyond_recall() == {"hoard": ["r"]}
     memory.written.clear()
-    assert reticent.sync(["memory"])["memory"].error is None
+    assert reticent.sync(["hoard"])["hoard"].error is None
     assert STAFF not in repr(memory.written)
     assert len([record for record in memory.written if isinstance(record, records.Param)]) == 3
     assert memory.files["notes/[REDACTED:staff-number]/a.txt"] == b"trained by [REDACTED:staff-number]\n"

@@ -23,7 +23,7 @@ GITHUB = "ghp_" + "a1B2" * 9
 
 
 def configure(**own: Any) -> None:
-    reticent.configure(redact={"keep": ["site_password"], "backends": {"memory": own}})
+    reticent.configure(redact={"keep": ["site_password"], "backends": {"hoard": own}})
 
 
 def run_of_all_kinds(directory: Path) -> None:
@@ -118,13 +118,13 @@ def test_a_batch_that_was_refused_comes_again(memory: type[Memory], root: Path, 
         run.log_text(f"by {STAFF}", "a.txt")
     assert not reticent.flush(1)
     memory.refuses = False
-    assert reticent.sync(["memory"])["memory"].error is None
+    assert reticent.sync(["hoard"])["hoard"].error is None
     assert memory.files == {"a.txt": b"by [REDACTED:staff-number]"}
 
 
 def test_nothing_is_delivered_if_it_cannot_be_sealed(memory: type[Memory], root: Path) -> None:
     configure(rules=[RULE])
-    session.current().sender("memory")._stricter = Broken()  # type: ignore[assignment] # what it is does not matter
+    session.current().sender("hoard")._stricter = Broken()  # type: ignore[assignment] # what it is does not matter
     with reticent.start_run("r", run_id="r") as run:
         run.log_param("owner", "anybody")
     assert not reticent.flush(1)
