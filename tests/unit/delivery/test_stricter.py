@@ -81,7 +81,7 @@ def test_the_run_log_and_other_backends_have_it_all(memory: type[Memory], root: 
 def test_no_copy_is_left_behind(memory: type[Memory], root: Path, tmp_path: Path) -> None:
     configure(rules=[RULE])
     run_of_all_kinds(tmp_path)
-    stores = [path for path in (root / "delivery").iterdir() if path.name.startswith("memory-")]
+    stores = [path for path in (root / "delivery").iterdir() if path.name.startswith("hoard-")]
     assert [path for store in stores for path in (store / "sealed").iterdir()] == []
     (stale,) = [store / "sealed" / "1-killed" for store in stores]
     stale.mkdir()
