@@ -141,3 +141,7 @@ def test_the_model_predicts_what_it_did(trained: tuple[Path, str], client: Any, 
     assert {one.key: one.value for one in logged.metrics} == {
         key: value for key, value in run.data.metrics.items() if not key.startswith("system/")
     }
+    (trained_on,) = [one.dataset for one in run.inputs.dataset_inputs if one.tags[0].value == "train"]
+    assert {one.key: one.dataset_digest for one in logged.metrics if one.dataset_name == trained_on.name} == {
+        key: trained_on.digest for key in run.data.metrics if key.startswith("training_")
+    }

@@ -16,11 +16,13 @@ import msgspec
 from reticent.backends.mlflow.artifacts import Store, store_at
 from reticent.backends.mlflow.batches import Point, Request, send
 from reticent.backends.mlflow.client import Client
+from reticent.backends.mlflow.datasets import CONTEXT_TAG
 from reticent.backends.mlflow.naming import MAX_TAG
 from reticent.records import Model, RunStatus
 
 HISTORY_TAG = "mlflow.log-model.history"
 FILE = "MLmodel"
+_FOR_TRAINING = {"key": CONTEXT_TAG, "value": "train"}
 
 _SINCE = (3, 0)
 _MEASURED_SINCE = (3, 17)
@@ -29,10 +31,12 @@ _MEASURED_SINCE = (3, 17)
 _NAME = re.compile(r"[^/:.%\"']{1,250}")
 
 
-class _Measured(Point, frozen=True):
-    """A point of a model's."""
+class _Measured(Point, frozen=True, omit_defaults=True):
+    """A point of a model's, on a data set."""
 
     model_id: str
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
 
 
 class Logged(msgspec.Struct):
@@ -88,11 +92,15 @@ class Models:
         model = known.get("model") or (next(iter(known.values())) if len(known) == 1 else None)
         if model is None or self._client.version < _MEASURED_SINCE:
             return
-        points = [
-            _Measured(one["key"], one["value"], int(one["timestamp"]), int(one.get("step", 0)), model.id)
-            for one in self._run()["data"].get("metrics", ())
-            if not one["key"].startswith("system/")
-        ]
+        run = self._run()
+        given = run.get("inputs", {}).get("dataset_inputs", ())
+        training = [one["dataset"] for one in given if _FOR_TRAINING in one.get("tags", ())]
+        points = []
+        for one in run["data"].get("metrics", ()):
+            if not one["key"].startswith("system/"):
+                point = (one["key"], one["value"], int(one["timestamp"]), int(one.get("step", 0)), model.id)
+                on = training[0] if len(training) == 1 and one["key"].startswith("training_") else {}
+                points.append(_Measured(*point, on.get("name"), on.get("digest")))
         send(self._client, self._run_id, Request(metrics=points))
 
     def remove(self, path: str) -> bool:
