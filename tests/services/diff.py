@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import requests
 
-from reticent.backends.mlflow.naming import MAX_PARAM, MAX_TAG, NAME_TAG
+from reticent.backends.mlflow.naming import MAX_PARAM, MAX_TAG, NAME_TAG, TAGS
 from reticent.backends.mlflow.runs import RUN_ID_TAG
 from reticent.records import Artifact, ArtifactRemoved, Dataset, Model, Param, RunEnded, Tag, is_under
 from reticent.runlog import RunReader
@@ -103,7 +103,12 @@ def differences(root: Path, run_id: str, url: str) -> list[str]:
 
 
 def _own(tags: dict[str, str], names: dict[str, str]) -> dict[str, str]:
-    return {names.get(key, key): value for key, value in tags.items() if not key.startswith(("mlflow.", "reticent."))}
+    ours = {theirs: one for one, theirs in TAGS.items()}
+    return {
+        ours.get(key) or names.get(key, key): value
+        for key, value in tags.items()
+        if key in ours or not key.startswith(("mlflow.", "reticent."))
+    }
 
 
 def _files(server: Server, run: dict[str, Any]) -> dict[str, str]:

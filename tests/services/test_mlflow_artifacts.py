@@ -288,6 +288,42 @@ def test_a_model_is_an_output_of_its_run_once(mlflow_url: str, tmp_path: Path, r
         assert server.files(logged["artifact_uri"]) == {}
 
 
+def test_a_model_that_comes_after_the_end_has_the_metrics_of_its_run(
+    mlflow_url: str, tmp_path: Path, run_id: str
+) -> None:
+    ended = records.RunEnded(time=START, status=records.RunStatus.FINISHED)
+    points = batch(tmp_path, metrics=[("loss", 0, 0.5), ("loss", 1, 0.25)]).metrics
+    assert list(write(mlflow_url, dataclasses.replace(of(run_id, tmp_path, ended), metrics=points))) == []
+    text = artifact(tmp_path, "model/MLmodel", MLMODEL.encode())
+    assert list(write(mlflow_url, of(run_id, tmp_path, text))) == []
+    server = Server(mlflow_url)
+    (run,) = server.runs(run_id)
+    run = server.ask("GET", "mlflow/runs/get", params={"run_id": run["info"]["run_id"]})["run"]
+    (output,) = run["outputs"]["model_outputs"]
+    (metric,) = server.ask("GET", f"mlflow/logged-models/{output['model_id']}")["model"]["data"]["metrics"]
+    assert (metric["key"], metric["value"]) == ("loss", 0.25)
+
+
+def test_a_failed_run_says_why_until_it_goes_on(mlflow_url: str, tmp_path: Path, run_id: str) -> None:
+    error = (
+        'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    fit()\nValueError: no rows\n'
+    )
+    ended = records.RunEnded(time=START, status=records.RunStatus.FAILED, error=sealed(error))
+    resumed = records.RunStarted(
+        time=START, run_id=run_id, name=sealed("a run"), experiment=sealed("files"), resumed=True
+    )
+    server = Server(mlflow_url)
+    assert list(write(mlflow_url, of(run_id, tmp_path, ended))) == []
+    (run,) = server.runs(run_id)
+    assert {"key": "reticent.error", "value": "ValueError: no rows"} in run["data"]["tags"]
+    place = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    assert server.content(f"{place}/reticent/error.txt") == error.encode()
+    assert list(write(mlflow_url, of(run_id, tmp_path, resumed))) == []
+    (run,) = server.runs(run_id)
+    assert run["info"]["status"] == "RUNNING"
+    assert "reticent.error" not in {one["key"] for one in run["data"]["tags"]}
+
+
 def test_a_model_that_mlflow_3_has_no_name_for_is_listed_with_its_run(
     mlflow_url: str, tmp_path: Path, run_id: str
 ) -> None:

@@ -11,9 +11,11 @@ import requests
 
 from reticent.backends.mlflow import MlflowBackend
 from reticent.backends.mlflow.backend import STATUS_TAG
-from reticent.backends.mlflow.naming import NAME_TAG
+from reticent.backends.mlflow.naming import NAME_TAG, TAGS
 from reticent.backends.mlflow.runs import RUN_ID_TAG
 from reticent.testing import BackendContract
+
+OURS = {theirs: ours for ours, theirs in TAGS.items()}
 
 
 class TestMlflow(BackendContract):
@@ -60,9 +62,9 @@ class TestMlflow(BackendContract):
             "status": tags.get(STATUS_TAG, run["info"]["status"]),
             "params": {names.get(one["key"], one["key"]): one["value"] for one in run["data"].get("params", ())},
             "tags": {
-                names.get(key, key): value
+                OURS.get(key) or names.get(key, key): value
                 for key, value in tags.items()
-                if not key.startswith(("mlflow.", "reticent."))
+                if key in OURS or not key.startswith(("mlflow.", "reticent."))
             },
             "metrics": metrics,
             "artifacts": sorted(path for path in self.files(number, "") if not path.startswith("reticent/")),

@@ -93,6 +93,7 @@ def test_a_run_as_mlflow_shows_it(trained: tuple[Path, str], client: Any) -> Non
     assert run.data.params["alpha"] == "0.01"
     assert run.data.tags["team"] == "fruit"
     assert {"mlflow.user", "mlflow.source.name", "mlflow.source.type"} <= run.data.tags.keys()
+    assert not {"user", "source", "autologging", "git.commit"} & run.data.tags.keys()  # the page has them elsewhere
     assert run.info.end_time >= run.info.start_time > 0
 
 
@@ -135,3 +136,12 @@ def test_the_model_predicts_what_it_did(trained: tuple[Path, str], client: Any, 
         assert mlflow.pyfunc.load_model(uri).predict(table).tolist() == predicted
     logged = client.get_logged_model(output.model_id)
     assert (logged.name, logged.status, logged.source_run_id) == (path, "READY", run.info.run_id)
+    assert logged.params == run.data.params
+    assert logged.tags["mlflow.source.name"] == run.data.tags["mlflow.source.name"]
+    assert {one.key: one.value for one in logged.metrics} == {
+        key: value for key, value in run.data.metrics.items() if not key.startswith("system/")
+    }
+    (trained_on,) = [one.dataset for one in run.inputs.dataset_inputs if one.tags[0].value == "train"]
+    assert {one.key: one.dataset_digest for one in logged.metrics if one.dataset_name == trained_on.name} == {
+        key: trained_on.digest for key in run.data.metrics if key.startswith("training_")
+    }

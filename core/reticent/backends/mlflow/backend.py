@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,6 +31,10 @@ from reticent.records import (
 )
 
 STATUS_TAG = "reticent.status"
+ERROR_TAG = "reticent.error"
+"""What a training failed with; the traceback is the artifact `ERROR`."""
+
+ERROR = "reticent/error.txt"
 
 _STATUS = {RunStatus.CRASHED: RunStatus.FAILED}
 """MLflow has no word for a process that vanished; the tag has ours."""
@@ -152,8 +156,11 @@ class MlflowBackend:
                     end_time=int(entry.record.time * 1000),
                 )
                 self._client.post("runs/set-tag", run_id=run.place.run_id, key=STATUS_TAG, value=status.value)
+                run.models.measured()
             elif isinstance(entry.record, RunStarted) and entry.record.resumed:
                 self._client.post("runs/update", run_id=run.place.run_id, status=RunStatus.RUNNING.value)
+                with suppress(RefusedError):  # it has not failed
+                    self._client.post("runs/delete-tag", run_id=run.place.run_id, key=ERROR_TAG)
 
     def _run(self, batch: Batch) -> _Known:
         if batch.run_id not in self._runs:
@@ -207,8 +214,11 @@ def _request(batch: Batch) -> tuple[Request, dict[str, str], list[Rejection]]:
             if len(record.value) > MAX_PARAM:
                 long[f"params/{key}.txt"] = record.value
         elif isinstance(record, Tag):
-            request.tags.append(_entity(record.key, record.value, MAX_TAG, request.tags))
-            request.tags += _entities({TAGS[record.key]: record.value} if record.key in TAGS else {})
+            key = TAGS.get(record.key, record.key)
+            request.tags.append(_entity(key, record.value, MAX_TAG, request.tags))
+        elif isinstance(record, RunEnded) and record.error:
+            request.tags += _entities({ERROR_TAG: _raised(record.error)})
+            long[ERROR] = record.error
     for key in {key for block in batch.metrics for key in block.keys.values()}:
         request.tags += _renamed(key)
     request.params = list({one["key"]: one for one in request.params}.values())
@@ -224,6 +234,11 @@ def _entity(name: str, value: str, most: int, tags: list[dict[str, str]]) -> dic
     """A param or tag as MLflow takes it."""
     tags += _renamed(name)
     return {"key": allowed(name), "value": value[:most]}
+
+
+def _raised(error: str) -> str:
+    """Of a traceback the exception: what follows the last line of code."""
+    return (error.rstrip().rpartition("\n  ")[2].partition("\n")[2] or error).strip()
 
 
 def _renamed(name: str) -> list[dict[str, str]]:

@@ -14,15 +14,29 @@ from typing import Any
 import msgspec
 
 from reticent.backends.mlflow.artifacts import Store, store_at
+from reticent.backends.mlflow.batches import Point, Request, send
 from reticent.backends.mlflow.client import Client
+from reticent.backends.mlflow.datasets import CONTEXT_TAG
 from reticent.backends.mlflow.naming import MAX_TAG
-from reticent.records import Model
+from reticent.records import Model, RunStatus
 
 HISTORY_TAG = "mlflow.log-model.history"
 FILE = "MLmodel"
+_FOR_TRAINING = {"key": CONTEXT_TAG, "value": "train"}
 
 _SINCE = (3, 0)
+_MEASURED_SINCE = (3, 17)
+"""Servers before it look at all points of a metric when one comes that they have."""
+
 _NAME = re.compile(r"[^/:.%\"']{1,250}")
+
+
+class _Measured(Point, frozen=True, omit_defaults=True):
+    """A point of a model's, on a data set."""
+
+    model_id: str
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
 
 
 class Logged(msgspec.Struct):
@@ -64,10 +78,30 @@ class Models:
         if inner != FILE or model is None:
             return
         self._client.patch(f"logged-models/{model.id}", model_id=model.id, status="LOGGED_MODEL_READY")
-        run = self._client.get("runs/get", run_id=self._run_id)["run"]
+        run = self._run()
         outputs = run.get("outputs", {}).get("model_outputs", ())
         if all(one["model_id"] != model.id for one in outputs):
             self._client.post("runs/outputs", run_id=self._run_id, models=[{"model_id": model.id, "step": 0}])
+        if run["info"]["status"] != RunStatus.RUNNING.value:
+            self.measured()
+
+    def measured(self) -> None:
+        """The run has ended: its metrics, the newest of each name, are its model's as well, where MLflow's page of the
+        model shows them. Of several models that is the one of autologging."""
+        known = {name: model for name, model in self._known.items() if model is not None}
+        model = known.get("model") or (next(iter(known.values())) if len(known) == 1 else None)
+        if model is None or self._client.version < _MEASURED_SINCE:
+            return
+        run = self._run()
+        given = run.get("inputs", {}).get("dataset_inputs", ())
+        training = [one["dataset"] for one in given if _FOR_TRAINING in one.get("tags", ())]
+        points = []
+        for one in run["data"].get("metrics", ()):
+            if not one["key"].startswith("system/"):
+                point = (one["key"], one["value"], int(one["timestamp"]), int(one.get("step", 0)), model.id)
+                on = training[0] if len(training) == 1 and one["key"].startswith("training_") else {}
+                points.append(_Measured(*point, on.get("name"), on.get("digest")))
+        send(self._client, self._run_id, Request(metrics=points))
 
     def remove(self, path: str) -> bool:
         """Whether this was a whole model, which is removed."""
@@ -88,7 +122,7 @@ class Models:
         """List a model without files of its own in the run's tag; the newest one of each path."""
         if self._known.get(record.path) is not None:
             return
-        run = self._client.get("runs/get", run_id=self._run_id)["run"]
+        run = self._run()
         tags = {one["key"]: one["value"] for one in run["data"].get("tags", ())}
         try:
             history = msgspec.json.decode(tags.get(HISTORY_TAG, "[]"), type=list[dict[str, Any]])
@@ -117,10 +151,21 @@ class Models:
         return next((_logged(one) for one in found.get("models", ())), None)
 
     def _made(self, name: str) -> Logged:
+        """With the params of its run, and the tags by which MLflow's page shows who made it, and from which source."""
+        run = self._run()["data"]
         made = self._client.post(
-            "logged-models", experiment_id=self._experiment_id, name=name, source_run_id=self._run_id
+            "logged-models",
+            experiment_id=self._experiment_id,
+            name=name,
+            source_run_id=self._run_id,
+            params=run.get("params", []),
+            tags=[one for one in run.get("tags", ()) if one["key"].startswith(("mlflow.source.", "mlflow.user"))],
         )
         return _logged(made["model"])
+
+    def _run(self) -> dict[str, Any]:
+        run: dict[str, Any] = self._client.get("runs/get", run_id=self._run_id)["run"]
+        return run
 
 
 def _logged(model: dict[str, Any]) -> Logged:

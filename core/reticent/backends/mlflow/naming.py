@@ -24,7 +24,7 @@ TAGS = {
     "git.dirty": "mlflow.source.git.dirty",
     "autologging": "mlflow.autologging",
 }
-"""Ours, by which MLflow's page shows things of a run; each is there under both names."""
+"""MLflow's own names for ours, by which its page shows where a run is from, and not as tags beside all others."""
 
 
 def allowed(name: str) -> str:
