@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from reticent.backends.mlflow import MlflowBackend
-from reticent.backends.mlflow.backend import RUN_ID_TAG, STATUS_TAG
+from reticent.backends.mlflow.backend import STATUS_TAG
 from reticent.backends.mlflow.naming import NAME_TAG
+from reticent.backends.mlflow.runs import RUN_ID_TAG
 from reticent.testing import BackendContract
 
 
@@ -64,7 +65,7 @@ class TestMlflow(BackendContract):
                 if not key.startswith(("mlflow.", "reticent."))
             },
             "metrics": metrics,
-            "artifacts": sorted(self.files(number, "")),
+            "artifacts": sorted(path for path in self.files(number, "") if not path.startswith("reticent/")),
         }
 
     def files(self, run_id: str, path: str) -> list[str]:

@@ -1,39 +1,113 @@
-"""Files of a run in MLflow's artifact store, through the server."""
+"""Files of a run in MLflow's artifact store: through the server where it hands them on, else straight to the store."""
 
 from __future__ import annotations
 
-import io
-from typing import BinaryIO
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from reticent.backends import Batch, Rejection
+import msgspec
+
+from reticent.backends import Batch
 from reticent.backends.mlflow.client import Client, RefusedError
-from reticent.records import Artifact
+from reticent.backends.mlflow.direct import Direct
+from reticent.backends.mlflow.proxied import Proxied
+from reticent.files import safe_relative
+from reticent.records import Artifact, is_under
+
+SUMS = "reticent/sha256.json"
+"""An artifact of ours: the SHA-256 of all others, by path."""
 
 _PROXIED = "mlflow-artifacts"
 
 
-def put(client: Client, artifact_uri: str, batch: Batch, artifact: Artifact) -> list[Rejection]:
-    """Upload the file of an artifact; nothing if a later one has taken its place, which comes with a record of its own."""
-    source = batch.file(artifact)
-    if source is None:
-        return []
-    with source.open("rb") as file:
-        return _upload(client, artifact_uri, artifact.path, file)
+class Store(Protocol):
+    """The files under one URI."""
+
+    def put(self, path: str, content: Path | bytes) -> None: ...
+
+    def remove(self, path: str) -> None: ...
+
+    def read(self, path: str) -> bytes: ...
+
+    def size(self, path: str) -> int | None: ...
 
 
-def put_text(client: Client, artifact_uri: str, path: str, text: str) -> list[Rejection]:
-    return _upload(client, artifact_uri, path, io.BytesIO(text.encode("utf-8", "replace")))
+class UnreachableError(Exception):
+    """There is no way from here to where the server wants a run's files."""
 
 
-def _upload(client: Client, artifact_uri: str, path: str, file: BinaryIO) -> list[Rejection]:
-    place = urlsplit(artifact_uri)
-    if place.scheme != _PROXIED:
-        return [
-            Rejection(1, f"artifacts at {place.scheme or 'a path'} of the server's machine cannot be reached from here")
-        ]
-    try:
-        client.put_file(f"{place.path.lstrip('/')}/{path}", file)
-    except RefusedError as error:
-        return [Rejection(1, f"an artifact: {error}")]
-    return []
+Elsewhere = Callable[[str], "tuple[Store, str] | None"]
+"""Where the file of a path goes, if not to the run's own files: a store, and its path there."""
+
+
+class Files:
+    """The files of one run. What is there with the same content is not sent again."""
+
+    def __init__(self, store: Store, new: bool, elsewhere: Elsewhere) -> None:
+        self._store = store
+        self._elsewhere = elsewhere
+        self._sums: dict[str, str] | None = {} if new else None
+        self._noted: dict[str, str] = {}
+
+    def put(self, batch: Batch, artifact: Artifact) -> None:
+        """Upload the file of an artifact, unless a later one has taken its place: that comes with a record of its own."""
+        source = batch.file(artifact)
+        if source is None:
+            return
+        store, path = self._place(artifact.path)
+        if self._known().get(artifact.path) == artifact.sha256 and store.size(path) == artifact.size:
+            return
+        with suppress(FileNotFoundError):  # a later one is about to take its place
+            store.put(path, source)
+            self._known()[artifact.path] = artifact.sha256
+
+    def put_text(self, path: str, text: str) -> None:
+        self._store.put(path, text.encode("utf-8", "replace"))
+
+    def remove(self, path: str) -> None:
+        store, there = self._place(path)
+        with suppress(RefusedError):  # it is not there
+            store.remove(there)
+        for gone in [one for one in self._known() if is_under(one, path)]:
+            del self._known()[gone]
+
+    def note(self) -> None:
+        """Keep with the run what its files are."""
+        if self._sums is not None and self._sums != self._noted:
+            self._store.put(SUMS, msgspec.json.encode(self._sums))
+            self._noted = self._sums.copy()
+
+    def _place(self, path: str) -> tuple[Store, str]:
+        path = safe_relative(path).as_posix()
+        return self._elsewhere(path) or (self._store, path)
+
+    def _known(self) -> dict[str, str]:
+        if self._sums is None:
+            self._sums = {}
+            if self._store.size(SUMS) is not None:
+                with suppress(msgspec.DecodeError, RefusedError):  # then all is sent again
+                    self._sums = msgspec.json.decode(self._store.read(SUMS), type=dict[str, str])
+            self._noted = self._sums.copy()
+        return self._sums
+
+
+def store_at(client: Client, uri: str) -> Store:
+    """The store of an artifact URI. UnreachableError if there is no way to it from here."""
+    place = urlsplit(uri)
+    if place.scheme == _PROXIED and not place.netloc:
+        return Proxied(client, place.path)
+    if place.scheme == _PROXIED:
+        raise UnreachableError(f"another server has the artifacts ({place.hostname}): that is not supported")
+    if place.scheme in ("", "file"):
+        # <the server's directory>/<experiment>/<run>/artifacts: only the first has to be there before there is a file.
+        directory = Path(place.path)
+        if not directory.is_absolute() or len(directory.parents) < 3 or not directory.parents[2].is_dir():
+            raise UnreachableError(
+                f"artifacts at {place.scheme or 'a path'} of the server's machine cannot be reached from here; start the "
+                "server with --serve-artifacts, or with an artifact store that this machine reaches as well"
+            )
+        return Direct(f"file://{directory}")
+    return Direct(uri)

@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from reticent.backends import Batch, Rejection, Target
-from reticent.backends.mlflow import artifacts
-from reticent.backends.mlflow.batches import Request, missing, points, send
+from reticent.backends import Batch, Rejection, Target, UnavailableError
+from reticent.backends.mlflow import datasets
+from reticent.backends.mlflow.artifacts import Files, UnreachableError, store_at
+from reticent.backends.mlflow.batches import Point, Request, changed, gone, missing, points, send
 from reticent.backends.mlflow.client import Client, RefusedError, address
-from reticent.backends.mlflow.naming import MAX_EXPERIMENT, MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
-from reticent.records import Artifact, Param, RunEnded, RunStarted, RunStatus, Tag
+from reticent.backends.mlflow.models import Models
+from reticent.backends.mlflow.naming import MAX_KEY, MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
+from reticent.backends.mlflow.runs import RUN_ID_TAG, Place, Runs
+from reticent.records import (
+    Artifact,
+    ArtifactRemoved,
+    Dataset,
+    MetricBlock,
+    Model,
+    Param,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    Tag,
+)
 
-RUN_ID_TAG = "reticent.run_id"
 STATUS_TAG = "reticent.status"
 
 _STATUS = {RunStatus.CRASHED: RunStatus.FAILED}
 """MLflow has no word for a process that vanished; the tag has ours."""
 
 
-class Place(msgspec.Struct):
-    """A run on the server; kept with the delivery's progress."""
-
-    experiment_id: str
-    run_id: str
-    artifact_uri: str
-
-
 @dataclass
 class _Known:
     place: Place
-    sure: bool
-    """Whether nothing was sent to it whose answer nobody has read."""
+    models: Models
+    made: bool
+    """Whether it was made just now, so that all it holds is known."""
+    sure: set[str] = field(default_factory=set)
+    """The writers of which nothing was sent that is not known to have arrived."""
+    files: Files | None = None
 
 
 class MlflowBackend:
-    needs = ("requests",)
+    needs = ("requests", "fsspec")
 
     def open(self, target: Target) -> str:
         self._client = Client(address(target.url))
-        self._only = parse_qs(urlsplit(target.url).query).get("experiment", [""])[0]
-        self._experiments: dict[str, str] = {}
+        only = parse_qs(urlsplit(target.url).query).get("experiment", [""])[0]
+        self._places = Runs(self._client, only)
         self._runs: dict[str, _Known] = {}
-        experiment = self._experiment(self._only) if self._only else "0"
+        experiment = self._places.experiment(only) if only else "0"
         found = self._client.get("experiments/get", experiment_id=experiment)["experiment"]
         # The server has no name of its own; one with another database has another moment at which this was made.
         return f"{found.get('creation_time', '')} {found.get('artifact_location', '')}"
@@ -56,9 +65,14 @@ class MlflowBackend:
         try:
             rejections = self._write(batch, run)
         except RefusedError as error:
-            if error.status != 404:
-                raise
-            return [Rejection(max(1, len(batch)), f"the run is no longer on the server: {error}")]
+            if not gone(error):
+                raise UnavailableError(f"{self._client.url} refuses what it should take: {error}") from error
+            return [
+                Rejection(max(1, len(batch)), "the run was deleted on the server; nothing more of it is taken there")
+            ]
+        except BaseException:
+            run.sure.clear()
+            raise
         batch.mark.text = msgspec.json.encode(run.place).decode()
         return rejections
 
@@ -66,33 +80,65 @@ class MlflowBackend:
         self._client.close()
 
     def _write(self, batch: Batch, run: _Known) -> list[Rejection]:
-        request = Request(tags=_entities({RUN_ID_TAG: batch.run_id}))
-        long: dict[str, str] = {}
-        for entry in batch.entries:
-            record = entry.record
-            if isinstance(record, Param):
-                request.params.append(_entity(record.key, record.value, MAX_PARAM, request.tags))
-                if len(record.value) > MAX_PARAM:
-                    long[f"params/{allowed(record.key)}.txt"] = record.value
-            elif isinstance(record, Tag):
-                request.tags.append(_entity(record.key, record.value, MAX_TAG, request.tags))
-                request.tags += _entities({TAGS[record.key]: record.value} if record.key in TAGS else {})
-        request.params = list({one["key"]: one for one in request.params[::-1]}.values())[::-1]
-        request.tags = list({one["key"]: one for one in request.tags}.values())
-        blocks = [points(block) for block in batch.metrics]
-        if not run.sure:
-            blocks = [list(missing(self._client, run.place.run_id, block)) for block in blocks]
-        request.metrics = [point for block in blocks for point in block]
-        run.sure = False
-        rejections = send(self._client, run.place.run_id, request)
-        run.sure = True
-        for entry in batch.entries:
-            if isinstance(entry.record, Artifact):
-                rejections += artifacts.put(self._client, run.place.artifact_uri, batch, entry.record)
-        for path, text in long.items():
-            artifacts.put_text(self._client, run.place.artifact_uri, path, text)
+        request, long, rejections = _request(batch)
+        request.metrics = [point for block in batch.metrics for point in self._unsent(run, block)]
+        made, run.made = run.made, False
+        rejections += send(self._client, run.place.run_id, request)
+        rejections += self._inputs(batch, run)
+        rejections += self._artifacts(batch, run, long, made)
         self._status(batch, run)
         return rejections
+
+    def _unsent(self, run: _Known, block: MetricBlock) -> Sequence[Point]:
+        """The points that the server has not got. After an unclear answer it is asked, until one that it has not: batches
+        are smaller then, and what was sent before may be in several of them."""
+        wanted = points(block)
+        if block.writer in run.sure:
+            return wanted
+        if not run.made:
+            wanted = list(missing(self._client, run.place.run_id, wanted))
+        if wanted:
+            run.sure.add(block.writer)
+        return wanted
+
+    def _inputs(self, batch: Batch, run: _Known) -> list[Rejection]:
+        """The data sets; the server has each one of a name and digest once in a run."""
+        found = [datasets.entity(entry.record) for entry in batch.entries if isinstance(entry.record, Dataset)]
+        rejections: list[Rejection] = []
+        for entity in found:
+            with _noting(rejections, "a data set"):
+                self._client.post("runs/log-inputs", run_id=run.place.run_id, datasets=[entity])
+        return rejections
+
+    def _artifacts(self, batch: Batch, run: _Known, long: dict[str, str], made: bool) -> list[Rejection]:
+        records = [one.record for one in batch.entries if isinstance(one.record, (Artifact, ArtifactRemoved, Model))]
+        if not records and not long:
+            return []
+        rejections: list[Rejection] = []
+        try:
+            if run.files is None:
+                run.files = Files(store_at(self._client, run.place.artifact_uri), made, run.models.place)
+            for record in records:
+                with _noting(rejections, f"{record.path!r}"):
+                    self._artifact(batch, run, run.files, record)
+            for path, text in long.items():
+                with _noting(rejections, f"{path!r}"):
+                    run.files.put_text(path, text)
+        except UnreachableError as error:
+            return [Rejection(len(records) + len(long), str(error))]
+        finally:
+            if run.files is not None:
+                run.files.note()
+        return rejections
+
+    def _artifact(self, batch: Batch, run: _Known, files: Files, record: Artifact | ArtifactRemoved | Model) -> None:
+        if isinstance(record, Artifact):
+            files.put(batch, record)
+            run.models.complete(record.path)
+        elif isinstance(record, Model):
+            run.models.list(record)
+        elif not run.models.remove(record.path):
+            files.remove(record.path)
 
     def _status(self, batch: Batch, run: _Known) -> None:
         """The run's state as the newest of its records says."""
@@ -114,67 +160,53 @@ class MlflowBackend:
             if batch.mark.text:
                 place, made = msgspec.json.decode(batch.mark.text, type=Place), False
             else:
-                place, made = self._found_or_made(batch)
-            self._runs[batch.run_id] = _Known(place, sure=made)
+                place, made = self._place(batch)
+            models = Models(self._client, place.experiment_id, place.run_id, batch.directory, place.models)
+            self._runs[batch.run_id] = _Known(place, models, made=made)
         return self._runs[batch.run_id]
 
-    def _found_or_made(self, batch: Batch) -> tuple[Place, bool]:
-        """The server's run for one of ours, and whether it was made just now."""
-        started = batch.started
-        experiment = self._experiment(self._only or ("default" if started is None else started.experiment))
-        found = self._search(experiment, batch.run_id)
-        if found is not None:
-            return found, False
-        tags = {RUN_ID_TAG: batch.run_id, "mlflow.source.type": "LOCAL"}
-        if started is not None and started.parent_id is not None:
-            parent = self._search(experiment, started.parent_id)
-            if parent is not None:
-                tags["mlflow.parentRunId"] = parent.run_id
-        name = batch.run_id[:8] if started is None else started.name
-        made = self._client.post(
-            "runs/create",
-            experiment_id=experiment,
-            run_name=name,
-            start_time=0 if started is None else int(started.time * 1000),
-            tags=_entities({**tags, "mlflow.runName": name}),
-        )
-        return _place(made["run"]), True
-
-    def _search(self, experiment: str, run_id: str) -> Place | None:
-        found = self._client.post(
-            "runs/search",
-            experiment_ids=[experiment],
-            filter=f"tags.`{RUN_ID_TAG}` = '{run_id}'",
-            max_results=1,
-            run_view_type="ACTIVE_ONLY",
-        )
-        runs = found.get("runs", ())
-        return _place(runs[0]) if runs else None
-
-    def _experiment(self, name: str) -> str:
-        """The id of an experiment, which is made if there is none. Our "default" is MLflow's "Default"."""
-        name = "Default" if name == "default" else name[:MAX_EXPERIMENT]
-        if name not in self._experiments:
-            try:
-                found = self._client.get("experiments/get-by-name", experiment_name=name)
-                if found["experiment"].get("lifecycle_stage") == "deleted":
-                    self._client.post("experiments/restore", experiment_id=found["experiment"]["experiment_id"])
-                self._experiments[name] = str(found["experiment"]["experiment_id"])
-            except RefusedError as error:
-                if error.code != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-                try:
-                    self._experiments[name] = str(self._client.post("experiments/create", name=name)["experiment_id"])
-                except RefusedError as refused:
-                    if refused.code != "RESOURCE_ALREADY_EXISTS":
-                        raise
-                    return self._experiment(name)  # another process has made it since
-        return self._experiments[name]
+    def _place(self, batch: Batch) -> tuple[Place, bool]:
+        try:
+            return self._places.found_or_made(batch.run_id, batch.started)
+        except RefusedError as error:  # its experiment was deleted just now; the next look finds it so
+            raise UnavailableError(f"{self._client.url} makes no run: {error}") from error
 
 
-def _place(run: dict[str, Any]) -> Place:
-    info = run["info"]
-    return Place(str(info["experiment_id"]), str(info["run_id"]), str(info["artifact_uri"]))
+@contextmanager
+def _noting(rejections: list[Rejection], what: str) -> Iterator[None]:
+    """What the server refuses in here is noted, and the rest goes on; unless it refuses everything of the run."""
+    try:
+        yield
+    except RefusedError as error:
+        if gone(error):
+            raise
+        rejections.append(Rejection(1, f"{what}: {error}"))
+
+
+def _request(batch: Batch) -> tuple[Request, dict[str, str], list[Rejection]]:
+    """The params and tags of a batch, the params that are too long for MLflow as files, and what it would not take."""
+    request = Request(tags=_entities({RUN_ID_TAG: batch.run_id}))
+    long: dict[str, str] = {}
+    params: dict[str, str] = {}
+    rejections: list[Rejection] = []
+    for entry in batch.entries:
+        record = entry.record
+        if isinstance(record, Param):
+            key = allowed(record.key)
+            if params.setdefault(key, record.value) != record.value:
+                rejections.append(Rejection(1, changed(record.key)))
+                continue
+            request.params.append(_entity(record.key, record.value, MAX_PARAM, request.tags))
+            if len(record.value) > MAX_PARAM:
+                long[f"params/{key}.txt"] = record.value
+        elif isinstance(record, Tag):
+            request.tags.append(_entity(record.key, record.value, MAX_TAG, request.tags))
+            request.tags += _entities({TAGS[record.key]: record.value} if record.key in TAGS else {})
+    for key in {key for block in batch.metrics for key in block.keys.values()}:
+        request.tags += _renamed(key)
+    request.params = list({one["key"]: one for one in request.params}.values())
+    request.tags = list({one["key"]: one for one in request.tags}.values())
+    return request, long, rejections
 
 
 def _entities(values: dict[str, str]) -> list[dict[str, str]]:
@@ -182,8 +214,12 @@ def _entities(values: dict[str, str]) -> list[dict[str, str]]:
 
 
 def _entity(name: str, value: str, most: int, tags: list[dict[str, str]]) -> dict[str, str]:
-    """A param or tag as MLflow takes it; of a name that it does not, a tag says what it is."""
+    """A param or tag as MLflow takes it."""
+    tags += _renamed(name)
+    return {"key": allowed(name), "value": value[:most]}
+
+
+def _renamed(name: str) -> list[dict[str, str]]:
+    """Of a name that MLflow does not take, a tag that says what it is."""
     key = allowed(name)
-    if key != name:
-        tags += _entities({f"{NAME_TAG}{key}"[:250]: name})
-    return {"key": key, "value": value[:most]}
+    return [] if key == name else _entities({f"{NAME_TAG}{key}"[:MAX_KEY]: name})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,9 +65,11 @@ def missing(client: Client, run_id: str, block: Sequence[Point]) -> Sequence[Poi
 
     Asked with one small question for every halving. To send them again would cost the server a look for each.
     """
-    low, high = 0, len(block)
     if not block or not _has(client, run_id, block[0]):
         return block
+    if _has(client, run_id, block[-1]):
+        return ()
+    low, high = 1, len(block) - 1
     while low < high:
         middle = (low + high) // 2
         if _has(client, run_id, block[middle]):
@@ -76,8 +79,18 @@ def missing(client: Client, run_id: str, block: Sequence[Point]) -> Sequence[Poi
     return block[low:]
 
 
+def changed(param: str) -> str:
+    return f"the param {param!r} was logged with another value before: MLflow keeps the first one"
+
+
+def gone(error: RefusedError) -> bool:
+    """Whether this is because the run is no longer there."""
+    return error.status == 404 or "must be in the 'active' state" in str(error)
+
+
 def send(client: Client, run_id: str, everything: Request) -> list[Rejection]:
-    """Send all of it; what the server refuses is found by halving, so that the rest is stored."""
+    """Send all of it; what the server refuses is found by halving, so that the rest is stored. RefusedError if it refuses
+    everything of this run."""
     return [rejection for part in _requests(everything) for rejection in _send(client, run_id, part)]
 
 
@@ -103,10 +116,11 @@ def _send(client: Client, run_id: str, part: Request) -> list[Rejection]:
     try:
         client.post_encoded("runs/log-batch", msgspec.json.encode(body))
     except RefusedError as error:
-        if error.status == 404:
+        if gone(error):
             raise
         if len(part) == 1:
-            return [Rejection(1, str(error))]
+            write_once = part.params and "Changing param values" in str(error)
+            return [Rejection(1, changed(part.params[0]["key"]) if write_once else str(error))]
         return [rejection for half in part.halves() for rejection in _send(client, run_id, half)]
     return []
 
@@ -118,9 +132,18 @@ def _has(client: Client, run_id: str, point: Point) -> bool:
     except RefusedError:  # a server from before 2.11
         found = client.get("metrics/get-history", run_id=run_id, metric_key=point.key)
     return any(
-        int(one["timestamp"]) == point.timestamp and int(one.get("step", 0)) == point.step
+        int(one["timestamp"]) == point.timestamp
+        and int(one.get("step", 0)) == point.step
+        and _same(float(one["value"]), float(point.value))
         for one in found.get("metrics", ())
     )
+
+
+def _same(stored: float, value: float) -> bool:
+    """Whether this is what the server makes of a value: of an infinite one the largest number."""
+    if math.isfinite(value) or math.isnan(value):
+        return stored == value or (math.isnan(stored) and math.isnan(value))
+    return abs(stored) >= sys.float_info.max and (stored > 0) == (value > 0)
 
 
 def _text(value: float) -> str:

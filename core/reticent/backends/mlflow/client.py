@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from time import time
 from typing import Any, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +20,7 @@ TIMEOUT_S = (5.0, 60.0)
 """To connect, and between two bytes of an answer."""
 
 API = "/api/2.0/mlflow/"
+_JSON = {"Content-Type": "application/json"}
 _LONGEST_MESSAGE = 300
 
 
@@ -29,6 +31,15 @@ class RefusedError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class Answer(dict[str, Any]):
+    """What a server says; UnavailableError where that is not what an MLflow server would."""
+
+    url = ""
+
+    def __missing__(self, key: str) -> Any:
+        raise UnavailableError(f"{self.url} does not answer as an MLflow server does: nothing is said of {key!r}")
 
 
 class Client:
@@ -49,10 +60,12 @@ class Client:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=again, pool_maxsize=4))
         self._session.auth = _auth()
+        # With each request: what a session says is nothing to requests where REQUESTS_CA_BUNDLE is set.
+        self._trust: dict[str, Any] = {}
         if ca := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
-            self._session.verify = ca
+            self._trust = {"verify": ca}
         if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
-            self._session.verify = False
+            self._trust = {"verify": False}
         if certificate := os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"):
             self._session.cert = certificate
 
@@ -62,43 +75,80 @@ class Client:
     def post(self, endpoint: str, **body: Any) -> dict[str, Any]:
         return self.post_encoded(endpoint, msgspec.json.encode(body))
 
-    def post_encoded(self, endpoint: str, body: bytes, method: str = "POST") -> dict[str, Any]:
-        return self._call(method, endpoint, data=body, headers={"Content-Type": "application/json"})
+    def patch(self, endpoint: str, **body: Any) -> dict[str, Any]:
+        return self._call("PATCH", endpoint, data=msgspec.json.encode(body), headers=_JSON)
 
-    def put_file(self, path: str, file: BinaryIO) -> None:
-        """Upload the content of an artifact through the server, to a path of its own artifact store."""
-        self._call("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}", data=file)
+    def post_encoded(self, endpoint: str, body: bytes) -> dict[str, Any]:
+        return self._call("POST", endpoint, data=body, headers=_JSON)
+
+    def delete(self, endpoint: str) -> dict[str, Any]:
+        return self._call("DELETE", endpoint)
+
+    def put_file(self, endpoint: str, file: BinaryIO | bytes) -> None:
+        """Upload a file through the server."""
+        self._call("PUT", endpoint, data=file)
+
+    def read(self, endpoint: str) -> bytes:
+        """An answer as it is."""
+        return bytes(self._answer("GET", endpoint).content)
+
+    def put_elsewhere(self, url: str, data: bytes, headers: Mapping[str, str]) -> str:
+        """Upload to a URL that the server has signed, without the credentials that are for the server; the ETag."""
+        import requests
+
+        place = f"the artifact store at {urlsplit(url).hostname}"  # what is behind it is a signature
+        with self._failures(place):
+            answer = requests.put(url, data=data, headers=dict(headers), timeout=TIMEOUT_S, auth=lambda one: one)
+        if not answer.ok:
+            raise _error(answer.status_code, b"", answer.headers, place)
+        return str(answer.headers.get("ETag", ""))
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        """Of MLflow on the server; () if it does not say."""
+        try:
+            return tuple(int(part) for part in self.read("/version").decode().split(".")[:2])
+        except (ValueError, RefusedError):
+            return ()
 
     def close(self) -> None:
         self._session.close()
 
     def _call(self, method: str, endpoint: str, **told: Any) -> dict[str, Any]:
-        place = endpoint if endpoint.startswith("/") else API + endpoint
-        with self._failures():
-            answer = self._session.request(method, self.url + place, timeout=TIMEOUT_S, **told)
-        if not answer.ok:
-            raise _error(answer.status_code, answer.content, answer.headers, self.url)
-        if not answer.content:
-            return {}
+        answer = self._answer(method, endpoint, **told)
         try:
-            return msgspec.json.decode(answer.content, type=dict[str, Any])
+            said = Answer(msgspec.json.decode(answer.content or b"{}", type=dict[str, Any]))
         except msgspec.DecodeError:
             raise UnavailableError(f"{self.url} does not answer as an MLflow server does: no JSON") from None
+        said.url = self.url
+        return said
 
+    def _answer(self, method: str, endpoint: str, **told: Any) -> Any:
+        place = endpoint if endpoint.startswith("/") else API + endpoint
+        with self._failures(self.url):
+            answer = self._session.request(method, self.url + place, timeout=TIMEOUT_S, **self._trust, **told)
+        if not answer.ok:
+            raise _error(answer.status_code, answer.content, answer.headers, self.url)
+        return answer
+
+    @staticmethod
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _failures(place: str) -> Iterator[None]:
         import requests
 
         try:
             yield
         except requests.exceptions.SSLError as error:
-            raise UnavailableError(f"{self.url}: TLS: {_reason(error)}") from error
+            raise UnavailableError(
+                f"{place}: TLS: {_reason(error)}; MLFLOW_TRACKING_SERVER_CERT_PATH names the certificate of an authority to "
+                "trust, MLFLOW_TRACKING_CLIENT_CERT_PATH one of yours"
+            ) from error
         except requests.exceptions.ProxyError as error:
-            raise UnavailableError(f"{self.url}: the proxy in the environment fails: {_reason(error)}") from error
+            raise UnavailableError(f"{place}: the proxy in the environment fails: {_reason(error)}") from error
         except requests.exceptions.Timeout as error:
-            raise UnavailableError(f"{self.url} does not answer in time") from error
+            raise UnavailableError(f"{place} does not answer in time") from error
         except (requests.exceptions.RequestException, OSError) as error:
-            raise UnavailableError(f"{self.url} cannot be reached: {_reason(error)}") from error
+            raise UnavailableError(f"{place} cannot be reached: {_reason(error)}") from error
 
 
 def address(url: str) -> str:
@@ -152,9 +202,9 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Ex
     if status in (401, 403):
         return UnavailableError(
             f"{url} refuses these credentials (status {status}): set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD"
+            f"MLFLOW_TRACKING_PASSWORD, to those of a user who may write there ({message})"
         )
-    if status in (408, 425, 429) or status >= 500 or (status == 404 and not code):
+    if status in (408, 425, 429) or (status >= 500 and status != 501) or (status == 404 and not code):
         return UnavailableError(f"{url} answers with status {status}: {message}", _wait(headers.get("Retry-After", "")))
     return RefusedError(message, status, code)
 
