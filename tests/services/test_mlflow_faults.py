@@ -16,6 +16,7 @@ import pytest
 
 import reticent
 from reticent.backends.mlflow import client
+from reticent.backends.mlflow.batches import Point, Request, missing, send
 from reticent.testing import isolated
 
 from .diff import Server, differences
@@ -130,6 +131,17 @@ def test_an_unclear_answer_is_asked_about_not_sent_again(
     delivered(proxy, again)
     assert differences(root, again, mlflow_url) == []
     assert sent(proxy) - first < 1.1 * first, "points were sent twice"
+
+
+def test_points_of_one_moment_are_told_apart_by_their_values(mlflow_url: str) -> None:
+    server = client.Client(mlflow_url)
+    number = server.post("runs/create", experiment_id="0", run_name="moment")["run"]["info"]["run_id"]
+    values = [0.1, "NaN", "Infinity", "-Infinity", 1e300]
+    points = [Point("loss", value, 1_750_000_000_000, 0) for value in values]
+    for count in range(len(points) + 1):
+        assert list(missing(server, number, points)) == points[count:]
+        send(server, number, Request(metrics=points[count : count + 1]))
+    server.close()
 
 
 def sent(proxy: FaultyProxy) -> int:

@@ -69,8 +69,11 @@ class Files:
 
     def remove(self, path: str) -> None:
         store, there = self._place(path)
-        with suppress(RefusedError):  # it is not there
+        try:
             store.remove(there)
+        except RefusedError as error:
+            if error.status != 404:  # else it is not there
+                raise
         for gone in [one for one in self._known() if is_under(one, path)]:
             del self._known()[gone]
 

@@ -65,7 +65,7 @@ class MlflowBackend:
         try:
             rejections = self._write(batch, run)
         except RefusedError as error:
-            if not gone(error):
+            if self._there(run):  # it was something else that is not, say a bucket
                 raise UnavailableError(f"{self._client.url} refuses what it should take: {error}") from error
             return [
                 Rejection(max(1, len(batch)), "the run was deleted on the server; nothing more of it is taken there")
@@ -164,6 +164,13 @@ class MlflowBackend:
             models = Models(self._client, place.experiment_id, place.run_id, batch.directory, place.models)
             self._runs[batch.run_id] = _Known(place, models, made=made)
         return self._runs[batch.run_id]
+
+    def _there(self, run: _Known) -> bool:
+        try:
+            found = self._client.get("runs/get", run_id=run.place.run_id)["run"]
+        except RefusedError:
+            return False
+        return bool(found["info"].get("lifecycle_stage") != "deleted")
 
     def _place(self, batch: Batch) -> tuple[Place, bool]:
         try:

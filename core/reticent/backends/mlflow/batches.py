@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from reticent.backends import Rejection
-from reticent.backends.mlflow.client import Client, RefusedError
+from reticent.backends.mlflow.client import Client, NoSuchEndpointError, RefusedError
 from reticent.backends.mlflow.naming import allowed
 from reticent.records import MetricBlock
 
@@ -129,7 +129,7 @@ def _has(client: Client, run_id: str, point: Point) -> bool:
     query = {"run_ids": run_id, "metric_key": point.key, "start_step": point.step, "end_step": point.step}
     try:
         found = client.get(HISTORY, max_results=2500, **query)
-    except RefusedError:  # a server from before 2.11
+    except NoSuchEndpointError:  # a server from before 2.11
         found = client.get("metrics/get-history", run_id=run_id, metric_key=point.key)
     return any(
         int(one["timestamp"]) == point.timestamp

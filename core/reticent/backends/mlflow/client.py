@@ -33,6 +33,10 @@ class RefusedError(Exception):
         self.code = code
 
 
+class NoSuchEndpointError(UnavailableError):
+    """Nobody answers at this path: the server is older, or is not at this address."""
+
+
 class Answer(dict[str, Any]):
     """What a server says; UnavailableError where that is not what an MLflow server would."""
 
@@ -204,7 +208,9 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Ex
             f"{url} refuses these credentials (status {status}): set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
             f"MLFLOW_TRACKING_PASSWORD, to those of a user who may write there ({message})"
         )
-    if status in (408, 425, 429) or (status >= 500 and status != 501) or (status == 404 and not code):
+    if status == 404 and not code:
+        return NoSuchEndpointError(f"{url} answers with status 404: is there an MLflow server at this address?")
+    if status in (408, 425, 429) or (status >= 500 and status != 501):
         return UnavailableError(f"{url} answers with status {status}: {message}", _wait(headers.get("Retry-After", "")))
     return RefusedError(message, status, code)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from reticent.backends import UnavailableError
 
 PART = 8 << 20
-AT_ONCE = 4
+AT_ONCE = 3
 """What S3 gets at a time: bytes, which are in memory, and how many of such parts."""
 
 

@@ -53,7 +53,12 @@ class Proxied:
                 self._client.put_file(_api("artifacts", place), file)
 
     def remove(self, path: str) -> None:
-        self._client.delete(_api("artifacts", f"{self._directory}/{path}".rstrip("/")))
+        place = f"{self._directory}/{path}".rstrip("/")
+        try:
+            self._client.delete(_api("artifacts", place))
+        except UnavailableError as error:
+            self.size(path)  # else the server answers nothing at all
+            raise RefusedError(f"the server cannot remove it: {error}", 500, "") from error  # an old one a file
 
     def read(self, path: str) -> bytes:
         return self._client.read(_api("artifacts", f"{self._directory}/{path}"))
