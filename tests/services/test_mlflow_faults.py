@@ -90,7 +90,6 @@ ENDPOINTS = [
     "/logged-models/m-",
     "/runs/outputs",
     "/runs/update",
-    "/runs/set-tag",
 ]
 FAULTS = {
     "lost answer": (lost_answer, ENDPOINTS),
