@@ -172,7 +172,7 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
         "times its async": "",
         "end of the process s": ended - max(child["last"] for child in told)
         if whole
-        else f"killed after {LIMIT_S[case.client]} s",
+        else f"failed, or killed after {LIMIT_S[case.client]} s",
         "call p50 us": times[len(times) // 2] / 1e3 if whole else "",
         "call p99 us": times[int(len(times) * 0.99)] / 1e3 if whole else "",
         "processor, s": busy,
@@ -186,14 +186,14 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
 
 
 def finished(process: subprocess.Popen[str], deadline: float) -> dict[str, Any]:
-    """What a process has told; nothing if it was killed."""
+    """What a process has told; nothing if it was killed or failed."""
     try:
         lines = process.communicate(timeout=max(0.1, deadline - time.time()))[0].splitlines()
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
         return {}
-    told: dict[str, Any] = json.loads(lines[-1])
+    told: dict[str, Any] = {} if process.returncode else json.loads(lines[-1])
     return told
 
 
