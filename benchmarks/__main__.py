@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 
-ALL = ("log_call", "startup", "fits", "torch_steps", "script", "endings", "models", "redaction")
+ALL = ("log_call", "startup", "fits", "torch_steps", "script", "endings", "models", "redaction", "delivery", "uploads")
 RESULTS = Path(__file__).parent / "results"
 
 

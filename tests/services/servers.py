@@ -35,6 +35,19 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def mlflow_command(host: str, port: int, workers: int, store: str, artifacts: str) -> list[str]:
+    """As in deploy/, which is started by no test."""
+    return [
+        "mlflow",
+        "server",
+        f"--host={host}",
+        f"--port={port}",
+        f"--workers={workers}",
+        f"--backend-store-uri={store}",
+        f"--artifacts-destination={artifacts}",
+    ]
+
+
 @dataclass
 class Mlflow:
     """An MLflow server. `stop` and `start` keep its port and its data."""
@@ -52,11 +65,10 @@ class Mlflow:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", self.store, "--artifacts-destination", self.artifacts]
+        command = mlflow_command("127.0.0.1", self.port, 1, self.store, self.artifacts)
         with (self.directory / "mlflow.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *self.options],
+                [sys.executable, "-m", *command, *self.options],
                 env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **self.environment},
                 cwd=self.directory,
                 stdout=log,

@@ -90,7 +90,6 @@ ENDPOINTS = [
     "/logged-models/m-",
     "/runs/outputs",
     "/runs/update",
-    "/runs/set-tag",
 ]
 FAULTS = {
     "lost answer": (lost_answer, ENDPOINTS),
@@ -131,6 +130,26 @@ def test_an_unclear_answer_is_asked_about_not_sent_again(
     delivered(proxy, again)
     assert differences(root, again, mlflow_url) == []
     assert sent(proxy) - first < 1.1 * first, "points were sent twice"
+
+
+def test_a_short_run_is_three_requests_and_a_search(proxy: FaultyProxy, root: Path, mlflow_url: str) -> None:
+    with reticent.start_run("short", experiment="faults", tags={"team": "fruit"}) as run:
+        for step in range(900):
+            reticent.log_metric("loss", 1 / (step + 1), step=step)
+    assert reticent.flush(60)
+    assert delivered(proxy, run.run_id) == []
+    every = [one.path.rpartition("/mlflow/")[2] for one in proxy.requests if "/runs/" in one.path]
+    assert every == ["runs/search", "runs/create", "runs/log-batch", "runs/update"]
+    assert differences(root, run.run_id, mlflow_url) == []
+
+
+def test_a_tag_that_is_refused_keeps_no_run_from_the_server(proxy: FaultyProxy, root: Path, mlflow_url: str) -> None:
+    run_id = logged()
+    refusal = b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "a tag is too long"}'
+    proxy.fails(status(400, body=refusal), path="/runs/create", times=1)
+    assert delivered(proxy, run_id) == []
+    assert proxy.seen("/runs/create") == 2
+    assert differences(root, run_id, mlflow_url) == []
 
 
 def test_points_of_one_moment_are_told_apart_by_their_values(mlflow_url: str) -> None:

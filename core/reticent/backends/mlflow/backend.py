@@ -16,7 +16,7 @@ from reticent.backends.mlflow.batches import Point, Request, changed, gone, miss
 from reticent.backends.mlflow.client import Client, RefusedError, address
 from reticent.backends.mlflow.models import Models
 from reticent.backends.mlflow.naming import MAX_KEY, MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
-from reticent.backends.mlflow.runs import RUN_ID_TAG, Place, Runs
+from reticent.backends.mlflow.runs import Place, Runs
 from reticent.records import (
     Artifact,
     ArtifactRemoved,
@@ -65,9 +65,10 @@ class MlflowBackend:
         return f"{found.get('creation_time', '')} {found.get('artifact_location', '')}"
 
     def write(self, batch: Batch) -> Sequence[Rejection]:
-        run = self._run(batch)
+        request, long, rejections = _request(batch)
+        run = self._run(batch, request)
         try:
-            rejections = self._write(batch, run)
+            rejections += self._write(batch, run, request, long)
         except RefusedError as error:
             if self._there(run):  # it was something else that is not, say a bucket
                 raise UnavailableError(f"{self._client.url} refuses what it should take: {error}") from error
@@ -83,11 +84,10 @@ class MlflowBackend:
     def close(self) -> None:
         self._client.close()
 
-    def _write(self, batch: Batch, run: _Known) -> list[Rejection]:
-        request, long, rejections = _request(batch)
+    def _write(self, batch: Batch, run: _Known, request: Request, long: dict[str, str]) -> list[Rejection]:
         request.metrics = [point for block in batch.metrics for point in self._unsent(run, block)]
         made, run.made = run.made, False
-        rejections += send(self._client, run.place.run_id, request)
+        rejections = send(self._client, run.place.run_id, request)
         rejections += self._inputs(batch, run)
         rejections += self._artifacts(batch, run, long, made)
         self._status(batch, run)
@@ -155,19 +155,18 @@ class MlflowBackend:
                     status=_STATUS.get(status, status).value,
                     end_time=int(entry.record.time * 1000),
                 )
-                self._client.post("runs/set-tag", run_id=run.place.run_id, key=STATUS_TAG, value=status.value)
                 run.models.measured()
             elif isinstance(entry.record, RunStarted) and entry.record.resumed:
                 self._client.post("runs/update", run_id=run.place.run_id, status=RunStatus.RUNNING.value)
                 with suppress(RefusedError):  # it has not failed
                     self._client.post("runs/delete-tag", run_id=run.place.run_id, key=ERROR_TAG)
 
-    def _run(self, batch: Batch) -> _Known:
+    def _run(self, batch: Batch, request: Request) -> _Known:
         if batch.run_id not in self._runs:
             if batch.mark.text:
                 place, made = msgspec.json.decode(batch.mark.text, type=Place), False
             else:
-                place, made = self._place(batch)
+                place, made = self._place(batch, request)
             models = Models(self._client, place.experiment_id, place.run_id, batch.directory, place.models)
             self._runs[batch.run_id] = _Known(place, models, made=made)
         return self._runs[batch.run_id]
@@ -179,9 +178,9 @@ class MlflowBackend:
             return False
         return bool(found["info"].get("lifecycle_stage") != "deleted")
 
-    def _place(self, batch: Batch) -> tuple[Place, bool]:
+    def _place(self, batch: Batch, request: Request) -> tuple[Place, bool]:
         try:
-            return self._places.found_or_made(batch.run_id, batch.started)
+            return self._places.found_or_made(batch.run_id, batch.started, request.tags)
         except RefusedError as error:  # its experiment was deleted just now; the next look finds it so
             raise UnavailableError(f"{self._client.url} makes no run: {error}") from error
 
@@ -199,7 +198,7 @@ def _noting(rejections: list[Rejection], what: str) -> Iterator[None]:
 
 def _request(batch: Batch) -> tuple[Request, dict[str, str], list[Rejection]]:
     """The params and tags of a batch, the params that are too long for MLflow as files, and what it would not take."""
-    request = Request(tags=_entities({RUN_ID_TAG: batch.run_id}))
+    request = Request()
     long: dict[str, str] = {}
     params: dict[str, str] = {}
     rejections: list[Rejection] = []
@@ -216,9 +215,11 @@ def _request(batch: Batch) -> tuple[Request, dict[str, str], list[Rejection]]:
         elif isinstance(record, Tag):
             key = TAGS.get(record.key, record.key)
             request.tags.append(_entity(key, record.value, MAX_TAG, request.tags))
-        elif isinstance(record, RunEnded) and record.error:
-            request.tags += _entities({ERROR_TAG: _raised(record.error)})
-            long[ERROR] = record.error
+        elif isinstance(record, RunEnded):
+            request.tags += _entities({STATUS_TAG: record.status.value})
+            if record.error:
+                request.tags += _entities({ERROR_TAG: _raised(record.error)})
+                long[ERROR] = record.error
     for key in {key for block in batch.metrics for key in block.keys.values()}:
         request.tags += _renamed(key)
     request.params = list({one["key"]: one for one in request.params}.values())

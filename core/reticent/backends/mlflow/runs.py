@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -38,8 +39,8 @@ class Runs:
         self._experiments: dict[str, str] = {}
         self._all: list[str] = []
 
-    def found_or_made(self, run_id: str, started: RunStarted | None) -> tuple[Place, bool]:
-        """The server's run for one of ours, and whether it was made just now."""
+    def found_or_made(self, run_id: str, started: RunStarted | None, tags: list[dict[str, str]]) -> tuple[Place, bool]:
+        """The server's run for one of ours, and whether it was made just now. Tags that were made with it leave the list."""
         experiment = self.experiment(self._only or ("default" if started is None else started.experiment))
         found, awaited = self._search(experiment, run_id)
         if found is not None and not awaited:
@@ -54,7 +55,7 @@ class Runs:
             for key, value in {**parent_tag, AWAITED_TAG: "false"}.items():
                 self._client.post("runs/set-tag", run_id=found.run_id, key=key, value=value)
             return found, False
-        return self._made(experiment, run_id, name, started, parent_tag), True
+        return self._made(experiment, run_id, name, started, parent_tag, tags), True
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, which is made if there is none. Our "default" is MLflow's "Default"."""
@@ -84,17 +85,30 @@ class Runs:
             found, _ = self._search(experiment, run_id, anywhere=True)
         if found is not None:
             return found
-        return self._made(experiment, run_id, run_id[:8], child, {AWAITED_TAG: "true"})
+        return self._made(experiment, run_id, run_id[:8], child, {AWAITED_TAG: "true"}, [])
 
-    def _made(self, experiment: str, run_id: str, name: str, started: RunStarted | None, tags: dict[str, str]) -> Place:
-        tags = {RUN_ID_TAG: run_id, "mlflow.source.type": "LOCAL", "mlflow.runName": name, **tags}
-        made = self._client.post(
-            "runs/create",
-            experiment_id=experiment,
-            run_name=name,
-            start_time=0 if started is None else int(started.time * 1000),
-            tags=[{"key": key, "value": value[:MAX_TAG]} for key, value in tags.items()],
-        )
+    def _made(
+        self,
+        experiment: str,
+        run_id: str,
+        name: str,
+        started: RunStarted | None,
+        own: dict[str, str],
+        tags: list[dict[str, str]],
+    ) -> Place:
+        own = {RUN_ID_TAG: run_id, "mlflow.source.type": "LOCAL", "mlflow.runName": name, **own}
+        begin = 0 if started is None else int(started.time * 1000)
+        needed = [{"key": key, "value": value[:MAX_TAG]} for key, value in own.items()]
+        rest = [one for one in tags if one["key"] not in own]
+        create = partial(self._client.post, "runs/create", experiment_id=experiment, run_name=name, start_time=begin)
+        try:
+            made = create(tags=needed + rest)
+        except RefusedError:
+            if not rest:
+                raise
+            made = create(tags=needed)  # what is refused of the rest is found as they are sent
+        else:
+            tags[:] = [one for one in tags if one["key"] in own]
         return _place(made["run"])
 
     def _search(self, experiment: str, run_id: str, anywhere: bool = False) -> tuple[Place | None, bool]:

@@ -1,0 +1,82 @@
+"""A process of `benchmarks.delivery`: runs in threads, each logging its points at once, by one of the clients.
+
+Prints the processor's time so far, waits for a line, trains, and prints when its last call returned and how long the calls
+took; delivering what is left is the end of the process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from array import array
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+Log = Callable[[str, float, int], object]
+Train = Callable[[Log], None]
+
+
+def reticent(url: str, experiment: str) -> Callable[[str, Train], None]:
+    import reticent
+
+    reticent.configure(backends=[url if url == "sqlite" else f"mlflow+{url}"], exit_timeout_s=600)
+
+    def training(name: str, train: Train) -> None:
+        run = reticent.start_run(name, experiment=experiment, nested=False)
+        train(run.log_metric)
+        run.end()
+
+    return training
+
+
+def mlflow(url: str, experiment: str, synchronous: bool) -> Callable[[str, Train], None]:
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
+    mlflow.set_tracking_uri(url)
+    client = MlflowClient()
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+
+    def training(name: str, train: Train) -> None:
+        run_id = client.create_run(experiment_id, run_name=name).info.run_id
+        train(lambda key, value, step: client.log_metric(run_id, key, value, step=step, synchronous=synchronous))
+        if not synchronous:
+            mlflow.flush_async_logging()
+        client.set_terminated(run_id)
+
+    return training
+
+
+def main(client: str, url: str, experiment: str, first: int, runs: int, points: int, pause_s: float) -> None:
+    clock = time.perf_counter_ns
+    made = {"reticent": reticent}.get(client)
+    training = made(url, experiment) if made else mlflow(url, experiment, client == "mlflow")
+    times: list[array[int]] = []
+
+    def train(log: Log) -> None:
+        mine = array("q", bytes(8 * points))
+        for step in range(points):
+            start = clock()
+            log("loss", 1 / (step + 1), step)
+            mine[step] = clock() - start
+            if pause_s:
+                time.sleep(pause_s)
+        times.append(mine)
+        last[0] = time.time()
+
+    last = [0.0]
+    print(time.process_time(), flush=True)
+    sys.stdin.readline()
+    with ThreadPoolExecutor(runs) as pool:
+        list(pool.map(lambda number: training(f"run-{number}", train), range(first, first + runs)))
+    every = sorted(one for mine in times for one in mine)
+    # Every so many-th: a pipe that is full would keep the process from its end.
+    told: dict[str, Any] = {"last": last[0], "ns": every[:: max(1, len(every) // 1000)]}
+    print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    _, *texts, number, runs, points, pause = sys.argv
+    main(*texts, int(number), int(runs), int(points), float(pause))

@@ -1,0 +1,110 @@
+"""How fast does a large file reach S3 through the MLflow backend, beside boto3 and s3fs alone, and with how much memory?
+
+Each upload is a process of its own, which has sent a small file before; in turns, the faster of two. Straight: the run's
+artifacts are in S3 as far as the client can see; through: the server hands them on. `RETICENT_BENCH_MB=1024` sends a GB.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.delivery import Team, team
+
+MB = int(os.environ.get("RETICENT_BENCH_MB", 256))
+REPEATS = 2
+
+START = """
+import resource, sys, time
+from pathlib import Path
+url, s3, directory, megabytes, experiment = sys.argv[1:]
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+"""
+END = """
+send("small", 1)
+memory, begun = peak(), time.perf_counter()
+send("large", int(megabytes))
+print(int(megabytes) / (time.perf_counter() - begun), peak() - memory)
+"""
+CLIENTS = {
+    "reticent": """
+import uuid
+from reticent.backends import Batch, Target
+from reticent.backends.mlflow import MlflowBackend
+from reticent.records import Artifact, Entry, RunStarted
+backend, run_id = MlflowBackend(), uuid.uuid4().hex
+backend.open(Target("mlflow+" + url, Path(directory)))
+started = RunStarted(time=time.time(), run_id=run_id, name="upload", experiment=experiment)
+def send(name, megabytes):
+    record = Artifact(time=time.time(), path=name, size=megabytes << 20, sha256=uuid.uuid4().hex)
+    batch = Batch(run_id, Path(directory), [Entry("w", 0, record)], (), started)
+    assert batch.file(record)
+    assert not backend.write(batch)
+""",
+    "boto3": """
+import boto3
+client = boto3.client("s3", endpoint_url=s3)
+def send(name, megabytes):
+    client.upload_file(f"{directory}/artifacts/{name}", "team", f"boto3/{name}")
+""",
+    "s3fs": """
+import s3fs
+files = s3fs.S3FileSystem(endpoint_url=s3)
+def send(name, megabytes):
+    files.put_file(f"{directory}/artifacts/{name}", f"team/s3fs/{name}")
+""",
+}
+
+
+def measure() -> list[dict[str, object]]:
+    import requests
+
+    with tempfile.TemporaryDirectory() as place, team() as one:
+        files = Path(place) / "artifacts"
+        files.mkdir()
+        (files / "small").write_bytes(os.urandom(1 << 20))
+        with (files / "large").open("wb") as file:
+            for _ in range(MB):
+                file.write(os.urandom(1 << 20))
+        create = f"{one.server.url}/api/2.0/mlflow/experiments/create"
+        for experiment, told in (("straight", {"artifact_location": "s3://team/straight"}), ("through", {})):
+            requests.post(create, json={"name": experiment, **told}, timeout=60).raise_for_status()
+        ways = [("reticent", "straight"), ("boto3", "straight"), ("s3fs", "straight"), ("reticent", "through")]
+        readings = [[uploaded(one, place, *way) for way in ways] for _ in range(REPEATS)]
+        best = [max(turn[number] for turn in readings) for number in range(len(ways))]
+        return [
+            {
+                "client": client,
+                "way": way,
+                "MB": MB,
+                "MB/s": rate,
+                "of boto3's": rate / best[1][0],
+                "memory grown MB": max(turn[number][1] for turn in readings),
+            }
+            for number, ((client, way), (rate, _)) in enumerate(zip(ways, best, strict=True))
+        ]
+
+
+def uploaded(team: Team, place: str, client: str, way: str) -> tuple[float, float]:
+    s3 = dict(team.server.environment)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            START + CLIENTS[client] + END,
+            team.server.url,
+            s3["AWS_ENDPOINT_URL"],
+            place,
+            str(MB),
+            way,
+        ],
+        env={**os.environ, **s3},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    rate, memory = done.stdout.split()
+    return float(rate), float(memory)
