@@ -272,6 +272,7 @@ class Sender:
             reader, progress = self._following[run_id]
             seen = files.changed(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
+            most = self._batch_records
             batch = self._next(reader, progress)
             if batch is not None:
                 for rejection in self._write(self._backend, batch, files):
@@ -282,7 +283,8 @@ class Sender:
                 progress.complete = False
                 files.save(run_id, progress)
                 advance(len(batch))
-                return _Step.MORE
+                # While a run goes on, what came meanwhile waits for the next pass: else each pair of points is a request.
+                return _Step.MORE if finished or len(batch) >= most // 2 else _Step.CAUGHT_UP
             if finished != progress.complete:
                 progress.complete = finished
                 files.save(run_id, progress)
