@@ -285,6 +285,7 @@ class Sender:
             reader, progress, prepared = self._following[run_id]
             seen = files.changed(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
+            most = self._batch_records
             batch = self._next(reader, progress)
             if batch is not None:
                 for rejection in self._write(self._backend, batch, files):
@@ -296,7 +297,8 @@ class Sender:
                 progress.complete = False
                 files.save(run_id, progress)
                 advance(progress.delivered - before)
-                return Step.MORE
+                # While a run goes on, what came meanwhile waits for the next pass: else each pair of points is a request.
+                return Step.MORE if finished or len(batch) >= most // 2 else Step.CAUGHT_UP
             if finished and not prepared and run_id not in self._own:
                 del self._following[run_id]  # its process has vanished meanwhile, with work undone
                 return Step.MORE
