@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from reticent.backends import UnavailableError
+from reticent.backends import UnavailableError, refuse_secrets
 from reticent.backends.sqlite import query
 from reticent.backends.sqlite.schema import (
     connect_to_read,
@@ -148,14 +148,16 @@ def sync(
     """Deliver what is outstanding to the configured backends, or to those in `to`, and say how far each one got.
 
     `run_ids`: of these runs alone; `since`: of those alone whose log was written to at that time (epoch seconds) or later.
-    In this thread; `advance(n)` is called as records arrive. The keys are the backends' URLs, without passwords. A backend
-    that fails does not stop the others. In a dry run nothing is delivered. Raises RunNotFoundError if one of `run_ids` is
-    not in the root.
+    In this thread; `advance(n)` is called as records arrive. The keys are the backends' URLs. A backend that fails does
+    not stop the others. In a dry run nothing is delivered. Raises RunNotFoundError if one of `run_ids` is not in the root,
+    SettingsError if a URL holds a password.
     """
     session = current()
     if DRY_RUN_VARIABLE in os.environ:
         return {}
     urls = session.settings.backends if to is None else [to] if isinstance(to, str) else to
+    for url in urls:
+        refuse_secrets(url)
     wanted = None if run_ids is None else list(run_ids)
     for run_id in wanted or ():
         if not RUN_ID.fullmatch(run_id) or not session.run_directory(run_id).is_dir():

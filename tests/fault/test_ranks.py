@@ -31,6 +31,7 @@ for number in range(2):
         reticent.log_text(f"of rank {rank}", "notes.txt")
         time.sleep(0.8)
         torch.distributed.barrier()
+    torch.distributed.barrier()  # rank 0 has ended the run
 torch.distributed.destroy_process_group()
 """
 

@@ -298,7 +298,7 @@ class Sender:
                 files.save(run_id, progress)
                 advance(progress.delivered - before)
                 # While a run goes on, what came meanwhile waits for the next pass: else each pair of points is a request.
-                return Step.MORE if finished or len(batch) >= most // 2 else Step.CAUGHT_UP
+                return Step.MORE if len(batch) >= most // 2 or reader.finished() else Step.CAUGHT_UP
             if finished and not prepared and run_id not in self._own:
                 del self._following[run_id]  # its process has vanished meanwhile, with work undone
                 return Step.MORE

@@ -544,7 +544,7 @@ def test_a_prediction_without_end_does_not_keep_the_server_from_stopping(obedien
 def test_threads_that_are_stuck_are_replaced_and_when_all_are_the_server_ends(
     obedient_model: str, tmp_path: Path
 ) -> None:
-    options = ["--trust", "--timeout", "3", "--threads", "2"]
+    options = ["--trust", "--timeout", "8", "--threads", "2"]
     running = Server(tmp_path / "log", obedient_model, *options)
     try:
         for _ in range(2):  # as many again as there are threads

@@ -23,7 +23,7 @@ import reticent
 from reticent import store
 from reticent.backends.sqlite import schema
 from reticent.backends.sqlite.stored import StoredRun
-from reticent.errors import RunNotFoundError, StoreError
+from reticent.errors import RunNotFoundError, SettingsError, StoreError
 from reticent.records import Artifact
 from reticent.session import current
 from reticent.store import get_run, reindex, search_runs, sync
@@ -383,9 +383,10 @@ def test_sync_of_some_runs_to_the_configured_backends(root: Path, tmp_path: Path
             sync(run_ids=[odd])
 
 
-def test_the_keys_of_sync_hold_no_password(root: Path) -> None:
-    (result,) = sync(["nosuch://user:hunter2-hunter2@host/x"]).items()
-    assert "hunter2" not in str(result)
+def test_a_url_that_holds_a_password_is_refused(root: Path) -> None:
+    with pytest.raises(SettingsError, match="holds a password or a token") as refused:
+        sync(["sqlite+https://user:" + "hunter2pass@host/x"])
+    assert "hunter2pass" not in str(refused.value)
 
 
 def test_an_error_while_delivering_loses_nothing(root: Path, tmp_path: Path) -> None:
