@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import reticent
+from reticent.backends import web
 from reticent.backends.mlflow import client
 from reticent.backends.mlflow.batches import Point, Request, missing, send
 from reticent.testing import isolated
@@ -292,13 +293,13 @@ def test_a_proxy_in_the_environment_that_is_not_there(root: Path, monkeypatch: p
 def test_a_server_that_says_nothing(
     proxy: FaultyProxy, root: Path, mlflow_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "TIMEOUT_S", (1, 1))
+    monkeypatch.setattr(web, "TIMEOUT_S", (1, 1))
     run_id = logged()
     proxy.fails(hang, path="/runs/log-batch", times=1)
     error = synced(proxy, run_id)
     assert error is not None
     assert "does not answer in time" in error
-    monkeypatch.setattr(client, "TIMEOUT_S", (5, 60))
+    monkeypatch.setattr(web, "TIMEOUT_S", (5, 60))
     proxy.works()
     delivered(proxy, run_id)
     assert differences(root, run_id, mlflow_url) == []
