@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
+from reticent import frames
 from reticent.backends import UnavailableError, refuse_secrets
 from reticent.backends.sqlite import query
 from reticent.backends.sqlite.schema import (
@@ -24,7 +25,7 @@ from reticent.backends.sqlite.schema import (
 )
 from reticent.backends.sqlite.stored import StoredRun
 from reticent.delivery import Sender
-from reticent.errors import MissingExtraError, RunNotFoundError, StoreError
+from reticent.errors import RunNotFoundError, StoreError
 from reticent.guard import warn_once
 from reticent.progress import BusyError
 from reticent.runlog import RUN_ID
@@ -111,11 +112,11 @@ def search_runs(
     if output not in ("list", "pandas"):
         raise ValueError(session.seal("warning", f"output is 'list' or 'pandas', not {output!r}"))
     if output == "pandas":
-        _import_pandas()
+        frames.import_pandas()
     connection, seal = open_store(session), partial(session.seal, "warning")
     experiment_names = [experiments] if isinstance(experiments, str) else experiments
     runs = query.search(connection, seal, filter, order_by, max_results, experiment_names)
-    return _frame(runs) if output == "pandas" else runs
+    return frames.frame(runs) if output == "pandas" else runs
 
 
 def top_runs(
@@ -322,38 +323,3 @@ def _not_found(connection: sqlite3.Connection, root: Path, run_id: str) -> str:
     near = near or difflib.get_close_matches(run_id, known, 3) or list(known)[:3]
     listed = ", ".join(f"{known_id} ({known[known_id]})" for known_id in near)
     return f"no run under {root} has an id that is or begins with {run_id!r}; near: {listed}"
-
-
-def _import_pandas() -> None:
-    try:
-        import pandas  # noqa: F401 - only whether it is there
-    except ImportError:
-        raise MissingExtraError("output='pandas' needs pandas: pip install 'reticent[pandas]'") from None
-
-
-def _frame(runs: Sequence[StoredRun]) -> pandas.DataFrame:
-    import pandas
-
-    columns: dict[str, object] = {
-        "run_id": [run.run_id for run in runs],
-        "name": [run.name for run in runs],
-        "experiment": [run.experiment for run in runs],
-        "parent_run_id": [run.parent_id for run in runs],
-        "status": [run.status.value for run in runs],
-        "health": [run.health.state for run in runs],
-        "start_time": _moments([run.start_time for run in runs]),
-        "end_time": _moments([run.end_time for run in runs]),
-        "duration_s": pandas.Series([run.duration_s for run in runs], dtype="float64"),
-    }
-    for kind in ("metrics", "params", "tags"):
-        values = [getattr(run, kind) for run in runs]
-        for key in sorted(set().union(*values)):
-            columns[f"{kind}.{key}"] = [found.get(key) for found in values]
-    frame: pandas.DataFrame = pandas.DataFrame(columns)
-    return frame
-
-
-def _moments(times: list[float | None]) -> pandas.Series[pandas.Timestamp]:
-    import pandas
-
-    return pandas.to_datetime(pandas.Series(times, dtype="float64"), unit="s", utc=True)
