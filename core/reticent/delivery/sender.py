@@ -11,16 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from reticent.backends import Backend, Batch, Mark, Rejection, Target, UnavailableError, create, name_of
+from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
+from reticent.delivery.batches import Seal, next_batch
 from reticent.delivery.stricter import Stricter
 from reticent.guard import tried, warn_once
 from reticent.progress import Progress, ProgressFiles
-from reticent.records import Delivery, Entry, RunStarted, Warned, WriterClosed, WriterStarted
-from reticent.runlog import STAGING, RunReader, Skipped
-from reticent_redact import SealedText
+from reticent.records import Delivery, WriterClosed, WriterStarted
+from reticent.runlog import STAGING, RunReader
 
-Seal = Callable[[str], SealedText]
 Advance = Callable[[int], None]
 
 LEFT_BYTES = 64 << 20
@@ -286,7 +285,7 @@ class Sender:
             seen = files.changed(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
             most = self._batch_records
-            batch = self._next(reader, progress)
+            batch = next_batch(reader, progress, most, self._seal)
             if batch is not None:
                 for rejection in self._write(self._backend, batch, files):
                     progress.rejected += max(1, rejection.count)
@@ -346,24 +345,4 @@ class Sender:
             delivered=progress.delivered,
             rejected=progress.rejected,
             error=self._seal(progress.error or self.error) if state == "pending" or progress.rejected else None,
-        )
-
-    def _next(self, reader: RunReader, progress: Progress) -> Batch | None:
-        """What follows in a run's log, if anything does."""
-        known = len(reader.skipped)
-        entries, metrics = reader.read(max_events=self._batch_records, max_metrics=self._batch_records)
-        entries += [self._damage(skipped) for skipped in reader.skipped[known:]]
-        if not entries and not metrics:
-            return None
-        if progress.started is None:
-            progress.started = next((one.record for one in entries if isinstance(one.record, RunStarted)), None)
-        return Batch(reader.run_id, reader.directory, entries, metrics, progress.started, Mark(progress.mark))
-
-    def _damage(self, skipped: Skipped) -> Entry:
-        """What could not be read, as a warning in the run's health. No record has its place: it was not read."""
-        message = f"{skipped.length} bytes of the run log were skipped: {skipped.reason} ({skipped.file})"
-        return Entry(
-            skipped.file,
-            skipped.offset,
-            Warned(time=time.time(), kind=self._seal("damaged run log"), message=self._seal(message)),
         )
