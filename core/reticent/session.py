@@ -16,20 +16,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from reticent import aside, couriers, spool, workers
+from reticent import aside, couriers, workers
 from reticent import settings as settings_module
 from reticent.aside import Aside
 from reticent.backends import name_of
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
-from reticent.guard import swallowed, warn_once
+from reticent.guard import swallowed
 from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.redaction import digest
 from reticent.runlog import LogWriter
 from reticent.settings import Settings
+from reticent.spool import Budget
 from reticent_redact import Redactor, Report, SealedText
 
 if TYPE_CHECKING:
@@ -80,9 +81,7 @@ class Session:
         self.working: Callable[[str, int, int], object] = lambda *_: None
         """Told what somebody who reads is waiting for, how much of it is done, and of how much."""
         self._senders: dict[str, Sender] = {}
-        self._every = 1
-        """Of each metric's points every which one is kept."""
-        self._next_look = 0.0
+        self._budget = Budget(self)
         self._recovering: dict[str, threading.Lock] = {}
         self._prepared = False
         self._key: bytes | None = None
@@ -123,8 +122,7 @@ class Session:
         """This process's writer of a run's log."""
         if run_id not in self.writers:
             self.writers[run_id] = LogWriter(self.run_directory(run_id), self.host)
-            if self._every > 1:
-                self.writers[run_id].thin(self._every, self._thinned_reason())
+            self._budget.apply(self.writers[run_id])
         return self.writers[run_id]
 
     def reopened(self, run_id: str, writer: LogWriter) -> None:
@@ -251,30 +249,6 @@ class Session:
             recover(self, run_id)
         self._recovering.pop(run_id, None)
 
-    def _keep_budget(self) -> None:
-        """Thin metrics while more waits in the run logs than the settings allow."""
-        budget = self.settings.max_spool_mb * 1e6
-        if budget and time.monotonic() >= self._next_look:
-            begun = time.monotonic()
-            every = spool.every(spool.used(self.root, self.settings.backends, self.runs), budget)
-            self._next_look = begun + 20 * (time.monotonic() - begun)
-            if every != self._every:
-                self._every = every
-                for writer in list(self.writers.values()):
-                    writer.thin(every, self._thinned_reason())
-            if every > 1:
-                warn_once(
-                    "thinned metrics", f"{self._thinned_reason()}; of metrics only a part is kept until they have"
-                )
-            for writer in list(self.writers.values()):
-                writer.note_thinned()
-
-    def _thinned_reason(self) -> SealedText:
-        allowed = self.settings.max_spool_mb
-        return self.seal(
-            "warning", f"backends have not got what is under {self.root}: over {allowed:g} MB (max_spool_mb)"
-        )
-
     def _note_delivery(self, run_id: str, delivery: Delivery) -> None:
         with suppress(OSError):  # a full disk: the progress file still knows
             writer = self.log_writer(run_id)
@@ -289,7 +263,7 @@ class Session:
         with suppress(OSError):
             renew_sigterm_mark()
         with suppress(OSError):
-            self._keep_budget()
+            self._budget.keep()
         workers.end_left_run(self)
         self.close_ended()
         if any(sender.pending() for sender in self._senders.values()):

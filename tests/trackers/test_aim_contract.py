@@ -122,7 +122,7 @@ class TestAim(BackendContract):
             sync = [sys.executable, "-m", "reticent.cli", "sync", "--to", "aim"]
             subprocess.run(sync, env={**os.environ, "RETICENT_DIR": str(tmp_path / "root")}, check=True)
         (chunk,) = (tmp_path / "root" / "aim" / ".aim" / "meta" / "chunks").iterdir()
-        assert self.read(f"aim://{tmp_path}/root/aim", chunk.name)["metrics"]["loss"] == [(1, 0.5)]
+        assert self.read(f"aim://{tmp_path / 'root' / 'aim'}", chunk.name)["metrics"]["loss"] == [(1, 0.5)]
 
 
 def stored(url: str, run_id: str):
