@@ -62,10 +62,10 @@ class Post:
 
     def _tend(self) -> None:
         """Give a sign of life, and begin what could not be begun before."""
-        try:
+        with tried() as attempt:
             standing = self._tended()
-        except Exception as error:  # noqa: BLE001 - a wrong setting, a disk that is not there: it is tried again
-            standing = _sealed(f"{type(error).__name__}: {error}")
+        if attempt.error is not None:  # a wrong setting, a disk that is not there: it is tried again
+            standing = _sealed(f"{type(attempt.error).__name__}: {attempt.error}")
         if standing != self._standing:
             self._standing = standing
             self._told(Stands(standing))

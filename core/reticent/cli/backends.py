@@ -51,13 +51,13 @@ def _reached(chosen: settings.Settings) -> list[tuple[str, str | None]]:
     root = settings.root(chosen)
 
     def ask(url: str) -> None:
-        try:
+        with tried() as attempt:
             backend = create(url)
             backend.open(Target(url, root))
             backend.close()
             errors[url] = None
-        except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is reported
-            errors[url] = _sealed(str(error) or type(error).__name__)
+        if attempt.error is not None:
+            errors[url] = _sealed(str(attempt.error) or type(attempt.error).__name__)
 
     threads = [threading.Thread(target=ask, args=(url,), daemon=True) for url in errors if url != _EMBEDDED]
     for thread in threads:
