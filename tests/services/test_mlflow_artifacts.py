@@ -56,7 +56,6 @@ def of(run_id: str, directory: Path, *entries: SealedRecord, experiment: str = "
 
 @pytest.fixture
 def team_on_s3(request: pytest.FixtureRequest) -> Mlflow:
-    pytest.importorskip("boto3", reason="MLflow's server needs boto3 for S3")
     team: Mlflow = request.getfixturevalue("team")
     return team
 

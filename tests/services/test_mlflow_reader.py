@@ -10,12 +10,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 
 from .diff import Log, differences
-
-mlflow = pytest.importorskip("mlflow", reason="the reader of these tests is MLflow's client")
-pytest.importorskip("sklearn", reason="a training of scikit-learn is read back")
 
 TRAINING = """
     import json, reticent

@@ -49,8 +49,9 @@ def test_what_is_wrong_is_told(command: Command, tmp_path: Path, arguments: list
 
 
 def test_old_runs_of_tensorboard(command: Command, tmp_path: Path) -> None:
-    writers = pytest.importorskip("tensorboard.summary.writer.event_file_writer", reason="TensorBoard is not installed")
-    events = pytest.importorskip("tensorboard.compat.proto.event_pb2", reason="TensorBoard is not installed")
+    from tensorboard.compat.proto import event_pb2 as events
+    from tensorboard.summary.writer import event_file_writer as writers
+
     writer = writers.EventFileWriter(str(tmp_path / "logs"))
     event = events.Event(wall_time=1_600_000_000.0, step=1)
     event.summary.value.add(tag="loss", simple_value=0.5)

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch.utils.tensorboard as summary_writer
 
 import reticent
 from reticent.errors import SourceError
 from reticent.importing import bring_in
 from reticent.importing.tensorboard import runs
 from reticent.session import current
-
-summary_writer = pytest.importorskip("torch.utils.tensorboard", reason="torch or TensorBoard is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,8 @@ def test_a_log_directory_that_was_moved_is_known(root: Path, logs: Path, tmp_pat
 
 
 def test_files_written_by_tensorflow(root: Path, tmp_path: Path) -> None:
-    tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    import tensorflow
+
     writer = tensorflow.summary.create_file_writer(str(tmp_path / "logs"))
     with writer.as_default():
         for step in range(3):

@@ -129,7 +129,6 @@ def test_of_a_url_it_is_told_what_failed(model: LogisticRegression, run: Any) ->
 
 
 def test_a_connection_that_fails_is_told() -> None:
-    pytest.importorskip("aiohttp", reason="by which fsspec reads http://")
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unheard.getsockname()[1]}/model"
