@@ -2,7 +2,8 @@
 
 A small network on the CPU, mini-batches by a DataLoader, one thread. Within one training, autologging is switched on and off
 every 100 steps; compared is the median step of neighbors. Timed are whole steps (batch, forward, backward, optimizer),
-as CPU time of the training thread. What is logged once, with the first steps, is another matter.
+as CPU time of the training thread. What is logged once, with the first steps, is another matter. Beside it, in the same
+way, what people write by hand: the loss appended to a list, and given to TensorBoard, in every step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 PAIRS = 100
 
 SCRIPT = """
-import json, statistics, sys, time
+import itertools, json, statistics, sys, time
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 import reticent
@@ -25,7 +26,7 @@ torch.set_num_threads(1)
 torch.manual_seed(0)
 X, y = torch.randn(800, 32), torch.randn(800, 1)
 
-def loop(clip):
+def loop(clip, by_hand):
     model = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     loader = DataLoader(TensorDataset(X, y), batch_size=8, shuffle=True)
@@ -34,37 +35,59 @@ def loop(clip):
         start = time.thread_time_ns()
         for rows, targets in loader:
             optimizer.zero_grad()
-            torch.nn.functional.mse_loss(model(rows), targets).backward()
+            loss = torch.nn.functional.mse_loss(model(rows), targets)
+            loss.backward()
             if clip:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
+            if by_hand:
+                by_hand[0](loss)
             now = time.thread_time_ns()
             taken.append(now - start)
             start = now
         yield taken[1:]
 
-rows = []
-for name, clip in {"SGD, MLP of 2,177 parameters": False, "the same, gradients clipped": True}.items():
-    reticent.autolog()
-    blocks = loop(clip)
+def compare(name, clip, switch_on, switch_off, by_hand=()):
+    switch_on()
+    blocks = loop(clip, by_hand)
     for warming_up in range(5):
         next(blocks)
     assert reticent.flush(60)
     bare, logged = [], []
     for pair in range(int(sys.argv[1])):
-        reticent.autolog(disable=True)
+        switch_off()
         bare.append(next(blocks))
-        reticent.autolog()
+        switch_on()
         logged.append(next(blocks))
+    switch_off()
     added = sorted(statistics.median(after) - statistics.median(before) for before, after in zip(bare, logged))
     mean = statistics.median(statistics.fmean(after) - statistics.fmean(before) for before, after in zip(bare, logged))
-    rows.append({
+    return {
         "step": name,
         "bare us": statistics.median(sum(bare, [])) / 1e3,
-        "autologged us": statistics.median(sum(logged, [])) / 1e3,
-        "added us (median)": statistics.median(added) / 1e3,
-        "added us (mean of all steps)": mean / 1e3,
-    })
+        "added us, median": statistics.median(added) / 1e3,
+        "p10": added[len(added) // 10] / 1e3,
+        "p90": added[-1 - len(added) // 10] / 1e3,
+        "mean of all steps": mean / 1e3,
+    }
+
+off = lambda: reticent.autolog(disable=True)
+rows = [
+    compare("autologged", False, reticent.autolog, off),
+    compare("autologged, gradients clipped", True, reticent.autolog, off),
+]
+hand, losses, count = [], [], itertools.count()
+append = lambda loss: losses.append(loss.item())
+rows.append(compare("by hand: losses.append(loss.item())", False, lambda: hand.append(append), hand.clear, hand))
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError:
+    print("TensorBoard is not installed: left out", file=sys.stderr)
+else:
+    writer = SummaryWriter(sys.argv[2])
+    scalar = lambda loss: writer.add_scalar("loss", loss.item(), next(count))
+    name = "by hand: TensorBoard's writer.add_scalar('loss', loss.item(), step)"
+    rows.append(compare(name, False, lambda: hand.append(scalar), hand.clear, hand))
 print(json.dumps(rows))
 """
 
@@ -72,10 +95,16 @@ print(json.dumps(rows))
 def measure() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as root:
         output = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(PAIRS)],
-            env={**os.environ, "RETICENT_DIR": root, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            [sys.executable, "-c", SCRIPT, str(PAIRS), f"{root}/tensorboard"],
+            env={
+                **os.environ,
+                "RETICENT_DIR": root,
+                "OPENBLAS_NUM_THREADS": "1",
+                "OMP_NUM_THREADS": "1",
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            },
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
         ).stdout
     rows: list[dict[str, object]] = json.loads(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import queue
@@ -17,6 +18,7 @@ Job = Callable[[], None]
 
 _watched: dict[int, weakref.ref[Any]] = {}
 """References by their own ids: two of one object are equal."""
+atexit.register(_watched.clear)  # what is kept alive longer than this module's names is told of no more
 _jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()  # may be put to by a destructor, wherever that comes in between
 _worker: threading.Thread | None = None
 _collecting: int | None = None

@@ -60,8 +60,8 @@ class Known:
     """What is known of an optimizer, which is not kept alive by that."""
 
     def __init__(self, optimizer: Any, born: float) -> None:
-        key = id(optimizer)
-        self.ref = weakref.ref(optimizer, lambda _: known.pop(key, None))
+        key, forget = id(optimizer), known.pop  # which outlives the name `known`, as an optimizer may at the very end
+        self.ref = weakref.ref(optimizer, lambda _: forget(key, None))
         self.born = born
         model, parts = ownership.owner(optimizer, here.asked())
         self.model = None if model is None else weakref.ref(model)
