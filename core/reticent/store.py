@@ -314,11 +314,9 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
         sender.close()  # what it had read and could not deliver is read again
     if not failed:
         return Synced(runs, records)
-    run_id, error = next(iter(failed.items()))
+    run_id, first = next(iter(failed.items()))
     others = f"; and {len(failed) - 1} more runs" if len(failed) > 1 else ""
-    return Synced(
-        runs, records, session.seal("backend error", f"run {run_id}: {type(error).__name__}: {error}{others}")
-    )
+    return Synced(runs, records, session.seal("backend error", f"run {run_id}: {said(first)}{others}"))
 
 
 def _not_found(connection: sqlite3.Connection, root: Path, run_id: str) -> str:
