@@ -309,14 +309,14 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
                 failed[run_id] = error
             runs += records > before
     except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on
-        return Synced(runs, records, session.seal("backend error", said(error)))
+        return Synced(runs, records, session.seal_error(said(error)))
     finally:
         sender.close()  # what it had read and could not deliver is read again
     if not failed:
         return Synced(runs, records)
     run_id, first = next(iter(failed.items()))
     others = f"; and {len(failed) - 1} more runs" if len(failed) > 1 else ""
-    return Synced(runs, records, session.seal("backend error", f"run {run_id}: {said(first)}{others}"))
+    return Synced(runs, records, session.seal_error(f"run {run_id}: {said(first)}{others}"))
 
 
 def _not_found(connection: sqlite3.Connection, root: Path, run_id: str) -> str:

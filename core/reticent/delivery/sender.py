@@ -304,9 +304,10 @@ class Sender:
             most = self._batch_records
             batch = next_batch(reader, progress, most, self._seal)
             if batch is not None:
-                for rejection in self._write(self._backend, batch, files):
-                    progress.rejected += max(1, rejection.count)
-                    progress.error = self._seal(str(rejection.reason))
+                rejections = self._write(self._backend, batch, files)
+                if rejections:
+                    progress.rejected += sum(max(1, one.count) for one in rejections)
+                    progress.error = self._seal(str(rejections[-1].reason))
                 progress.mark = batch.mark.text
                 before = progress.delivered
                 self._count(progress, batch)

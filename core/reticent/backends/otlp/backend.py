@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError, web
-from reticent.backends.credentials import secret
+from reticent.backends.credentials import secret, taken
 from reticent.backends.local import table_of
 from reticent.backends.otlp.encoding import attributes_of, logs_request, metrics_request
 
@@ -105,7 +105,9 @@ class OtlpBackend:
 def _headers() -> dict[str, str]:
     """Those of OTEL_EXPORTER_OTLP_HEADERS, `name=value,name=value` in percent encoding: credentials, as a rule."""
     pairs = (pair.partition("=") for pair in (secret("OTEL_EXPORTER_OTLP_HEADERS") or "").split(","))
-    return {unquote(name).strip(): unquote(value).strip() for name, equals, value in pairs if equals}
+    headers = {unquote(name).strip(): unquote(value).strip() for name, equals, value in pairs if equals}
+    taken.update(part for value in headers.values() for part in (value, value.rpartition(" ")[2]))
+    return headers
 
 
 def _partial(signal: Signal, content: bytes) -> list[Rejection]:
