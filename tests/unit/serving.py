@@ -25,7 +25,7 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Server
         protocol_version = "HTTP/1.1"
 
         def handle_any(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             server.got.append(str(self.headers))
             server.ports.add(self.client_address[1])
             with suppress(OSError):  # it was hung up on
