@@ -11,9 +11,12 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit.serving import serving
 
 import reticent
+from reticent.backends.mlflow.artifacts import UnreachableError, store_at
+from reticent.backends.mlflow.client import Client
 from reticent.testing import isolated
 
 SLOW_S = 3.0
@@ -87,3 +90,24 @@ def test_each_of_them_is_made_once(tmp_path: Path) -> None:
     assert tags(found["child"])["mlflow.parentRunId"] == found["parent"]["info"]["run_id"]
     assert tags(found["parent"]).get("reticent.awaited", "false") == "false"
     assert not list((root / "delivery" / "making").rglob("*.lock"))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "dbfs:/databricks/mlflow/1/2/artifacts",
+        "memory://there/1/2/artifacts",
+        "http://127.0.0.1:1/artifacts",
+        "simplecache::file:///tmp/1/2/artifacts",
+        "local:///tmp/1/2/artifacts",
+        "data:,1/2/artifacts",
+        "file:///tmp/../tmp/1/2/artifacts",
+    ],
+)
+def test_files_go_nowhere_but_to_an_artifact_store(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fsspec does not know it takes for a directory here, and files would count as delivered."""
+    monkeypatch.chdir(tmp_path)
+    client = Client("http://127.0.0.1:1")
+    with pytest.raises(UnreachableError, match="start"):
+        store_at(client, uri)
+    client.close()
