@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 
 from reticent import couriers, layers, settings
+from reticent.backends.credentials import knowing
 from reticent.delivery import Arrived, Failed, Lane, end
-from reticent.guard import tried
+from reticent.guard import said, tried
 from reticent.session import Session
 from reticent.settings import Settings
-from reticent_redact import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Post:
         with tried() as attempt:
             standing = self._tended()
         if attempt.error is not None:  # a wrong setting, a disk that is not there: it is tried again
-            standing = _sealed(f"{type(attempt.error).__name__}: {attempt.error}")
+            standing = knowing().seal(said(attempt.error), channel="courier")
         if standing != self._standing:
             self._standing = standing
             self._told(Stands(standing))
@@ -96,12 +96,6 @@ class Post:
         policies = {lane.url: session.policy_towards(lane.url) for lane in self._lanes}
         couriers.announce(self.root, session.host, policies, {one.url: one.error for one in self._lanes if one.error})
         return f"delivers to {', '.join(map(str, policies)) or 'nothing: no backend is configured'}"
-
-
-def _sealed(text: str) -> str:
-    redactor = Redactor()
-    redactor.know_process()
-    return redactor.seal(text, channel="courier")
 
 
 def settings_of(root: Path) -> Settings:

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,10 @@ _RESERVING = {"ext2", "ext3", "ext4", "xfs", "tmpfs", "overlay", "f2fs"}
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "glusterfs"}
 
 _FICLONE = 0x40049409  # ioctl of Linux <linux/fs.h>: share the blocks of another file, copy on write
+
+
+class LockedError(Exception):
+    """Another process has a lock, and goes on having it."""
 
 
 def make_directory(path: Path) -> None:
@@ -104,6 +109,30 @@ def lock(descriptor: int) -> bool:
     except OSError as error:
         return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait_s: float) -> Iterator[None]:
+    """While it is open, no other process has this path locked, which may be removed then. LockedError if one goes on
+    having it."""
+    make_directory(path.parent)
+    deadline = time.monotonic() + wait_s
+    while True:
+        with os.fdopen(open_private(path, os.O_WRONLY), "wb") as file:
+            if lock(file.fileno()) and _is_at(file.fileno(), path):
+                yield
+                return
+        if time.monotonic() >= deadline:
+            raise LockedError(f"another process has {path} locked")
+        time.sleep(0.01)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one at `path`: who held the lock before may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def snapshot(source: Path, target: Path) -> None:

@@ -67,6 +67,13 @@ class tried:  # noqa: N801 - as above
         return True
 
 
+def said(error: BaseException) -> str:
+    """What an error is and says, not sealed; one of others may be unable to say anything."""
+    with tried():
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: its text cannot be had"
+
+
 def warn_once(kind: str, message: str) -> None:
     """Log `message`, which must be sealed or ours, unless a message of this kind was already logged by this process."""
     if kind not in _told:

@@ -14,14 +14,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from reticent.backends import UnavailableError, name_of
-from reticent.files import lock, make_directory, write_private
+from reticent.files import LockedError, locked, make_directory, write_private
 from reticent.guard import warn_once
 from reticent.records import RunStarted
 from reticent.runlog import RUN_ID, Cursor
@@ -65,17 +64,11 @@ class ProgressFiles:
     @contextlib.contextmanager
     def claimed(self, run_id: str, wait_s: float) -> Iterator[None]:
         """While a run is delivered: no other process delivers it to this store. BusyError if one goes on doing so."""
-        path = self.directory / f"{run_id}.lock"
-        make_directory(self.directory)
-        deadline = time.monotonic() + wait_s
-        while True:
-            with path.open("wb") as file:
-                if lock(file.fileno()) and _is(file.fileno(), path):
-                    yield
-                    return
-            if time.monotonic() >= deadline:
-                raise BusyError(f"another process is delivering the run {run_id}")
-            time.sleep(0.01)
+        try:
+            with locked(self.directory / f"{run_id}.lock", wait_s):
+                yield
+        except LockedError as error:
+            raise BusyError(f"another process is delivering the run {run_id}") from error
 
     def stale(self, run_id: str) -> bool:
         """Whether another process has noted progress of a run since this one last did."""
@@ -190,14 +183,6 @@ def _version(path: Path) -> tuple[int, int]:
     except FileNotFoundError:
         return 0, 0
     return status.st_ino, status.st_mtime_ns
-
-
-def _is(descriptor: int, path: Path) -> bool:
-    """Whether the open file is still the one at `path`: who held the lock before may have removed it."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _changed(directory: Path) -> dict[str, int]:

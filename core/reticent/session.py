@@ -20,6 +20,7 @@ from reticent import aside, couriers, workers
 from reticent import settings as settings_module
 from reticent.aside import Aside
 from reticent.backends import name_of
+from reticent.backends.credentials import knowing
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
@@ -89,6 +90,13 @@ class Session:
     def seal(self, channel: str, value: object, key: str = "", report: Report | None = None) -> SealedText:
         return self.redactor.seal(value, channel=channel, key=key, report=report)
 
+    def seal_error(self, text: str) -> SealedText:
+        """Seal what a backend says. What was sent to one is hidden there, and not made known to be secret everywhere: two
+        processes with the same environment know the same."""
+        redactor = knowing(self.settings.policies.base)
+        redactor.inherit(self.redactor)
+        return redactor.seal(text, channel="backend error")
+
     def known_secrets(self) -> str:
         """A keyed digest of what is known to be secret in this process."""
         return self.redactor.known.digest(self.root_key())
@@ -147,7 +155,7 @@ class Session:
             url,
             self.root,
             self.settings.batch_records,
-            seal=lambda text: self.seal("backend error", text),
+            seal=self.seal_error,
             prepare=self._recover,
             completed=self._note_delivery,
             stricter=self._stricter(name_of(url)),

@@ -25,8 +25,8 @@ from reticent.backends.sqlite.schema import (
 )
 from reticent.backends.sqlite.stored import StoredRun
 from reticent.delivery import Sender
-from reticent.errors import RunNotFoundError, StoreError
-from reticent.guard import warn_once
+from reticent.errors import MissingExtraError, RunNotFoundError, SettingsError, StoreError
+from reticent.guard import said, warn_once
 from reticent.progress import BusyError
 from reticent.runlog import RUN_ID
 from reticent.session import Session, current
@@ -286,7 +286,7 @@ def written_since(run: Path, since: float | None) -> bool:
 def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advance, since: float | None) -> Synced:
     sender = session.sender(url)
     runs = records = 0
-    busy: BusyError | None = None
+    failed: dict[str, Exception] = {}
 
     def arrived(count: int) -> None:
         nonlocal records
@@ -302,15 +302,21 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
             try:
                 sender.deliver([run_id], arrived)
             except BusyError as error:  # a courier, or the training itself: the others do not wait for it
-                busy = error
+                failed[run_id] = error
+            except (UnavailableError, SettingsError, MissingExtraError, sqlite3.Error):
+                raise
+            except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
+                failed[run_id] = error
             runs += records > before
-        if busy is not None:
-            raise busy
     except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on
-        return Synced(runs, records, session.seal("backend error", f"{type(error).__name__}: {error}"))
+        return Synced(runs, records, session.seal_error(said(error)))
     finally:
         sender.close()  # what it had read and could not deliver is read again
-    return Synced(runs, records)
+    if not failed:
+        return Synced(runs, records)
+    run_id, first = next(iter(failed.items()))
+    others = f"; and {len(failed) - 1} more runs" if len(failed) > 1 else ""
+    return Synced(runs, records, session.seal_error(f"run {run_id}: {said(first)}{others}"))
 
 
 def _not_found(connection: sqlite3.Connection, root: Path, run_id: str) -> str:

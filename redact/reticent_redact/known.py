@@ -1,7 +1,7 @@
 """Values that are known to be secret in this process: they are found wherever they stand, however they are written.
 
-What is known: what the user registers, the values of environment variables with secret names, `.netrc`, and every value
-that was hidden because of its key.
+What is known: what the user registers, the values of environment variables with secret names, passwords in the URLs of
+others, `.netrc`, and every value that was hidden because of its key.
 """
 
 from __future__ import annotations
@@ -262,6 +262,19 @@ def _in_base64(raw: bytes) -> list[str]:
         encoded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         found.append(encoded[first : len(encoded) - ((before + len(raw)) % 3 > 0)])
     return found
+
+
+_USERINFO = re.compile(r"://[^/?#\s:@]*:([^/?#\s]+)@")
+
+
+def in_url(text: str) -> list[str]:
+    """The password in a text that is a URL, as it is written there and as it is; none if there is none."""
+    found = _USERINFO.search(text) if "://" in text and "@" in text else None
+    if found is None:
+        return []
+    from urllib.parse import unquote  # not before there is such a URL
+
+    return list(dict.fromkeys((unquote(found[1]), found[1])))
 
 
 def of_netrc(path: Path | None = None) -> list[str]:

@@ -184,10 +184,13 @@ class Redactor:
         self.known.add((secret,))
 
     def know_process(self, environment: Mapping[str, str] = os.environ) -> None:
-        """Register what is secret in this process: environment variables with secret names, and `.netrc`."""
+        """Register what is secret in this process: environment variables with secret names, passwords in URLs in any of
+        them (of proxies, databases, trackers), and `.netrc`."""
         for name, value in environment.items():
             if names.names_secret_variable(name, value):
                 self.known.learn(value)
+            for password in known.in_url(value):
+                self.known.learn(password)
         self.known.add(known.of_netrc())
 
     def inherit(self, other: Redactor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -399,3 +400,18 @@ def test_what_is_logged_where_something_is_being_removed_stays(root: Path) -> No
     directory = root / "runs" / run.run_id / "artifacts"
     assert (directory / "a.txt").read_text() == "new"
     assert not (directory / "d" / "b.txt").exists()
+
+
+def test_text_with_half_a_character_is_logged_as_it_can_be_written(root: Path) -> None:
+    """As names of files are that are no UTF-8, which Python hands over so."""
+    undecodable = os.fsdecode(b"caf\xe9.csv")
+    with reticent.start_run("half \ud83d") as run:
+        run.log_params({"data": undecodable, "key \ud83d": [undecodable]})
+        run.set_tag("note", undecodable)
+        run.log_metric("loss \ud83d", 0.5, 0)
+    found = reticent.get_run(run.run_id)
+    assert found.name == "half \\ud83d"
+    assert found.params == {"data": "caf\\udce9.csv", "key \\ud83d": "['caf\\udce9.csv']"}
+    assert found.tags["note"] == "caf\\udce9.csv"
+    assert found.metrics == {"loss \\ud83d": 0.5}
+    assert found.health.state == "ok"

@@ -6,6 +6,7 @@ its URLs as the name, and have its tests inherit `reticent.testing.BackendContra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -108,10 +109,14 @@ def name_of(url: str) -> str:
 
 
 def refuse_secrets(url: str) -> None:
-    """SettingsError if a backend's URL holds a secret: URLs are stored and shown."""
+    """SettingsError if a backend's URL holds a secret: URLs are stored and shown.
+
+    Whatever stands before an `@` is taken for one: a token may stand there alone, and a password may look like a word.
+    """
     from reticent_redact import Redactor
 
-    if Redactor().redact_text(url) != url:
+    _, _, place = url.partition("://")
+    if "@" in re.split("[/?#]", place, maxsplit=1)[0] or Redactor().redact_text(url) != url:
         raise SettingsError(
             f"the URL of backend {name_of(url)!r} holds a password or a token; leave it out: credentials are taken from "
             "the environment, ~/.netrc or the keyring"
@@ -142,7 +147,10 @@ def missing(kind: type[Backend]) -> list[str]:
 
 def _is_there(module: str) -> bool:
     try:
-        return find_spec(module) is not None
+        spec = find_spec(module)
+        return (
+            spec is not None and spec.origin is not None
+        )  # else it is only a directory of that name, as users have them
     except ModuleNotFoundError:  # nor is the package that it is in
         return False
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from time import time
+from time import monotonic, time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,15 @@ from reticent.errors import SettingsError
 
 TIMEOUT_S = (5.0, 60.0)
 """To connect, and between two bytes of an answer."""
+
+LONGEST_S = 120.0
+"""For all of an answer, from when it begins."""
+
+MOST_BYTES = 64 << 20
+"""Of an answer, unpacked: a few kilobytes may unfold to anything, and an answer need not have an end."""
+
+LONGEST_WAIT_S = 3600.0
+"""What a server may ask for at most before it is asked again."""
 
 LONGEST_MESSAGE = 300
 
@@ -41,16 +52,71 @@ def session() -> Any:
     from urllib3.util import Retry
 
     made = requests.Session()
-    again = Retry(total=None, connect=2, read=0, redirect=3, status=0, other=0, backoff_factor=0.1)
+    made.headers["Accept-Encoding"] = "identity"  # what is packed can unfold to anything
+    again = Retry(total=None, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
     for scheme in ("http://", "https://"):
         made.mount(scheme, HTTPAdapter(max_retries=again, pool_maxsize=4))
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's answer, all of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+
+def ask(session: Any, method: str, url: str, **told: Any) -> Reply:
+    """One request of a `session` and its answer, inside of `failures`.
+
+    UnavailableError for an answer without an end, and for one that sends the request on: it carries credentials, and a
+    POST that is sent on may come to nothing with a status that says it was taken.
+    """
+    place = _place(url)
+    with session.request(method, url, stream=True, allow_redirects=False, timeout=TIMEOUT_S, **told) as answer:
+        refuse_redirect(place, answer.status_code, answer.headers.get("Location"))
+        return Reply(answer.status_code, answer.headers, whole(answer.raw.read1, place))
+
+
+def refuse_redirect(place: str, status: int, location: str | None) -> None:
+    """UnavailableError if an answer sends the request on to somewhere else."""
+    if location is not None and 300 <= status < 400:
+        raise UnavailableError(
+            f"{place} sends requests on to {_place(location) or location[:LONGEST_MESSAGE]} (status {status}), which are "
+            "not sent there, for they carry credentials; give that address if it is the right one"
+        )
+
+
+def whole(read: Callable[[int], bytes], place: str) -> bytes:
+    """What can be read of an answer, by a function that waits for some bytes and not for all of them."""
+    parts, size, deadline = [], 0, monotonic() + LONGEST_S
+    while part := read(1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise UnavailableError(f"{place} answers with more than {MOST_BYTES >> 20} MB")
+        if monotonic() > deadline:
+            raise UnavailableError(f"{place} takes more than {LONGEST_S:.0f} s for one answer")
+    return b"".join(parts)
+
+
+def _place(url: str) -> str:
+    """The server of a URL; "" if it names none."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
 
 
 @contextmanager
 def failures(place: str, trust: str = "") -> Iterator[None]:
     """UnavailableError for what keeps a request from its answer; `trust` is what to say when TLS fails."""
     import requests
+    import urllib3
 
     try:
         yield
@@ -60,20 +126,20 @@ def failures(place: str, trust: str = "") -> Iterator[None]:
         raise UnavailableError(f"{place}: the proxy in the environment fails: {reason(error)}") from error
     except requests.exceptions.Timeout as error:
         raise UnavailableError(f"{place} does not answer in time") from error
-    except (requests.exceptions.RequestException, OSError) as error:
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise UnavailableError(f"{place} cannot be reached: {reason(error)}") from error
 
 
 def wait(text: str) -> float:
-    """The seconds of a header Retry-After, which has a number or a date."""
+    """The seconds of a header Retry-After, which has a number or a date; not more than LONGEST_WAIT_S."""
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    except (TypeError, ValueError):
-        return 0.0
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time()
+        except (TypeError, ValueError, OverflowError):
+            return 0.0
+    return 0.0 if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT_S)
 
 
 def reason(error: BaseException) -> str:

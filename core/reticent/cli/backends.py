@@ -11,10 +11,10 @@ from rich.text import Text
 
 from reticent import settings
 from reticent.backends import Target, create, how_to_install, installed, missing, name_of
+from reticent.backends.credentials import knowing
 from reticent.cli import render
 from reticent.cli.finding import Finding, table_of
 from reticent.guard import tried
-from reticent_redact import Redactor
 
 ANSWER_S = 15.0
 
@@ -78,6 +78,4 @@ def _not_used(name: str, point: EntryPoint) -> Finding:
 
 
 def _sealed(text: str) -> str:
-    redactor = Redactor()
-    redactor.know_process()
-    return redactor.seal(text, channel="backend error")
+    return knowing().seal(text, channel="backend error")

@@ -14,7 +14,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, TextColumn, T
 from rich.text import Text
 
 from reticent import settings
-from reticent.backends import name_of
+from reticent.backends import name_of, refuse_secrets
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 from reticent.session import current
@@ -88,7 +88,10 @@ def _ids(beginnings: Sequence[str] | None) -> list[str] | None:
 
 
 def _urls(to: Sequence[str] | None) -> list[str]:
-    return list(dict.fromkeys(to or settings.current().settings.backends))
+    urls = list(dict.fromkeys(to or settings.current().settings.backends))
+    for url in urls:
+        refuse_secrets(url)
+    return urls
 
 
 _NO_BACKEND = "No backend is configured; name one with --to."

@@ -75,11 +75,9 @@ def on_terminal(out: Console) -> bool:
 
 def complain(message: str) -> None:
     """Print what is wrong, without the secrets that somebody may have given a command."""
-    from reticent_redact import Redactor  # not before there is something to complain about
+    from reticent.backends.credentials import knowing  # not before there is something to complain about
 
-    redactor = Redactor()
-    redactor.know_process()
-    first, *more = redactor.redact_text(message).rstrip("\n").split("\n")
+    first, *more = knowing().redact_text(message).rstrip("\n").split("\n")
     out = console(stderr=True)
     out.print(Text.assemble(("reticent: ", BAD), literal(first)), soft_wrap=True)
     for line in more:

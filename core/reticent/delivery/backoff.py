@@ -1,9 +1,12 @@
-"""When to try a failing backend again: exponential backoff with full jitter."""
+"""When to try a failing backend, or a run that it cannot take, again: exponential backoff with full jitter."""
 
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
+
+from reticent_redact import SealedText
 
 FIRST_S = 0.5
 LONGEST_S = 60.0
@@ -27,3 +30,30 @@ class Backoff:
     def succeeded(self) -> None:
         self._failures = 0
         self._until = 0.0
+
+
+class Apart:
+    """Runs that could not be taken while others may be: each is tried again by itself."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, tuple[Backoff, SealedText]] = {}
+
+    def failed(self, run_id: str, why: SealedText) -> None:
+        backoff, _ = self._runs.get(run_id, (Backoff(), None))
+        backoff.failed()
+        self._runs[run_id] = backoff, why
+
+    def succeeded(self, run_id: str) -> None:
+        self._runs.pop(run_id, None)
+
+    def keep(self, run_ids: Iterable[str]) -> None:
+        """Forget all runs but these."""
+        self._runs = {run_id: self._runs[run_id] for run_id in run_ids if run_id in self._runs}
+
+    def due(self, run_ids: Iterable[str]) -> list[str]:
+        """Of these runs those that are to be tried now."""
+        return [run_id for run_id in run_ids if run_id not in self._runs or not self._runs[run_id][0].open()]
+
+    def why(self) -> str:
+        """What was wrong with one of them; "" if there are none."""
+        return next((why for _, why in self._runs.values()), "")

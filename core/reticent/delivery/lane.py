@@ -66,16 +66,15 @@ class Lane(Sender):
             self._thread.join(max(0.0, deadline - time.monotonic()))
         return self._thread is None or not self._thread.is_alive()
 
-    def _pass(self, leftovers: list[str]) -> None:
+    def _pass(self, leftovers: list[str]) -> bool:
         if self._old is None:
             self._old = set(leftovers)
         arrived: Counter[str] = Counter()
-        broken: dict[str, Exception] = {}
+        failed = False
         turns = deque(self._following)
-        before = self.records
         while not self.stopped:
             if time.monotonic() >= self._next_look:
-                turns += [one for one in self._outstanding() if one not in turns and one not in broken]
+                turns += [one for one in self._apart.due(self._outstanding()) if one not in turns]
             if not turns:
                 break
             run_id = turns.popleft()
@@ -86,22 +85,23 @@ class Lane(Sender):
             except UnavailableError:
                 raise
             except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
-                self._following.pop(run_id, None)
-                broken[run_id] = error
+                self._put_apart(run_id, error)
+                failed = True
                 continue
+            self._apart.succeeded(run_id)
             if step is Step.MORE:
                 turns.append(run_id)
             else:
                 self._tell_arrived(run_id, arrived.pop(run_id, 0), step is Step.COMPLETE)
-        if broken and self.records == before:
-            raise next(iter(broken.values()))
-        if self._told_error:
+        if self._told_error and not self._apart.why():
             self._told_error = ""
             self.told(Failed(self.url, ""))
+        return failed
 
     def _outstanding(self) -> list[str]:
         begun = time.monotonic()
         found = [run_id for run_id in self._opened().outstanding() if self.wanted(run_id)]
+        self._apart.keep(found)
         ended = time.monotonic()
         self._next_look = begun + max(LOOK_S, (ended - begun) / LOOK_SHARE)
         return found

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
-from reticent.delivery.backoff import Backoff
+from reticent.delivery.backoff import Apart, Backoff
 from reticent.delivery.batches import Seal, next_batch
 from reticent.delivery.stricter import Stricter
-from reticent.guard import tried, warn_once
+from reticent.guard import said, tried, warn_once
 from reticent.progress import Progress, ProgressFiles
 from reticent.records import Delivery, WriterClosed, WriterStarted
 from reticent.runlog import STAGING, RunReader
@@ -46,12 +46,6 @@ def _ignore(_records: int) -> None:
 
 def _staged_bytes(directory: Path) -> int:
     return sum(path.stat().st_size for path in (directory / STAGING).rglob("*") if path.is_file())
-
-
-def _text(error: BaseException) -> str:
-    with tried():
-        return str(error)
-    return "its text cannot be had"
 
 
 class Sender:
@@ -90,6 +84,7 @@ class Sender:
         """With each run that is being read: whether its processes had ended before it was prepared."""
         self._own: dict[str, None] = {}
         self._backoff = Backoff()
+        self._apart = Apart()
         self._wake = threading.Event()
         self._passed = threading.Condition()
         self._begun = self._done = 0
@@ -135,7 +130,7 @@ class Sender:
                 return True
             if self.gone:
                 return False
-            if self._backoff.open() and time.monotonic() + 0.05 < deadline:
+            if time.monotonic() + 0.05 < deadline:
                 time.sleep(0.05)
         return True
 
@@ -199,17 +194,21 @@ class Sender:
                     with self._delivering:
                         if leftovers is None:
                             leftovers = [run_id for run_id in self._opened().outstanding() if run_id not in self._own]
-                        self._pass(leftovers)
-                    self.error = ""
+                        if self._pass(leftovers):
+                            self._reset()  # perhaps it was the backend after all
                     self._backoff.succeeded()
+                    self.error = self._apart.why()
+                    if self.error:
+                        self._tell_failure()
                 except BaseException as error:  # noqa: BLE001 - a backend may raise anything; it is tried again
                     self._failed(error)
             with self._passed:
                 self._done = self._begun
                 self._passed.notify_all()
 
-    def _pass(self, leftovers: list[str]) -> None:
-        waiting, failed = list(self._own), None
+    def _pass(self, leftovers: list[str]) -> bool:
+        """Deliver what there is; whether a run could not be taken."""
+        waiting, failed = self._apart.due(self._own), False
         while waiting and not self.stopped:  # in turns: a run with millions of points keeps no other from its end
             run_id = waiting.pop(0)
             try:
@@ -217,21 +216,39 @@ class Sender:
             except UnavailableError:
                 raise
             except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
-                self._following.pop(run_id, None)
-                failed = failed or error
+                self._put_apart(run_id, error)
+                failed = True
                 continue
+            self._apart.succeeded(run_id)
             if step is Step.MORE:
                 waiting.append(run_id)
             elif step is Step.COMPLETE:
                 self._own.pop(run_id, None)
-        if failed is not None:
-            raise failed
         while leftovers and not self._wake.is_set():
-            directory = self._root / "runs" / leftovers[-1]
-            # While its process lives, that delivers it. Sealing gigabytes that it left would keep ours from its end.
-            if _staged_bytes(directory) <= LEFT_BYTES and RunReader(directory).finished():
-                self._deliver_run(leftovers[-1], _ignore)
+            try:
+                self._deliver_leftover(leftovers[-1])
+            except UnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - likewise, and ours do not wait for it
+                self._following.pop(leftovers[-1], None)
+                failed = True
+                warn_once(
+                    f"left for {self.name}",
+                    f"the run {leftovers[-1]} of an earlier process, and maybe others, cannot be delivered to {self.name} "
+                    f"({self._seal(said(error))}); `reticent sync` tries it again",
+                )
             leftovers.pop()
+        return failed
+
+    def _deliver_leftover(self, run_id: str) -> None:
+        directory = self._root / "runs" / run_id
+        # While its process lives, that delivers it. Sealing gigabytes that it left would keep ours from its end.
+        if _staged_bytes(directory) <= LEFT_BYTES and RunReader(directory).finished():
+            self._deliver_run(run_id, _ignore)
+
+    def _put_apart(self, run_id: str, error: Exception) -> None:
+        self._following.pop(run_id, None)
+        self._apart.failed(run_id, self._seal(f"run {run_id}: {said(error)}"))
 
     def _failed(self, error: BaseException) -> None:
         after = error.retry_after if isinstance(error, UnavailableError) else 0.0
@@ -239,7 +256,7 @@ class Sender:
         self.gone = after == math.inf
         with self._delivering:
             self._reset()
-        self.error = self._seal(f"{type(error).__name__}: {_text(error)}")
+        self.error = self._seal(said(error))
         self._tell_failure()
 
     def _tell_failure(self) -> None:
@@ -256,7 +273,7 @@ class Sender:
             with tried() as attempt:
                 backend.close()
             if attempt.error is not None:  # it is given up in any case
-                self.error = self.error or self._seal(f"{type(attempt.error).__name__}: {_text(attempt.error)}")
+                self.error = self.error or self._seal(said(attempt.error))
 
     def _opened(self) -> ProgressFiles:
         if self._files is None:
@@ -287,9 +304,10 @@ class Sender:
             most = self._batch_records
             batch = next_batch(reader, progress, most, self._seal)
             if batch is not None:
-                for rejection in self._write(self._backend, batch, files):
-                    progress.rejected += max(1, rejection.count)
-                    progress.error = self._seal(str(rejection.reason))
+                rejections = self._write(self._backend, batch, files)
+                if rejections:
+                    progress.rejected += sum(max(1, one.count) for one in rejections)
+                    progress.error = self._seal(str(rejections[-1].reason))
                 progress.mark = batch.mark.text
                 before = progress.delivered
                 self._count(progress, batch)

@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -44,8 +45,22 @@ class EventWriter:
 
 
 def frame(record: SealedRecord) -> bytes:
-    payload = _encode(record)
+    try:
+        payload = _encode(record)
+    except UnicodeEncodeError:
+        if hasattr(record, "path"):  # a file would not be found by another name
+            raise
+        payload = _encode(_spelled_out(msgspec.to_builtins(record)))
     return b"%08x %s\n" % (zlib.crc32(payload), payload)
+
+
+def _spelled_out(value: Any) -> Any:
+    """A value in which what is no character has its number in its place, such as a byte in a name that is no UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_spelled_out(key): _spelled_out(inner) for key, inner in value.items()}
+    return list(map(_spelled_out, value)) if isinstance(value, (list, tuple)) else value
 
 
 def unframe(line: bytes) -> SealedRecord:

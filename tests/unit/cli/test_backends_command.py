@@ -37,3 +37,12 @@ def test_what_is_to_be_installed_is_told(command: Command, monkeypatch: pytest.M
     outcome = command("backends")
     assert outcome.code == 1
     assert f"the backend jsonl needs {module}: pip install 'reticent[jsonl]'" in outcome.out
+
+
+def test_a_directory_of_its_name_is_no_package(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no_such_module").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(JsonLinesBackend, "needs", ("no_such_module",), raising=False)
+    assert "pip install 'reticent[jsonl]'" in command("backends").out

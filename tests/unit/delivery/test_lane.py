@@ -15,7 +15,7 @@ import pytest
 
 import reticent
 from reticent.backends import Batch, Rejection, Target, UnavailableError
-from reticent.delivery import Arrived, Failed, Lane, lane, sender
+from reticent.delivery import Arrived, Failed, Lane, backoff, lane, sender
 from reticent.session import current
 from reticent.testing.isolation import isolated
 
@@ -116,10 +116,26 @@ def test_a_run_that_cannot_be_taken_stops_no_other(
     assert isinstance(arrived, Arrived)
     assert (arrived.run_id, arrived.complete) == ("good", True)
     failed = told.get(timeout=30)
-    assert failed == Failed("jsonl", "ValueError: cannot be taken")
+    assert failed == Failed("jsonl", "run bad: ValueError: cannot be taken")
     monkeypatch.setattr(noting, "poison", "")
     assert {type(told.get(timeout=30)), type(told.get(timeout=30))} == {Arrived, Failed}
     assert "bad" in noting.order
+
+
+def test_nor_one_that_comes_later(
+    noting: type[Noting], watching: tuple[Lane, Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane, told = watching
+    monkeypatch.setattr(noting, "poison", "bad")
+    monkeypatch.setattr(backoff.random, "uniform", lambda *_: 3600.0)
+    log("bad")
+    lane.start(0.01)
+    assert told.get(timeout=30) == Failed("jsonl", "run bad: ValueError: cannot be taken")
+    log("good")
+    arrived = told.get(timeout=30)
+    assert isinstance(arrived, Arrived)
+    assert (arrived.run_id, arrived.complete) == ("good", True)
+    assert lane.error
 
 
 def test_a_large_run_keeps_one_that_comes_later_from_nothing(

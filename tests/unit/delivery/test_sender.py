@@ -13,7 +13,7 @@ import pytest
 
 import reticent
 from reticent.backends import Batch, Rejection, Target
-from reticent.delivery import sender
+from reticent.delivery import backoff, sender
 from reticent.errors import SettingsError
 from reticent.progress import Progress, ProgressFiles
 from reticent.session import current
@@ -151,6 +151,58 @@ def test_a_run_that_cannot_be_taken_keeps_no_other_waiting(
     assert good in noting.order
     (left,) = {run_id for sender in current().senders() for run_id in sender.pending()}
     assert left == "bad"
+
+
+def test_nor_one_that_begins_later(root: Path, noting: type[Noting], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noting, "poison", "bad")
+    monkeypatch.setattr(backoff.random, "uniform", lambda *_: 3600.0)
+    reticent.start_run(run_id="bad").end()
+    assert not reticent.flush(1)
+    good = log(3)
+    assert not reticent.flush(1)
+    assert good in noting.order
+    (left,) = {run_id for sender in current().senders() for run_id in sender.pending()}
+    assert left == "bad"
+
+
+EARLIER = """
+import reticent, sys
+reticent.configure(dir=sys.argv[1], backends=[], capture={"git": False, "system_s": 0})
+for run_id in ("a", "forged", "b"):
+    with reticent.start_run(run_id=run_id):
+        reticent.log_text("some text", "notes/a.txt")
+"""
+LATER = """
+import reticent, sys, time
+from pathlib import Path
+reticent.configure(dir=sys.argv[1], backends=["jsonl://" + sys.argv[2]], capture={"git": False, "system_s": 0})
+reticent.start_run(run_id="later")
+deadline = time.monotonic() + 30
+while time.monotonic() < deadline and not all((Path(sys.argv[2]) / one / "runs.jsonl").exists() for one in "ab"):
+    time.sleep(0.05)
+"""
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_in_the_root(root: Path, tmp_path: Path) -> None:
+    def does(code: str, *arguments: Path) -> str:
+        command = [sys.executable, "-c", code, str(root), *map(str, arguments)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=100).stderr
+
+    def delivered(store: Path) -> set[str]:
+        return {path.name for path in store.iterdir() if (path / "runs.jsonl").exists()}
+
+    does(EARLIER)
+    notes, elsewhere = root / "runs" / "forged" / "artifacts" / "notes", tmp_path / "elsewhere"
+    notes.rename(elsewhere)
+    notes.symlink_to(elsewhere)
+
+    told = does(LATER, tmp_path / "one")
+    assert "the run forged of an earlier process, and maybe others, cannot be delivered to jsonl" in told
+    assert delivered(tmp_path / "one") == {"a", "b", "later"}
+
+    (result,) = reticent.sync(to=[f"jsonl://{tmp_path / 'other'}"]).values()
+    assert result.error == "run forged: ValueError: an artifact's path leads out of its run, by a symbolic link"
+    assert delivered(tmp_path / "other") == {"a", "b", "later"}
 
 
 def test_a_url_that_holds_a_secret_is_refused() -> None:

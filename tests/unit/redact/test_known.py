@@ -108,6 +108,20 @@ def test_a_value_is_hidden_in_what_stands_before_its_key() -> None:
     assert "hunter2-and-4" not in Redactor().redact_text("hunter2-and-4 is it\npassword=hunter2-and-4\n")
 
 
+def test_passwords_in_the_urls_of_the_process() -> None:
+    redactor = Redactor()
+    redactor.know_process(
+        {
+            "HTTPS_PROXY": "http://pu:pr0xy%2FPassWd9@proxy:3128",
+            "MLFLOW_TRACKING_URI": "https://me:S3cr3t@Pw0f@host",
+            "HOME": "/home/a:bcdefghi@j",
+            "SITE": "https://host:5000/me@work",
+        }
+    )
+    said = ["pr0xy/PassWd9", "pr0xy%2FPassWd9", "S3cr3t@Pw0f", "bcdefghi", "5000/me"]
+    assert redactor.redact("note", said) == [MARKER, MARKER, MARKER, "bcdefghi", "5000/me"]
+
+
 def test_a_value_that_the_policy_keeps_is_not_known() -> None:
     redactor = Redactor(Policy(keep=("licence_key",)))
     redactor.redact("licence_key", "abcd-1234-efgh")

@@ -21,6 +21,9 @@ SUMS = "reticent/sha256.json"
 """An artifact of ours: the SHA-256 of all others, by path."""
 
 _PROXIED = "mlflow-artifacts"
+_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "hdfs", "webhdfs"}
+"""What fsspec is asked for. It would take a scheme that it does not know for a directory of that name here, and others
+(`memory`, `http`, `simplecache::file`) for what no server means by them."""
 
 
 class Store(Protocol):
@@ -107,10 +110,17 @@ def store_at(client: Client, uri: str) -> Store:
     if place.scheme in ("", "file"):
         # <the server's directory>/<experiment>/<run>/artifacts: only the first has to be there before there is a file.
         directory = Path(place.path)
-        if not directory.is_absolute() or len(directory.parents) < 3 or not directory.parents[2].is_dir():
+        is_whole = directory.is_absolute() and ".." not in directory.parts and len(directory.parents) >= 3
+        if not is_whole or not directory.parents[2].is_dir():
             raise UnreachableError(
                 f"artifacts at {place.scheme or 'a path'} of the server's machine cannot be reached from here; start the "
                 "server with --serve-artifacts, or with an artifact store that this machine reaches as well"
             )
         return Direct(f"file://{directory}")
+    if place.scheme not in _STORES:
+        known = ", ".join(sorted(_STORES))
+        raise UnreachableError(
+            f"the server wants artifacts at {place.scheme}:, which is no artifact store that is known here ({known}); start "
+            "it with --serve-artifacts"
+        )
     return Direct(uri)

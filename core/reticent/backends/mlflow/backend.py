@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -57,7 +58,9 @@ class MlflowBackend:
     def open(self, target: Target) -> str:
         self._client = Client(address(target.url))
         only = parse_qs(urlsplit(target.url).query).get("experiment", [""])[0]
-        self._places = Runs(self._client, only)
+        # A directory for each server: within a process, closing one of two files that lock a path gives up the lock.
+        locks = target.root / "delivery" / "making" / sha256(target.url.encode()).hexdigest()[:12]
+        self._places = Runs(self._client, only, locks)
         self._runs: dict[str, _Known] = {}
         experiment = self._places.experiment(only) if only else "0"
         found = self._client.get("experiments/get", experiment_id=experiment)["experiment"]

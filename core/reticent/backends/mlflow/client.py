@@ -83,7 +83,7 @@ class Client:
 
     def read(self, endpoint: str) -> bytes:
         """An answer as it is."""
-        return bytes(self._answer("GET", endpoint).content)
+        return self._answer("GET", endpoint).content
 
     def put_elsewhere(self, url: str, data: bytes, headers: Mapping[str, str]) -> str:
         """Upload to a URL that the server has signed, without the credentials that are for the server; the ETag."""
@@ -109,11 +109,17 @@ class Client:
         with (
             web.failures(self.url, _TRUST_HINT),
             self._session.get(
-                self.url + endpoint, params=query, stream=True, timeout=web.TIMEOUT_S, **self._trust
+                self.url + endpoint,
+                params=query,
+                stream=True,
+                allow_redirects=False,
+                timeout=web.TIMEOUT_S,
+                **self._trust,
             ) as answer,
         ):
+            web.refuse_redirect(self.url, answer.status_code, answer.headers.get("Location"))
             if not answer.ok:
-                raise _error(answer.status_code, answer.content, answer.headers, self.url)
+                raise _error(answer.status_code, web.whole(answer.raw.read1, self.url), answer.headers, self.url)
             for chunk in answer.iter_content(1 << 20):
                 target.write(chunk)
 
@@ -129,12 +135,12 @@ class Client:
         said.url = self.url
         return said
 
-    def _answer(self, method: str, endpoint: str, **told: Any) -> Any:
+    def _answer(self, method: str, endpoint: str, **told: Any) -> web.Reply:
         place = endpoint if endpoint.startswith("/") else API + endpoint
         with web.failures(self.url, _TRUST_HINT):
-            answer = self._session.request(method, self.url + place, timeout=web.TIMEOUT_S, **self._trust, **told)
+            answer = web.ask(self._session, method, self.url + place, **self._trust, **told)
         if not answer.ok:
-            raise _error(answer.status_code, answer.content, answer.headers, self.url)
+            raise _error(answer.status, answer.content, answer.headers, self.url)
         return answer
 
 

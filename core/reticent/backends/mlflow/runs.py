@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from reticent.backends import UnavailableError
 from reticent.backends.mlflow.client import Client, RefusedError
 from reticent.backends.mlflow.models import Logged
 from reticent.backends.mlflow.naming import MAX_EXPERIMENT, MAX_TAG
+from reticent.files import LockedError, locked
 from reticent.records import RunStarted
 
 RUN_ID_TAG = "reticent.run_id"
@@ -19,6 +23,9 @@ AWAITED_TAG = "reticent.awaited"
 
 PARENT_TAG = "mlflow.parentRunId"
 _PAGE = 1000
+
+WAIT_S = 30.0
+"""How long another process that makes the same run is waited for."""
 
 
 class Place(msgspec.Struct):
@@ -31,16 +38,25 @@ class Place(msgspec.Struct):
 
 
 class Runs:
-    """The runs of a server, or of one experiment, `only`."""
+    """The runs of a server, or of one experiment, `only`.
 
-    def __init__(self, client: Client, only: str) -> None:
+    A run is looked for and made by one process of a root at a time, by a file in `locks`: it and its child may be brought by
+    two at once, and each would make it.
+    """
+
+    def __init__(self, client: Client, only: str, locks: Path) -> None:
         self._client = client
         self._only = only
+        self._locks = locks
         self._experiments: dict[str, str] = {}
         self._all: list[str] = []
 
     def found_or_made(self, run_id: str, started: RunStarted | None, tags: list[dict[str, str]]) -> tuple[Place, bool]:
         """The server's run for one of ours, and whether it was made just now. Tags that were made with it leave the list."""
+        with self._alone(run_id):
+            return self._found_or_made(run_id, started, tags)
+
+    def _found_or_made(self, run_id: str, started: RunStarted | None, tags: list[dict[str, str]]) -> tuple[Place, bool]:
         experiment = self.experiment(self._only or ("default" if started is None else started.experiment))
         found, awaited = self._search(experiment, run_id)
         if found is not None and not awaited:
@@ -79,6 +95,10 @@ class Runs:
 
     def _parent(self, experiment: str, run_id: str, child: RunStarted) -> Place:
         """A child's parent, made if it has not come yet: its own records find it then, by the tag."""
+        with self._alone(run_id):
+            return self._parent_alone(experiment, run_id, child)
+
+    def _parent_alone(self, experiment: str, run_id: str, child: RunStarted) -> Place:
         found, _ = self._search(experiment, run_id, anywhere=True)
         if found is None and self._all:  # perhaps in an experiment that is newer than what is known of them
             self._all.clear()
@@ -86,6 +106,18 @@ class Runs:
         if found is not None:
             return found
         return self._made(experiment, run_id, run_id[:8], child, {AWAITED_TAG: "true"}, [])
+
+    @contextmanager
+    def _alone(self, run_id: str) -> Iterator[None]:
+        path = self._locks / f"{run_id}.lock"
+        try:
+            with locked(path, WAIT_S):
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+        except LockedError as error:
+            raise UnavailableError(f"another process is making the run {run_id} at {self._client.url}") from error
 
     def _made(
         self,
@@ -138,8 +170,8 @@ class Runs:
                 more = {"page_token": token} if token else {}
                 found = self._client.post("experiments/search", max_results=_PAGE, view_type="ACTIVE_ONLY", **more)
                 self._all += [str(one["experiment_id"]) for one in found.get("experiments", ())]
-                token = found.get("next_page_token", "")
-                if not token:
+                last, token = token, found.get("next_page_token", "")
+                if token == last:  # "" at the end; any other from a server that has only one page
                     break
         wanted = [experiment, *(one for one in self._all if one != experiment)]
         for start in range(0, len(wanted), _PAGE):

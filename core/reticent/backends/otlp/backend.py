@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from reticent.backends import Batch, Rejection, Target, UnavailableError, web
-from reticent.backends.credentials import secret
+from reticent.backends.credentials import secret, taken
 from reticent.backends.local import table_of
 from reticent.backends.otlp.encoding import attributes_of, logs_request, metrics_request
 
@@ -36,7 +36,7 @@ class OtlpBackend:
             self._session.cert = (certificate, os.environ.get("OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate))
         # A collector has an address only for what it was set up to take; requests may be empty.
         signals: tuple[Signal, ...] = ("metrics", "logs")
-        self._lacking = {signal for signal in signals if self._post(signal, b"").status_code == _NOT_TAKEN}
+        self._lacking = {signal for signal in signals if self._post(signal, b"").status == _NOT_TAKEN}
         if len(self._lacking) == len(signals):
             raise UnavailableError(f"{self._url} is no OTLP receiver: it has neither /v1/metrics nor /v1/logs")
         return self._url
@@ -72,25 +72,26 @@ class OtlpBackend:
             return [Rejection(len(items), f"the collector takes no {signal}: it has no /v1/{signal}")]
         request = metrics_request(items, run) if signal == "metrics" else logs_request(items, run)
         answer = self._post(signal, request.SerializeToString())
-        if answer.status_code == 413 and len(items) > 1:
+        if answer.status == 413 and len(items) > 1:
             middle = len(items) // 2
             return [*self._send(signal, items[:middle], run), *self._send(signal, items[middle:], run)]
-        if answer.status_code == _NOT_TAKEN:
+        if answer.status == _NOT_TAKEN:
             raise UnavailableError(f"{self._url} no longer has /v1/{signal}")
         if not answer.ok:
-            return [Rejection(len(items), f"{_REFUSES} {signal}: status {answer.status_code}")]
+            return [Rejection(len(items), f"{_REFUSES} {signal}: status {answer.status}")]
         return _partial(signal, answer.content)
 
-    def _post(self, signal: Signal, message: bytes) -> Any:
+    def _post(self, signal: Signal, message: bytes) -> web.Reply:
         """The answer. UnavailableError if it is that the collector cannot do it now."""
         with web.failures(self._url):
-            answer = self._session.post(
+            answer = web.ask(
+                self._session,
+                "POST",
                 f"{self._url}/v1/{signal}",
                 data=gzip.compress(message, 1),
                 headers={"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"},
-                timeout=web.TIMEOUT_S,
             )
-        status = answer.status_code
+        status = answer.status
         if status in (401, 403):
             raise UnavailableError(
                 f"{self._url} refuses these credentials (status {status}): set OTEL_EXPORTER_OTLP_HEADERS"
@@ -104,7 +105,9 @@ class OtlpBackend:
 def _headers() -> dict[str, str]:
     """Those of OTEL_EXPORTER_OTLP_HEADERS, `name=value,name=value` in percent encoding: credentials, as a rule."""
     pairs = (pair.partition("=") for pair in (secret("OTEL_EXPORTER_OTLP_HEADERS") or "").split(","))
-    return {unquote(name).strip(): unquote(value).strip() for name, equals, value in pairs if equals}
+    headers = {unquote(name).strip(): unquote(value).strip() for name, equals, value in pairs if equals}
+    taken.update(part for value in headers.values() for part in (value, value.rpartition(" ")[2]))
+    return headers
 
 
 def _partial(signal: Signal, content: bytes) -> list[Rejection]:

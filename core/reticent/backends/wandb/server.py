@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import netrc
 import os
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import msgspec
 
-from reticent.backends import UnavailableError
+from reticent.backends import UnavailableError, web
 from reticent.backends.credentials import secret
 from reticent.errors import SettingsError
 
@@ -45,23 +46,30 @@ def reach(url: str, key: str) -> None:
         },
     )
     try:
-        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http or https
-            told = msgspec.json.decode(answer.read())
+        with build_opener(_Nowhere).open(request, timeout=_TIMEOUT_S) as answer:
+            told = msgspec.json.decode(web.whole(answer.read1, url))
     except HTTPError as error:
         error.close()  # it is an open answer as well
+        web.refuse_redirect(url, error.code, error.headers.get("Location"))
         if error.code in (401, 403):
             raise UnavailableError(
                 f"{url} refuses the API key (status {error.code}); set another WANDB_API_KEY"
             ) from None
-        after = error.headers.get("Retry-After", "")
-        wait = float(after) if after.isdigit() else 0.0
-        raise UnavailableError(f"{url} answers with status {error.code}", wait) from None
+        after = web.wait(error.headers.get("Retry-After", ""))
+        raise UnavailableError(f"{url} answers with status {error.code}", after) from None
     except (URLError, OSError) as error:
         raise UnavailableError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
     except msgspec.DecodeError:
         raise UnavailableError(f"{url} does not answer as a W&B server does: no JSON") from None
     if not ((told.get("data") or {}).get("viewer") if isinstance(told, dict) else None):
         raise UnavailableError(f"{url} does not know the API key; set another WANDB_API_KEY")
+
+
+class _Nowhere(HTTPRedirectHandler):
+    """Follows no redirect: the key would go with it, to whatever host it names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def _of_netrc(host: str) -> str | None:

@@ -1,0 +1,74 @@
+"""Servers that answer as a test has them answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Server:
+    url: str = ""
+    got: list[str] = field(default_factory=list)
+    """The headers of each request, as text."""
+    ports: set[int] = field(default_factory=set)
+    """Of the connections that came."""
+
+
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            server.got.append(str(self.headers))
+            server.ports.add(self.client_address[1])
+            with suppress(OSError):  # it was hung up on
+                answer(self)
+
+        do_GET = do_POST = handle_any
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = Server()
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening.daemon_threads = True
+    server.url = f"http://127.0.0.1:{listening.server_port}"
+    thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        listening.shutdown()
+        thread.join()
+        listening.server_close()
+
+
+def says(content: bytes, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
+
+
+def drips(pause_s: float, piece: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """An answer without an end."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(piece)
+            time.sleep(pause_s)
+
+    return answer
