@@ -101,17 +101,21 @@ class FileLogging:
         kept, and what it gives for that; `signature_inputs`, if the signature is to be that of other data; `signature`, as
         MLflow infers it, instead of these; `params`: the defaults of params of inference; `metadata`: anything that is
         JSON; `code_paths`: files and directories with modules of yours that the model needs; `flavor`: a
-        `reticent.models.Flavor` of your own.
+        `reticent.models.Flavor` of your own; `registered_model_name`: the registered model of which this is to be the next
+        version, here and at every backend that has a registry.
         """
         with self._recorder.guard(f"log_model({values.text(values.plain(name))!r})"):
             from reticent.models import stage
-            from reticent.models.filing import file_model, known_options
+            from reticent.models.filing import file_model, known_options, registered_name
 
             path = self._filing.path(name)
             known = path in self._models or (self.directory / ARTIFACTS / path / "MLmodel").exists()
             if known and not self.holding.goes_on:
                 self._recorder.warn("model changed", f"the model {path!r} was logged again; the newest one holds")
             self._models.add(path)
-            file_model(self._filing, stage(self.directory, model, **known_options(self._recorder, options)), path)
+            name_there = options.pop("registered_model_name", None)
+            registered = None if name_there is None else registered_name(self._recorder, name_there)
+            snapshot = stage(self.directory, model, **known_options(self._recorder, options))
+            file_model(self._filing, snapshot, path, registered)
             return f"runs:/{self.run_id}/{path}"
         return None

@@ -107,11 +107,24 @@ class Filing:
 
         self.in_background("removing an artifact", remove)
 
-    def note(self, token: str, path: SealedText, kind: Literal["file", "model"]) -> Staged:
+    def note(
+        self,
+        token: str,
+        path: SealedText,
+        kind: Literal["file", "model"],
+        registered_name: SealedText | None = None,
+    ) -> Staged:
         """Note a snapshot in the log."""
         session = self.recorder.session
-        known, policy = session.known_secrets(), session.policy
-        staged = Staged(time=time.time(), token=token, path=path, kind=kind, known=known, policy=policy)
+        staged = Staged(
+            time=time.time(),
+            token=token,
+            path=path,
+            kind=kind,
+            registered_name=registered_name,
+            known=session.known_secrets(),
+            policy=session.policy,
+        )
         self.recorder.append(staged)
         return staged
 

@@ -103,6 +103,7 @@ class Staged(Record, tag="staged", frozen=True, kw_only=True):
     token: str = msgspec.field(name="snapshot")  # `token` would make a secret of it for every scanner, ours too
     path: SealedText
     kind: Literal["file", "model"] = "file"
+    registered_name: SealedText | None = None
     known: str = ""
     """A keyed digest of the values that the process knew to be secret: one that knows others must not publish this."""
     policy: str = ""
@@ -153,12 +154,14 @@ class Dataset(Record, tag="dataset", frozen=True, kw_only=True):
 
 
 class Model(Record, tag="model", frozen=True, kw_only=True):
-    """A model in MLmodel form under `artifacts/<path>/`; `mlmodel` is the text of its MLmodel file."""
+    """A model in MLmodel form under `artifacts/<path>/`; `mlmodel` is the text of its MLmodel file, `registered_name` the
+    registered model of which it is to be a version wherever there is a registry. Its MLmodel file comes after this."""
 
     path: SealedText
     flavor: str
     mlmodel: SealedText
     size: Count
+    registered_name: SealedText | None = None
 
 
 class ModelTried(Record, tag="model_tried", frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from reticent.process import ProcessIdentity
 from reticent.records import (
     Artifact,
     ArtifactRemoved,
+    Model,
     Redaction,
     Reference,
     RunEnded,
@@ -25,6 +26,7 @@ from reticent.records import (
     RunStatus,
     SealedRecord,
     Staged,
+    Warned,
     Withheld,
     WriterStarted,
     is_under,
@@ -211,10 +213,29 @@ def publish(session: Session, directory: Path, staged: Staged) -> list[SealedRec
         from reticent.models import publish as models
 
         records = models.publish(directory, staged, session.redactor, report)
+        records += _registered(session, directory.name, records)
     else:
         record = artifacts.publish(directory, staged, session.redactor, report)
         records = [] if record is None else [record]
     return [*records, *redactions(report)]
+
+
+def _registered(session: Session, run_id: str, records: list[SealedRecord]) -> list[SealedRecord]:
+    """Have models be versions of the registered model that they were logged for, on this machine; what went wrong."""
+    from reticent import registry
+
+    failed: list[SealedRecord] = []
+    for record in records:
+        if isinstance(record, Model) and record.registered_name is not None:
+            with tried() as attempt:
+                registry.add(session.root, record.registered_name, f"runs:/{run_id}/{record.path}")
+            if attempt.error is not None:
+                what = (
+                    f"the model {record.path!r} could not be registered as {record.registered_name!r}: {attempt.error}"
+                )
+                kind, message = session.seal("warning", "registering a model"), session.seal("warning", what)
+                failed.append(Warned(time=time.time(), kind=kind, message=message))
+    return failed
 
 
 def redactions(report: Report) -> list[SealedRecord]:

@@ -43,7 +43,17 @@ def register_model(uri: str | os.PathLike[str], name: str) -> ModelVersion:
             "a model's URI must not hold a secret, as it is written down: leave credentials to the environment, from where "
             "fsspec takes them"
         )
-    source = settled(uri)
+    return _next_version(directory, name, settled(uri))
+
+
+def add(root: Path, name: str, source: str) -> None:
+    """Make the model at a URI that will do for good the next version of a registered model, unless it is one already."""
+    directory = root / "models" / checked(name)
+    if all(_read(directory, number).source != source for number in sorted(_versions(directory), reverse=True)):
+        _next_version(directory, name, source)
+
+
+def _next_version(directory: Path, name: str, source: str) -> ModelVersion:
     make_directory(directory)
     number = max(_versions(directory), default=0) + 1
     while True:
@@ -63,7 +73,7 @@ def set_alias(name: str, alias: str, version: int) -> None:
     directory = _directory(name)
     if version not in _versions(directory):
         raise ReticentError(f"the registered model {name!r} has no version {version}")
-    write_private(directory / f"@{_checked(alias)}", str(version).encode())
+    write_private(directory / f"@{checked(alias)}", str(version).encode())
 
 
 def source(reference: str) -> str:
@@ -76,22 +86,26 @@ def source(reference: str) -> str:
         if not at:
             raise ReticentError(f"which version? models:/{name}/<number> or models:/{name}@<alias>")
         try:
-            version = _number((_directory(name) / f"@{_checked(alias)}").read_text("utf-8", "replace"))
+            version = _number((_directory(name) / f"@{checked(alias)}").read_text("utf-8", "replace"))
         except FileNotFoundError:
             raise ReticentError(f"the registered model {name!r} has no alias {alias!r}") from None
-    directory = _directory(name)
+    found = _read(_directory(name), version).source
+    if found.startswith("models:/"):
+        raise ReticentError(f"version {version} of the registered model {name!r} refers to another registered model")
+    return found
+
+
+def _read(directory: Path, version: int) -> ModelVersion:
+    name = directory.name
     try:
         data = (directory / f"{version}.json").read_bytes()
     except FileNotFoundError:
         known = ", ".join(map(str, sorted(_versions(directory)))) or "none"
         raise ReticentError(f"the registered model {name!r} has no version {version}; it has: {known}") from None
     try:
-        found = msgspec.json.decode(data, type=ModelVersion).source
+        return msgspec.json.decode(data, type=ModelVersion)
     except msgspec.DecodeError as error:
         raise ReticentError(f"version {version} of the registered model {name!r} cannot be read: {error}") from None
-    if found.startswith("models:/"):
-        raise ReticentError(f"version {version} of the registered model {name!r} refers to another registered model")
-    return found
 
 
 def _number(text: str) -> int:
@@ -101,10 +115,11 @@ def _number(text: str) -> int:
 
 
 def _directory(name: str) -> Path:
-    return settings.root(settings.current().settings) / "models" / _checked(name)
+    return settings.root(settings.current().settings) / "models" / checked(name)
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """A name of a registered model or an alias. ReticentError if it can be none."""
     if not _NAME.fullmatch(name) or name in (".", ".."):
         raise ReticentError(f"{name!r} cannot be a name here: it needs 1 to 200 characters, and none of / \\ @ :")
     return name

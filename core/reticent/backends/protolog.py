@@ -1,11 +1,12 @@
 """Logs of protobuf messages in the framing of LevelDB's logs, as W&B and SwanLab keep runs.
 
-Messages are encoded here, by the numbers of their fields, which never change in a `.proto`.
+Messages are encoded and decoded here, by the numbers of their fields, which never change in a `.proto`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from mmap import mmap
 from struct import Struct, pack
 from zlib import crc32
 
@@ -13,7 +14,7 @@ _BLOCK = 32 << 10
 _FRAME = Struct("<IHB")  # checksum, length, kind
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 
-_VARINT, _DOUBLE, _BYTES = 0, 1, 2
+_VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5
 
 
 def message(*fields: bytes) -> bytes:
@@ -64,9 +65,10 @@ def frames(records: Iterable[bytes], position: int) -> bytes:
     return bytes(out)
 
 
-def records(data: bytes, header: bytes) -> Iterator[bytes]:
-    """The records of a log that begins with a header, up to where it was torn or is damaged. ValueError if it does not."""
-    if not data.startswith(header):
+def records(data: bytes | mmap, header: bytes) -> Generator[bytes, None, int]:
+    """The records of a log that begins with a header, up to where it was torn or is damaged, which is returned. ValueError
+    if it does not begin so."""
+    if data[: len(header)] != header:
         raise ValueError(f"this is no log that begins with {header!r}")
     at, record = len(header), b""
     while True:
@@ -74,15 +76,51 @@ def records(data: bytes, header: bytes) -> Iterator[bytes]:
         if left < _FRAME.size:
             at += left
         if at + _FRAME.size > len(data):
-            return
+            return min(at, len(data))
         checksum, length, kind = _FRAME.unpack_from(data, at)
         piece = data[at + _FRAME.size : at + _FRAME.size + length]
         if len(piece) < length or crc32(piece, crc32(bytes([kind]))) != checksum:
-            return
+            return at
         record = piece if kind in (_FULL, _FIRST) else record + piece
         if kind in (_FULL, _LAST):
             yield record
         at += _FRAME.size + length
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The number and value of each field of a message: an integer, or bytes (text, a message, a number with a point).
+    ValueError if it is none."""
+    at = 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        kind = tag & 7
+        if kind == _VARINT:
+            value, at = _read_varint(data, at)
+            yield tag >> 3, value
+            continue
+        if kind == _BYTES:
+            length, at = _read_varint(data, at)
+        elif kind in (_DOUBLE, _FLOAT):
+            length = 8 if kind == _DOUBLE else 4
+        else:
+            raise ValueError(f"this is no message: a field of the kind {kind}")
+        if at + length > len(data):
+            raise ValueError("this is no message: it ends in a field")
+        yield tag >> 3, data[at : at + length]
+        at += length
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """An integer, and where it ends."""
+    value = shift = 0
+    while at < len(data) and shift < 64:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise ValueError("this is no message: it ends in an integer")
 
 
 def _varint(value: int) -> bytes:

@@ -173,7 +173,9 @@ def _import(
     source: Annotated[str, typer.Argument(metavar="BUNDLE|SOURCE", help="A bundle; with --from a URL or a directory.")],
     from_: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--from", metavar="TRACKER", help="Old runs of this tracker, not a bundle: mlflow, tensorboard."),
+        typer.Option(
+            "--from", metavar="TRACKER", help="Old runs of this tracker, not a bundle: mlflow, tensorboard, wandb."
+        ),
     ] = None,
     experiment: Annotated[
         Optional[list[str]],  # noqa: UP045

@@ -15,6 +15,9 @@ from reticent.cli.waiting import progress_shown
 from reticent.errors import BundleError, SourceError
 from reticent.session import current
 
+TRACKERS = ("mlflow", "tensorboard", "wandb")
+"""Whose old runs can be imported."""
+
 
 def export(run_ids: Sequence[str], bundle: Path, key_file: Path | None, *, children: bool) -> None:
     """Write runs to a bundle and say what it holds."""
@@ -68,13 +71,15 @@ def import_from(tracker: str, source: str, experiments: Sequence[str], *, unfini
     """Import runs of another tracker and say what came."""
     from reticent.importing import bring_in
 
-    module = {"mlflow": "reticent.importing.mlflow", "tensorboard": "reticent.importing.tensorboard"}.get(tracker)
-    if module is None:
-        raise SourceError(f"runs of {tracker!r} cannot be imported; those of mlflow and tensorboard can")
+    if tracker not in TRACKERS:
+        raise SourceError(f"runs of {tracker!r} cannot be imported; those of {', '.join(TRACKERS)} can")
     with progress_shown():
         try:
             counts = bring_in(
-                current(), tracker, import_module(module).runs(source, experiments), unfinished=unfinished
+                current(),
+                tracker,
+                import_module(f"reticent.importing.{tracker}").runs(source, experiments),
+                unfinished=unfinished,
             )
         except OSError as error:
             raise SourceError(f"the runs of {tracker} cannot be imported: {error}") from error

@@ -47,7 +47,7 @@ class PastRun:
     start: float
     end: float | None
     parent: str | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     points: Callable[[], Iterable[Point]] = tuple
     datasets: Sequence[Mapping[str, Any]] = ()
@@ -55,7 +55,7 @@ class PastRun:
     files: Callable[[Path], Iterable[Path]] = lambda _: ()
     """Puts one artifact after another below a directory, and says which; each is removed when the next is asked for."""
     left_out: Sequence[str] = ()
-    """What the tracker has of it that cannot be brought in."""
+    """What the tracker has of it that cannot be brought in; looked at when points and files have been asked for."""
 
 
 @dataclass

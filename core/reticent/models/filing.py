@@ -6,6 +6,8 @@ import inspect
 import time
 from typing import Any
 
+from reticent import registry
+from reticent.errors import ReticentError
 from reticent.filing import Filing
 from reticent.models import description, trial
 from reticent.models.description import Description
@@ -27,16 +29,28 @@ def known_options(recorder: Recorder, options: dict[str, Any]) -> dict[str, Any]
     known = set(inspect.signature(stage).parameters) - {"directory", "model"}
     unknown = sorted(options.keys() - known)
     if unknown:
-        message = f"log_model knows no option {', '.join(unknown)}; it knows {', '.join(sorted(known))}"
+        told = ", ".join(sorted(known | {"registered_model_name"}))
+        message = f"log_model knows no option {', '.join(unknown)}; it knows {told}"
         recorder.warn("log_model", f"{message}; the model is logged without")
     return {name: value for name, value in options.items() if name in known}
 
 
-def file_model(filing: Filing, snapshot: Snapshot, path: SealedText) -> None:
+def registered_name(recorder: Recorder, name: object) -> SealedText | None:
+    """The name of a registered model, sealed. None, with a warning, for one that cannot be."""
+    sealed = recorder.seal("artifact name", name)
+    try:
+        registry.checked(sealed)
+    except ReticentError as error:
+        recorder.warn("log_model", f"{error}; the model is logged, and not registered")
+        return None
+    return sealed
+
+
+def file_model(filing: Filing, snapshot: Snapshot, path: SealedText, registered: SealedText | None) -> None:
     """Note a snapshot in the log of its run, and have the rest done in the background."""
     session, recorder = filing.recorder.session, filing.recorder
     staging = filing.directory / STAGING / snapshot.token
-    staged = filing.note(snapshot.token, path, "model")
+    staged = filing.note(snapshot.token, path, "model", registered)
 
     try_bytes = session.settings.try_models_mb * 1e6
 

@@ -144,7 +144,14 @@ class _Attempt:
         data = text.encode("utf-8", "backslashreplace")
         last = ModelFile(path=MLMODEL, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         size = sum(file.size for file in files) + last.size
-        model = Model(time=time.time(), path=self.staged.path, flavor=self._seal(flavor), mlmodel=text, size=size)
+        model = Model(
+            time=time.time(),
+            path=self.staged.path,
+            flavor=self._seal(flavor),
+            mlmodel=text,
+            size=size,
+            registered_name=self.staged.registered_name,
+        )
         # The record with the token is the last: while it is missing, all of this is done again.
         return [*(self._artifact(file) for file in files), model, self._artifact(last, self.staged.token)]
 

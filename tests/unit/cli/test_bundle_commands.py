@@ -73,6 +73,7 @@ def test_old_runs_of_tensorboard(command: Command, tmp_path: Path) -> None:
         (["--from", "mlflow", "http://127.0.0.1:9"], "cannot be reached"),
         (["--from", "tensorboard", "nowhere"], "no directory with event files"),
         (["--from", "tensorboard", "nowhere", "-e", "x"], "TensorBoard knows no experiments"),
+        (["--from", "wandb", "nowhere"], "no directory with runs of W&B"),
     ],
 )
 def test_what_cannot_be_imported_is_told(command: Command, tmp_path: Path, arguments: list[str], told: str) -> None:

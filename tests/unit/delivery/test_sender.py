@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 import reticent
+from reticent import records
 from reticent.backends import Batch, Rejection, Target
 from reticent.delivery import backoff, sender
 from reticent.errors import SettingsError
@@ -104,9 +105,10 @@ def test_a_run_is_taken_up_where_another_process_left_it(root: Path, tmp_path: P
 
 
 class Noting:
-    """Notes the order in which runs come; one of them it cannot take."""
+    """Notes the order in which runs come, and what of each; one of them it cannot take."""
 
     order: ClassVar[list[str]] = []
+    batches: ClassVar[list[Batch]] = []
     poison = ""
 
     def open(self, target: Target) -> str:
@@ -116,6 +118,7 @@ class Noting:
         if batch.run_id == self.poison:
             raise ValueError("cannot be taken")
         self.order.append(batch.run_id)
+        self.batches.append(batch)
         return []
 
     def close(self) -> None:
@@ -126,6 +129,7 @@ class Noting:
 def noting(monkeypatch: pytest.MonkeyPatch) -> type[Noting]:
     monkeypatch.setattr(sender, "create", lambda _: Noting())
     monkeypatch.setattr(Noting, "order", [])
+    monkeypatch.setattr(Noting, "batches", [])
     reticent.configure(backends=["jsonl"], batch_records=10, deliver_s=3600)
     return Noting
 
@@ -139,6 +143,19 @@ def test_a_run_with_many_points_keeps_no_other_waiting(root: Path, noting: type[
     assert reticent.flush(60)
     assert noting.order.count(large.run_id) > 50
     assert small.run_id in noting.order[:4]
+
+
+def test_params_and_status_of_a_run_do_not_wait_for_its_points(root: Path, noting: type[Noting]) -> None:
+    reticent.configure(batch_records=100)
+    with reticent.start_run() as run:
+        for step in range(1000):
+            run.log_metric("loss", 1.0, step)
+        run.log_param("late", 1)
+    assert reticent.flush(60)
+    first, *others = noting.batches
+    kinds = {type(entry.record) for entry in first.entries}
+    assert {records.Param, records.RunEnded} <= kinds
+    assert sum(len(block) for batch in others for block in batch.metrics) == 900
 
 
 def test_a_run_that_cannot_be_taken_keeps_no_other_waiting(

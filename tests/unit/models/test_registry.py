@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,8 @@ from sklearn.linear_model import LogisticRegression
 import reticent
 from reticent.errors import ReticentError
 from reticent.models import load_model
-from reticent.registry import register_model, set_alias
+from reticent.registry import register_model, set_alias, source
+from reticent.testing import captured
 
 
 @pytest.fixture
@@ -32,6 +37,48 @@ def test_what_is_registered_is_written_in_full(logged: str, root: Path, monkeypa
     assert register_model("artifacts/m", "named").source == str(root / "runs" / logged / "artifacts/m")
     for version in (1, 2, 3, 4):
         assert isinstance(load_model(f"models:/named/{version}", trust=True), LogisticRegression)
+
+
+def test_a_model_that_is_logged_for_a_registered_one_is_its_next_version(root: Path, data: tuple[Any, Any]) -> None:
+    with reticent.start_run() as run:
+        for name in ("a", "b", "a"):  # the last one takes the place of the first one
+            run.log_model(LogisticRegression().fit(*data), name, registered_model_name="named")
+    assert reticent.flush(60)
+    assert {source(f"named/{version}") for version in (1, 2)} == {f"runs:/{run.run_id}/{name}" for name in "ab"}
+    with pytest.raises(ReticentError, match="has no version 3"):
+        source("named/3")
+
+
+def test_a_model_whose_process_was_killed_is_registered_by_the_next_one(root: Path, data: tuple[Any, Any]) -> None:
+    script = f"""
+import os, reticent
+from sklearn.linear_model import LogisticRegression
+with reticent.start_run() as run:
+    run.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), "m", registered_model_name="named")
+    print(run.run_id, flush=True)
+    os.kill(os.getpid(), {signal.SIGKILL.value})
+"""
+    environment = {**os.environ, "RETICENT_DIR": str(root)}
+    killed = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    run_id = killed.stdout.strip()
+    for _ in range(2):
+        assert len(reticent.get_run(run_id).models()) == 1
+        assert source("named/1") == f"runs:/{run_id}/m"
+    with pytest.raises(ReticentError, match="has no version 2"):
+        source("named/2")
+
+
+@pytest.mark.parametrize("name", ["a/b", "a@b", "", "ghp_" + "R7mK2pQ9" * 4 + "xW4t"])
+def test_one_with_a_name_that_none_can_have_is_logged_all_the_same(
+    root: Path, data: tuple[Any, Any], name: str
+) -> None:
+    with reticent.start_run() as run:
+        run.log_model(LogisticRegression().fit(*data), "m", registered_model_name=name)
+    assert reticent.flush(60)
+    (found,) = captured(root)
+    assert found.models == ["m"]
+    assert any("not registered" in text and "ghp_" not in text for text in found.warnings)
+    assert not (root / "models").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,12 @@ from reticent.backends.mlflow import datasets
 from reticent.backends.mlflow.artifacts import Files, UnreachableError, store_at
 from reticent.backends.mlflow.batches import Point, Request, changed, gone, missing, points, send
 from reticent.backends.mlflow.client import Client, RefusedError, address
+from reticent.backends.mlflow.models import FILE as MLMODEL
 from reticent.backends.mlflow.models import Models
 from reticent.backends.mlflow.naming import MAX_KEY, MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
+from reticent.backends.mlflow.registered import register
 from reticent.backends.mlflow.runs import Place, Runs
+from reticent.files import safe_relative
 from reticent.records import (
     Artifact,
     ArtifactRemoved,
@@ -142,10 +145,25 @@ class MlflowBackend:
         if isinstance(record, Artifact):
             files.put(batch, record)
             run.models.complete(record.path)
+            self._register(run, record.path)
         elif isinstance(record, Model):
             run.models.list(record)
+            if record.registered_name is not None:
+                run.place.registering[record.path] = record.registered_name
         elif not run.models.remove(record.path):
             files.remove(record.path)
+
+    def _register(self, run: _Known, path: str) -> None:
+        """Register a model whose last file this is, if it is to be."""
+        model, _, file = path.rpartition("/")
+        if file == MLMODEL and (name := run.place.registering.get(model)) is not None:
+            logged = run.place.models.get(model)
+            if logged is None:
+                source, model_id = f"{run.place.artifact_uri}/{safe_relative(model).as_posix()}", None
+            else:
+                source, model_id = f"models:/{logged.id}", logged.id
+            register(self._client, name, run.place.run_id, source, model_id)
+            del run.place.registering[model]
 
     def _status(self, batch: Batch, run: _Known) -> None:
         """The run's state as the newest of its records says."""

@@ -34,6 +34,10 @@ class NoSuchEndpointError(UnavailableError):
     """Nobody answers at this path: the server is older, or is not at this address."""
 
 
+class DeniedError(UnavailableError):
+    """The server does not let this user do it."""
+
+
 class Answer(dict[str, Any]):
     """What a server says; UnavailableError where that is not what an MLflow server would."""
 
@@ -171,7 +175,7 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Ex
     code = str(told.get("error_code", ""))
     message = str(told.get("message", ""))[: web.LONGEST_MESSAGE] or f"status {status}"
     if status in (401, 403):
-        return UnavailableError(
+        return DeniedError(
             f"{url} refuses these credentials (status {status}): set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
             f"MLFLOW_TRACKING_PASSWORD, to those of a user who may write there ({message})"
         )

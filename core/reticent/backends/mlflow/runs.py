@@ -35,6 +35,8 @@ class Place(msgspec.Struct):
     run_id: str
     artifact_uri: str
     models: dict[str, Logged | None] = {}
+    registering: dict[str, str] = {}
+    """By the path of each model that is not whole yet, the registered model of which it is to be a version."""
 
 
 class Runs:

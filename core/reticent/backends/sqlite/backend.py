@@ -247,7 +247,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Reference: ("reference", ("path", "size", "location")),
     Withheld: ("withheld", ("path", "rule")),
     Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
-    Model: ("model", ("path", "flavor", "mlmodel", "size")),
+    Model: ("model", ("path", "flavor", "mlmodel", "size", "registered_name")),
     ModelTried: ("model_tried", ("path", "outcome", "detail")),
     Delivery: ("delivery", ("backend", "state", "delivered", "rejected", "error")),
     Console: ("console", ("stream", "text")),

@@ -136,6 +136,7 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     "CREATE INDEX artifact_by_content ON artifact (sha256);",
+    "ALTER TABLE model ADD COLUMN registered_name TEXT;",
 )
 """Script n brings a database from version n to n + 1 (`PRAGMA user_version`)."""
 
