@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from reticent import clock
 from reticent.artifacts import check_token
 from reticent.errors import ReticentError
 from reticent.files import inside, make_directory, safe_relative, write_private
@@ -144,7 +144,7 @@ class _Attempt:
         data = text.encode("utf-8", "backslashreplace")
         last = ModelFile(path=MLMODEL, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         size = sum(file.size for file in files) + last.size
-        model = Model(time=time.time(), path=self.staged.path, flavor=self._seal(flavor), mlmodel=text, size=size)
+        model = Model(time=clock.now(), path=self.staged.path, flavor=self._seal(flavor), mlmodel=text, size=size)
         # The record with the token is the last: while it is missing, all of this is done again.
         return [*(self._artifact(file) for file in files), model, self._artifact(last, self.staged.token)]
 
@@ -164,11 +164,11 @@ class _Attempt:
             f"something was hidden in the files of the model {self.staged.path!r}: {', '.join(masked)}; it may not load as "
             "it was, or predict something else"
         )
-        return [Warned(time=time.time(), kind=self._seal("model masked"), message=self._seal(message))]
+        return [Warned(time=clock.now(), kind=self._seal("model masked"), message=self._seal(message))]
 
     def _artifact(self, file: ModelFile, token: str | None = None) -> Artifact:
         path = self._seal(f"{self.staged.path}/{file.path}")
-        return Artifact(time=time.time(), path=path, size=file.size, sha256=file.sha256, staged=token)
+        return Artifact(time=clock.now(), path=path, size=file.size, sha256=file.sha256, staged=token)
 
     def _withhold(self, rules: dict[str, str], sealed: Path) -> list[SealedRecord]:
         shutil.rmtree(sealed, ignore_errors=True)
@@ -182,7 +182,7 @@ class _Attempt:
         for number, (name, rule) in enumerate(rules.items(), 1):
             token = self.staged.token if number == len(rules) else None
             path = self._seal(f"{self.staged.path}/{name}")
-            records.append(Withheld(time=time.time(), path=path, rule=rule, staged=token))
+            records.append(Withheld(time=clock.now(), path=path, rule=rule, staged=token))
         return records
 
     def _signature(self, described: Description) -> dict[str, SealedText | None] | None:
