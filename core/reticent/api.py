@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from reticent import member, ranks, settings, system, workers
+from reticent import clock, member, ranks, settings, system, workers
 from reticent.guard import swallowed, warn_once
 from reticent.names import random_name
 from reticent.process import parent_process
@@ -97,7 +97,7 @@ def _new_run(
     name = run_name if run_name is not None else (earlier.started.name if earlier else random_name())
     group = experiment or (earlier.started.experiment if earlier else session.settings.experiment)
     started = RunStarted(
-        time=time.time(),
+        time=clock.now(after=earlier.last if earlier else 0.0),
         run_id=run_id or uuid.uuid4().hex,
         name=session.seal("run name", name),
         experiment=session.seal("experiment name", group),

@@ -13,10 +13,10 @@ import os
 import re
 import shutil
 import stat
-import time
 import uuid
 from pathlib import Path
 
+from reticent import clock
 from reticent.files import make_directory, safe_relative, snapshot, write_private
 from reticent.records import Artifact, SealedRecord, Staged, Withheld
 from reticent.runlog import ARTIFACTS, QUARANTINE, STAGING
@@ -51,7 +51,7 @@ def write_sealed(directory: Path, path: SealedText, content: SealedText) -> Arti
     """Write sealed text as the artifact `path`. ValueError for a path that leaves the run, OSError from the disk."""
     data = content.encode("utf-8", "backslashreplace")
     write_private(directory / ARTIFACTS / safe_relative(path), data)
-    return Artifact(time=time.time(), path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return Artifact(time=clock.now(), path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 _TOKEN = re.compile(r"[0-9a-f]{32}(/[^/\\\0]{1,255})?")
@@ -99,7 +99,7 @@ def withhold(directory: Path, staged: Staged, rule: str) -> Withheld:
     make_directory(kept.parent)
     with contextlib.suppress(FileNotFoundError):  # another process has done it
         os.replace(entry, kept)
-    return Withheld(time=time.time(), path=staged.path, rule=rule, staged=staged.token)
+    return Withheld(time=clock.now(), path=staged.path, rule=rule, staged=staged.token)
 
 
 UNPUBLISHABLE_RULE = "unpublishable"
@@ -112,7 +112,7 @@ def set_aside(directory: Path, staged: Staged) -> Withheld:
     make_directory(directory / QUARANTINE)
     with contextlib.suppress(FileNotFoundError):  # another process has done it
         os.replace(entry, directory / QUARANTINE / entry.name)
-    return Withheld(time=time.time(), path=staged.path, rule=UNPUBLISHABLE_RULE, staged=staged.token)
+    return Withheld(time=clock.now(), path=staged.path, rule=UNPUBLISHABLE_RULE, staged=staged.token)
 
 
 def discard(directory: Path, token: str) -> None:
@@ -153,5 +153,5 @@ def seal_to(
         kept = directory / QUARANTINE / relative
         make_directory(kept.parent)
         os.replace(source, kept)
-        return Withheld(time=time.time(), path=path, rule=sealed.rule, staged=token)
-    return Artifact(time=time.time(), path=path, size=sealed.size, sha256=sealed.sha256, staged=token)
+        return Withheld(time=clock.now(), path=path, rule=sealed.rule, staged=token)
+    return Artifact(time=clock.now(), path=path, size=sealed.size, sha256=sealed.sha256, staged=token)

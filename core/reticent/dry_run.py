@@ -19,7 +19,7 @@ from pathlib import Path
 from reticent import session, settings
 from reticent.errors import SettingsError
 from reticent.guard import swallowed
-from reticent.process import machine_identity, this_process
+from reticent.process import is_alive, machine_identity, this_process
 from reticent.settings import DRY_RUN_PREFIX, DRY_RUN_VARIABLE
 
 ENOUGH = 1e9
@@ -98,13 +98,7 @@ def _is_left(path: Path) -> bool:
     machine, pid, started = made[1], int(made[2]), int(made[3]) / 100
     if machine != _machine():  # of a container that shares the place, or from before the machine was started again
         return time.time() - path.stat().st_mtime > FORGOTTEN_S
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) > 2.0 or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return not is_alive(machine_identity(), pid, started, last_sign=0.0)
 
 
 def _make() -> Path:

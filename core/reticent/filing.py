@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from pathlib import Path
 from typing import Literal
 
-from reticent import artifacts, pictures, recovery
+from reticent import artifacts, clock, pictures, recovery
 from reticent.background import Job
 from reticent.files import safe_relative
 from reticent.guard import warn_once
@@ -92,7 +91,7 @@ class Filing:
         It is told at once, so that whoever recovers the run does it if this process cannot, and again when it is done:
         what was being sealed meanwhile has been told of in between.
         """
-        self.recorder.append(ArtifactRemoved(time=time.time(), path=path))
+        self.recorder.append(ArtifactRemoved(time=clock.now(), path=path))
         self._removing.append(path)
         for token, staged in list(self._waiting.items()):
             if is_under(staged.path, path) and self._waiting.pop(token, None) is not None:
@@ -101,7 +100,7 @@ class Filing:
         def remove() -> None:  # after what was to be published before
             try:
                 artifacts.remove(self.directory, path)
-                self.recorder.append(ArtifactRemoved(time=time.time(), path=path))
+                self.recorder.append(ArtifactRemoved(time=clock.now(), path=path))
             finally:
                 self._removing.remove(path)
 
@@ -117,7 +116,7 @@ class Filing:
         """Note a snapshot in the log."""
         session = self.recorder.session
         staged = Staged(
-            time=time.time(),
+            time=clock.now(),
             token=token,
             path=path,
             kind=kind,
@@ -180,7 +179,7 @@ class Filing:
             raise ValueError("only files and directories can be logged, no pipes, sockets or devices")
         if status.st_size > self.recorder.session.settings.max_artifact_mb * 1e6:
             location = self.recorder.seal("artifact", str(source.absolute()))
-            self.recorder.append(Reference(time=time.time(), path=path, location=location, size=status.st_size))
+            self.recorder.append(Reference(time=clock.now(), path=path, location=location, size=status.st_size))
             message = f"artifact {path!r} is over max_artifact_mb and is referenced, not copied"
             self.recorder.warn("large artifact", message)
             return

@@ -74,9 +74,23 @@ def identity_of(pid: int) -> ProcessIdentity | None:
 
 @lru_cache(maxsize=4)
 def _identity(pid: int) -> ProcessIdentity:
+    return ProcessIdentity(socket.gethostname(), machine_identity(), pid, _started(pid))
+
+
+def _started(pid: int) -> float:
+    """When a process began, in seconds. psutil.NoSuchProcess if it is gone.
+
+    On Linux since the machine was started: by the clock, which psutil goes by, it changes when that is set.
+    """
     import psutil
 
-    return ProcessIdentity(socket.gethostname(), machine_identity(), pid, psutil.Process(pid).create_time())
+    if sys.platform != "linux":
+        return psutil.Process(pid).create_time()
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        raise psutil.NoSuchProcess(pid) from None
+    return int(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(machine: str, pid: int, started: float, last_sign: float) -> bool:
@@ -88,8 +102,7 @@ def is_alive(machine: str, pid: int, started: float, last_sign: float) -> bool:
     import psutil
 
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(_started(pid) - started) < 2.0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

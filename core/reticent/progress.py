@@ -98,7 +98,7 @@ class ProgressFiles:
                     "names of runs", f"a directory in {self._runs} has a name that no run can have; it is ignored"
                 )
                 continue
-            if changed > settled.get(f"{run_id}.json", 0):
+            if changed != settled.get(f"{run_id}.json", 0):  # earlier, where the clock was set back
                 yield run_id
 
     def changed(self, run_id: str) -> int:
@@ -133,7 +133,7 @@ def known(root: Path, run_id: str) -> dict[str, tuple[Progress, float]]:
         try:
             status = path.stat()
             progress = msgspec.json.decode(path.read_bytes(), type=Progress)
-            if (root / "runs" / run_id).stat().st_mtime_ns - status.st_mtime_ns > _TICK:
+            if abs((root / "runs" / run_id).stat().st_mtime_ns - status.st_mtime_ns) > _TICK:
                 progress.complete = False  # something was added since
         except (FileNotFoundError, msgspec.DecodeError):
             continue
@@ -154,7 +154,7 @@ def unsettled(root: Path, backends: Mapping[str, int]) -> set[str]:
             return set(runs)
         for store in newest:
             settled = _changed(store)
-            found |= {one for one, changed in runs.items() if changed > settled.get(f"{one}.json", 0) + _TICK}
+            found |= {one for one, changed in runs.items() if abs(changed - settled.get(f"{one}.json", 0)) > _TICK}
     return found
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reticent import recovery, values
+from reticent import clock, recovery, values
 from reticent.guard import swallowed, warn_once
 from reticent.records import Lost, SealedRecord, Warned
 from reticent_redact import Report, SealedText
@@ -134,7 +133,7 @@ class Recorder:
         with swallowed("a warning"):
             sealed = self.seal("warning", message)
             warn_once(kind, sealed)
-            self.append(Warned(time=time.time(), kind=self.seal("warning", kind), message=sealed))
+            self.append(Warned(time=clock.now(), kind=self.seal("warning", kind), message=sealed))
 
     def _reopen(self) -> None:
         if self.ended:
@@ -142,6 +141,6 @@ class Recorder:
 
     def _lost(self) -> list[SealedRecord]:
         return [
-            Lost(time=time.time(), what=what, count=count, reason=self.seal("warning", reason))
+            Lost(time=clock.now(), what=what, count=count, reason=self.seal("warning", reason))
             for what, (count, reason) in self._losses.items()
         ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reticent import artifacts
+from reticent import artifacts, clock
 from reticent.files import safe_relative
 from reticent.guard import tried
 from reticent.process import ProcessIdentity
@@ -82,7 +81,7 @@ def recover(session: Session, run_id: str) -> None:
                 writer.append(record)
         for path in unremoved:
             artifacts.remove(directory, path)
-            writer.append(ArtifactRemoved(time=time.time(), path=path))
+            writer.append(ArtifactRemoved(time=clock.now(), path=path))
         for left in _entries(directory / STAGING):  # of a call that did not return, or published just now
             entry = directory / STAGING / left
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
@@ -240,7 +239,7 @@ def _registered(session: Session, run_id: str, records: list[SealedRecord]) -> l
 
 def redactions(report: Report) -> list[SealedRecord]:
     """What a report has counted since it was last asked, as records."""
-    return [Redaction(time=time.time(), **hidden._asdict(), count=count) for hidden, count in report.drain().items()]
+    return [Redaction(time=clock.now(), **hidden._asdict(), count=count) for hidden, count in report.drain().items()]
 
 
 def sigterm_mark(root: Path, process: ProcessIdentity) -> Path:

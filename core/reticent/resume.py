@@ -24,10 +24,11 @@ _PLACES = "resumable"
 
 @dataclass(slots=True)
 class Earlier:
-    """The start of a run, and its newest params."""
+    """The start of a run, its newest params, and when it last logged something of the kind."""
 
     started: RunStarted
     params: dict[str, SealedText] = field(default_factory=dict)
+    last: float = 0.0
 
 
 def read_back(directory: Path) -> Earlier | None:
@@ -38,6 +39,8 @@ def read_back(directory: Path) -> Earlier | None:
             earlier = Earlier(record)
         elif isinstance(record, Param) and earlier is not None:
             earlier.params[record.key] = record.value
+        if earlier is not None:
+            earlier.last = record.time
     return earlier
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import deferred, outcome, resume, values, workers
+from reticent import clock, deferred, outcome, resume, values, workers
 from reticent.active import active as active
 from reticent.filelogging import FileLogging
 from reticent.filing import Filing
@@ -148,7 +148,7 @@ class Run(FileLogging):
         with self._recorder.guard("log_dataset"):
             seal = self._recorder.seal
             record = Dataset(
-                time=_now(),
+                time=clock.now(),
                 name=seal("dataset", name),
                 context=seal("dataset", context),
                 digest=seal("dataset", digest),
@@ -196,7 +196,7 @@ class Run(FileLogging):
             self._deferred.settle(time.monotonic() + deferred.END_S)
         with self._recorder.guard("end_run"):
             ended = RunEnded(
-                time=_now() if end_time is None else end_time,
+                time=clock.now() if end_time is None else end_time,
                 status=final,
                 error=None if error is None else self._recorder.seal("traceback", outcome.traceback_text(error)),
                 counts={**self._recorder.captured, "metrics": self._log.metric_count()},
@@ -312,17 +312,17 @@ class Run(FileLogging):
         known, self._params[sealed_key] = self._params.get(sealed_key), hash(sealed)
         if known == hash(sealed) or sealed == LEFT_OUT:
             return []
-        record = Param(time=_now(), key=sealed_key, value=sealed, origin=origin)
+        record = Param(time=clock.now(), key=sealed_key, value=sealed, origin=origin)
         if known is None or self.holding.goes_on or origin == "derived":  # what was found out grows as a run goes on
             return [record]
         message = self._recorder.seal(
             "warning", f"param {sealed_key!r} was logged again with another value; the newest one holds"
         )
-        return [record, Warned(time=_now(), kind=self._recorder.seal("warning", "param changed"), message=message)]
+        return [record, Warned(time=clock.now(), kind=self._recorder.seal("warning", "param changed"), message=message)]
 
     def _tags(self, tags: Mapping[str, object]) -> Iterator[Tag]:
         for name, value in tags.items():
             key = values.text(values.plain(name))
             sealed = self._recorder.seal("tag", value, key)
             if sealed != LEFT_OUT:
-                yield Tag(time=_now(), key=self._recorder.name("tag name", key), value=sealed)
+                yield Tag(time=clock.now(), key=self._recorder.name("tag name", key), value=sealed)

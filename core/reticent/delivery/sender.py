@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from reticent import clock
 from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Apart, Backoff
 from reticent.delivery.batches import Seal, next_batch
@@ -357,7 +358,7 @@ class Sender:
 
     def _record(self, progress: Progress, state: Literal["complete", "pending"]) -> Delivery:
         return Delivery(
-            time=time.time(),
+            time=clock.now(),
             backend=self.name,
             state=state,
             delivered=progress.delivered,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import time
 from typing import Any
 
-from reticent import registry
+from reticent import clock, registry
 from reticent.errors import ReticentError
 from reticent.filing import Filing
 from reticent.models import description, trial
@@ -100,4 +99,4 @@ def _note(filing: Filing, path: SealedText, tried: Trial) -> None:
         what = "predicts something else" if tried.outcome == "different" else f"cannot be used ({tried.detail})"
         filing.recorder.warn("trying a model", f"the model {path!r}, loaded again by another process, {what}")
     detail = filing.recorder.seal("warning", tried.detail)
-    filing.recorder.append(ModelTried(time=time.time(), path=path, outcome=tried.outcome, detail=detail))
+    filing.recorder.append(ModelTried(time=clock.now(), path=path, outcome=tried.outcome, detail=detail))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from reticent import clock
 from reticent.artifacts import check_token
 from reticent.errors import ReticentError
 from reticent.files import inside, make_directory, safe_relative, write_private
@@ -145,7 +145,7 @@ class _Attempt:
         last = ModelFile(path=MLMODEL, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         size = sum(file.size for file in files) + last.size
         model = Model(
-            time=time.time(),
+            time=clock.now(),
             path=self.staged.path,
             flavor=self._seal(flavor),
             mlmodel=text,
@@ -171,11 +171,11 @@ class _Attempt:
             f"something was hidden in the files of the model {self.staged.path!r}: {', '.join(masked)}; it may not load as "
             "it was, or predict something else"
         )
-        return [Warned(time=time.time(), kind=self._seal("model masked"), message=self._seal(message))]
+        return [Warned(time=clock.now(), kind=self._seal("model masked"), message=self._seal(message))]
 
     def _artifact(self, file: ModelFile, token: str | None = None) -> Artifact:
         path = self._seal(f"{self.staged.path}/{file.path}")
-        return Artifact(time=time.time(), path=path, size=file.size, sha256=file.sha256, staged=token)
+        return Artifact(time=clock.now(), path=path, size=file.size, sha256=file.sha256, staged=token)
 
     def _withhold(self, rules: dict[str, str], sealed: Path) -> list[SealedRecord]:
         shutil.rmtree(sealed, ignore_errors=True)
@@ -189,7 +189,7 @@ class _Attempt:
         for number, (name, rule) in enumerate(rules.items(), 1):
             token = self.staged.token if number == len(rules) else None
             path = self._seal(f"{self.staged.path}/{name}")
-            records.append(Withheld(time=time.time(), path=path, rule=rule, staged=token))
+            records.append(Withheld(time=clock.now(), path=path, rule=rule, staged=token))
         return records
 
     def _signature(self, described: Description) -> dict[str, SealedText | None] | None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reticent import artifacts
+from reticent import artifacts, clock
 from reticent.records import SealedRecord, Tag
 from reticent.surroundings import console, environment, git
 
@@ -106,4 +105,4 @@ def _tags(recorder: Recorder, facts: Mapping[str, str], channel: str) -> list[Se
 
 
 def _tag(recorder: Recorder, name: str, value: object, channel: str, key: str = "") -> SealedRecord:
-    return Tag(time=time.time(), key=recorder.name("tag name", name), value=recorder.seal(channel, value, key))
+    return Tag(time=clock.now(), key=recorder.name("tag name", name), value=recorder.seal(channel, value, key))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from reticent import clock
 from reticent.process import after_fork_in_child, at_exit
 from reticent.records import Console, RunStatus
 from reticent.run import active
@@ -132,7 +132,7 @@ class Kept:
             text = "\n".join(self._answered(before, came)) + "\n"
             sealed = self._recorder.seal_next("console", text, self._before[stream], after)
             self._before[stream] = _last_lines("\n".join((self._before[stream] + came[0], *came[1:])) + "\n")
-            self._recorder.append(Console(time=time.time(), stream=stream, text=sealed))
+            self._recorder.append(Console(time=clock.now(), stream=stream, text=sealed))
 
     def _answered(self, before: list[str], lines: list[str]) -> Iterator[str]:
         """The lines, sealed where one is the value that the line before it asks for: `password:`."""
