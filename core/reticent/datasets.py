@@ -114,6 +114,8 @@ def _source(data: Any) -> str:
 def _readable(data: Any) -> bool:
     if fingerprint(data) or hasattr(data, "__next__") or callable(data) or getattr(data, "is_cuda", False):
         return False
+    if not hasattr(data, "__getitem__") and not hasattr(data, "nnz"):  # CatBoost's pools, which keep to themselves
+        return False
     return shape(data) is not None
 
 

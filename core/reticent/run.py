@@ -81,6 +81,8 @@ class Run(FileLogging):
         self.kept_console: Kept | None = None
         self._fits = 0
         self._before_end: list[Callable[[RunStatus], None]] = []
+        self.dataset_names: set[str] = set()
+        """Those that integrations have logged."""
         self._models: set[str] = set()
         self._lock = threading.RLock()
         self._recorder = Recorder(session, started.run_id)

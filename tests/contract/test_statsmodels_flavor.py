@@ -11,6 +11,7 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from statsmodels.tsa.arima.model import ARIMA
+from statsmodels.tsa.forecasting.theta import ThetaModel
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 from tests.contract.flavors import FlavorMatrix
 
@@ -71,3 +72,11 @@ def test_a_time_series_is_asked_for_a_span() -> None:
     for data in (FRAME, FRAME.head(1), np.zeros((1, 2))):
         with pytest.raises(ValueError, match="one row with the columns start and end"):
             flavor.predict(model, data, {})
+
+
+def test_a_forecast_is_asked_for_a_number_of_steps() -> None:
+    model = ThetaModel(SERIES, period=7).fit()
+    assert flavor.predict is not None
+    assert len(flavor.predict(model, pd.DataFrame({"steps": [5]}), {})) == 5
+    with pytest.raises(ValueError, match="one row with the column steps"):
+        flavor.predict(model, {"start": 58, "end": 62}, {})

@@ -91,8 +91,13 @@ class Capture:
         """Log what `datasets.describe` has found out about data, if that is wanted."""
         named = self.name(name)
         if named is not None and self.options.log_datasets:
+            self.run.dataset_names.add(named)
             told = {"source": found.source, "schema": found.schema, "profile": found.profile}
             self.run.log_dataset(named, context, digest=found.digest, **told)
+
+    def has_dataset(self, name: str) -> bool:
+        """Whether a data set of this name has been logged, by whichever integration."""
+        return self.name(name) in self.run.dataset_names
 
     def log_early_stopping(self, found: EarlyStopping) -> None:
         self.log_metrics(found.metrics(), found.stopped_step)

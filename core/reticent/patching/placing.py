@@ -98,7 +98,7 @@ def _place_on(owner: Any, name: str, patch: Patch | LightPatch, integration: Int
 
 
 def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration) -> Any:
-    """The wrapper of a function, method, conditional method or cached property; None for what is none of these."""
+    """The wrapper of a function, method, conditional method or property; None for what is none of these."""
 
     def wrap(function: Any) -> Any:
         if isinstance(patch, LightPatch):
@@ -109,6 +109,8 @@ def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration)
         return type(original)(wrap(original.__func__))
     if isinstance(original, types.FunctionType):
         return wrap(original)
+    if isinstance(original, property) and isinstance(original.fget, types.FunctionType):
+        return original.getter(wrap(original.fget))
     for name in ("fn", "func"):  # scikit-learn's available_if, statsmodels' cached properties: descriptors around it
         inner = getattr(original, name, None)
         if isinstance(inner, types.FunctionType) and hasattr(type(original), "__get__"):

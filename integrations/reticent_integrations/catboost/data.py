@@ -30,9 +30,7 @@ def log(call: Call) -> Mapping[str, str]:
         found = describe(call.get("X"), call.get("y"))
         contents = found.contents
         call.capture.log_dataset("train", "train", found)
-    sets = evaluated(call.get("eval_set"))
-    for number, (features, targets) in enumerate(sets):
-        name = "validation" if len(sets) == 1 else f"validation_{number}"
+    for name, features, targets in named(call.get("eval_set")):
         call.capture.log_dataset(name, "eval", describe(features, targets))
     return contents
 
@@ -42,6 +40,13 @@ def evaluated(eval_set: Any) -> list[tuple[Any, Any]]:
     sets = eval_set if isinstance(eval_set, list) else [eval_set]
     pairs = [one if isinstance(one, tuple) and len(one) == 2 else (one, None) for one in sets]
     return [(features, targets) for features, targets in pairs if features is not None]
+
+
+def named(eval_set: Any) -> list[tuple[str, Any, Any]]:
+    """The same with their names, which are CatBoost's."""
+    sets = evaluated(eval_set)
+    one = len(sets) == 1
+    return [("validation" if one else f"validation_{number}", *pair) for number, pair in enumerate(sets)]
 
 
 def describe(features: Any, targets: Any = None) -> datasets.Description:

@@ -54,7 +54,10 @@ def fit(call: Call) -> Generator[None, Any, None]:
     if not call.inner:
         from reticent_integrations.sklearn import later
 
-        later.remember_other(estimator, capture, call.get("X"), call.get("y"), contents)
+        fitted = later.remember_other(estimator, capture, call.get("X"), call.get("y"), contents)
+        with capture.guard("later metrics"):
+            for one in data.named(call.get("eval_set")):
+                fitted.know(*one)
 
 
 def log_results(call: Call, told: Mapping[str, Any], found: Mapping[str, Any], called_back: bool) -> None:

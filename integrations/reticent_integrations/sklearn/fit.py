@@ -10,7 +10,17 @@ from typing import Any
 
 from reticent import datasets
 from reticent.patching import Call, Capture, quiet
-from reticent_integrations.sklearn import curves, importances, iterations, later, metrics, params, search, training
+from reticent_integrations.sklearn import (
+    curves,
+    evaluated,
+    importances,
+    iterations,
+    later,
+    metrics,
+    params,
+    search,
+    training,
+)
 from reticent_integrations.sklearn.predictions import randomness_kept
 
 _ANSWERS = ("predict", "score", "fit_predict", "predict_proba", "decision_function", "score_samples")
@@ -62,6 +72,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
     with capture.guard("later metrics"):
         data = later.Data("training", later.Identity(features), later.Identity(targets), contents)
         fitted = later.Fitted(capture, type(estimator).__name__, data, found.info())
+        for told in evaluated.sets(call, estimator):
+            fitted.know(*told)
         fitted.write_info()
         for one in (estimator, getattr(estimator, "best_estimator_", None)):
             if one is not None:

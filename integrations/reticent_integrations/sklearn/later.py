@@ -2,7 +2,8 @@
 
 A prediction is known again by the identity of the array, or of the array that it is a part of (`probabilities[:, 1]`),
 data by its identity or else by digests of its content, since `X[rows]` and `frame[columns]` are new objects each time.
-Nothing is kept alive for this. Data is called "training" if it is what the estimator was fitted to, else "eval", "eval_2"...
+Nothing is kept alive for this. Data is called "training" if it is what the estimator was fitted to; as the fit called it,
+if that was told to judge itself by it; else "eval", "eval_2"...
 """
 
 from __future__ import annotations
@@ -84,6 +85,13 @@ class Fitted:
         self._lock = threading.Lock()
         self._stale = False
 
+    def know(self, name: str, features: Any, targets: Any) -> None:
+        """Call data so that the training was told to judge itself by."""
+        contents = datasets.contents(features=features, targets=targets)
+        self._datasets.append(Data(name, Identity(features), Identity(targets), contents))
+        if self.capture.has_dataset(name):
+            self._described.add(name)
+
     def log(self, metric: str, dataset: str, value: float, options: dict[str, Any]) -> None:
         """Log a metric of a data set; the second time as `metric-2`, and so on, or as a point of the same one where the
         training has gone on."""
@@ -140,12 +148,19 @@ class Fitted:
             known = known or self._find(data)
             if known is not None:
                 return known.name
-            self._evals += 1
-            data.name = "eval" if self._evals == 1 else f"eval_{self._evals}"
+            data.name = self._new_name()
             self._datasets.append(data)
             if len(self._datasets) > _MOST_DATASETS:
                 del self._datasets[1]
             return data.name
+
+    def _new_name(self) -> str:
+        taken = {known.name for known in self._datasets}
+        while True:
+            self._evals += 1
+            name = "eval" if self._evals == 1 else f"eval_{self._evals}"
+            if name not in taken:
+                return name
 
     def _find(self, data: Data) -> Data | None:
         """The known data that has the same features or targets, or else the same content."""
@@ -208,10 +223,12 @@ def remember_labels(fitted: Fitted, features: Identity, *found: Any) -> None:
             _outputs.put(labels, (fitted, features))
 
 
-def remember_other(model: Any, capture: Capture, features: Any, targets: Any, contents: Mapping[str, str]) -> None:
+def remember_other(model: Any, capture: Capture, features: Any, targets: Any, contents: Mapping[str, str]) -> Fitted:
     """The same for a model of another framework, after its training with this data."""
     training = Data("training", Identity(features), Identity(targets), contents)
-    remember(model, Fitted(capture, type(model).__name__, training, {}))
+    fitted = Fitted(capture, type(model).__name__, training, {})
+    remember(model, fitted)
+    return fitted
 
 
 def predict(call: Call) -> Generator[None, Any, None]:

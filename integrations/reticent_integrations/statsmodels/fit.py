@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from reticent.patching import Call, quiet
@@ -12,6 +13,19 @@ from reticent_integrations.statsmodels.silence import silent
 
 def fit(call: Call) -> Generator[None, Any, None]:
     """Around the methods by which models are fitted."""
+    found = yield from training(call)
+    if not hasattr(found, "model"):  # some fits can be told to give numbers only
+        return
+    with asking(found):
+        if not call.inner:
+            log_model(call, found)
+        log_coefficients(call, found)
+        log_summary(call, found)
+        log_metrics(call, found)
+
+
+def training(call: Call) -> Generator[None, Any, Any]:
+    """Log what there is to know before a fit, and how long it takes; gives what the fit returns."""
     model = call.instance
     call.name = type(model).__name__
     capture = call.capture
@@ -19,39 +33,55 @@ def fit(call: Call) -> Generator[None, Any, None]:
         with capture.guard("params"):
             params.log(call, model)
         with capture.guard("dataset"):
-            if call.options.log_datasets:
-                capture.log_dataset("train", "train", data.describe(model))
+            described = data.describe(model) if call.options.log_datasets else None
+            if described is not None:
+                capture.log_dataset("train", "train", described)
 
     with capture.phase("fit") as phase:
         phase.samples = data.rows(model)
-        found = yield
+        return (yield)
 
-    if not hasattr(found, "model"):  # some fits can be told to give numbers only
-        return
+
+@contextmanager
+def asking(found: Any) -> Iterator[None]:
+    """Ask results for what they compute only then: with no runs, no warnings and nothing left in them of it."""
     with quiet(), silent(), results.unchanged(found):
-        if not call.inner and hasattr(found, "save"):
-            with capture.guard("model"):
-                _log_model(call, model, found)
-        with capture.guard("coefficients"):
-            table = results.coefficients(found)
-            if table:
-                capture.log_dict(table, "coefficients.json")
-        if call.options.summary and results.summary_is_cheap(found):
-            with capture.guard("summary"):
-                capture.log_text(results.summary(found), "model_summary.txt")
-        with capture.guard("metrics"):
-            capture.log_metrics(results.metrics(found))
+        yield
 
 
-def _log_model(call: Call, model: Any, found: Any) -> None:
+def log_model(call: Call, found: Any) -> None:
+    from reticent_integrations.statsmodels.flavor import flavor
+
+    if not flavor.handles(found):
+        return
+    model = call.instance
     megabytes, most = data.megabytes(model), call.options.max_model_mb
-    if megabytes <= most:
-        from reticent_integrations.statsmodels.flavor import flavor
+    with call.capture.guard("model"):
+        if megabytes <= most:
+            call.capture.log_model(found, flavor=flavor, **data.example(model, found))
+        elif call.options.log_models:
+            told = f"results with {megabytes:.0f} MB of data are not logged as a model: max_model_mb={most}"
+            call.capture.warn("model left out", told)
 
-        call.capture.log_model(found, flavor=flavor, **data.example(model, found))
-    elif call.options.log_models:
-        told = f"results with {megabytes:.0f} MB of data are not logged as a model: max_model_mb={most}"
-        call.capture.warn("model left out", told)
+
+def log_coefficients(call: Call, found: Any) -> None:
+    with call.capture.guard("coefficients"):
+        table = results.coefficients(found)
+        if table:
+            call.capture.log_dict(table, "coefficients.json")
+
+
+def log_summary(call: Call, found: Any) -> None:
+    if call.options.summary and results.summary_is_cheap(found):
+        with call.capture.guard("summary"):
+            text = results.summary(found)
+            if text:
+                call.capture.log_text(text, "model_summary.txt")
+
+
+def log_metrics(call: Call, found: Any) -> None:
+    with call.capture.guard("metrics"):
+        call.capture.log_metrics(results.metrics(found))
 
 
 def aside(call: Call) -> Generator[None, Any, None]:

@@ -19,6 +19,8 @@ _NO_PARAMS = frozenset({"endog", "exog", "data", "groups", "start_params", "cons
     "formula",
     "exog_re",
     "exog_vc",
+    "data_generator",
+    "init_kwds_generator",
 }
 """Arguments that are data, code, or what a formula is made into."""
 
@@ -49,7 +51,9 @@ def log(call: Call, model: Any) -> None:
     capture = call.capture
     capture.log_params({**_apart(made, taken), **given}, "explicit")
     capture.log_params({**_apart(made_by_default, taken), **defaults}, "default")
-    names = {"endog_names": model.endog_names, "exog_names": getattr(model, "exog_names", None)}
+    data = getattr(model, "data", None)  # of a rolling regression, which has no properties for their names
+    endog_names = getattr(model, "endog_names", getattr(data, "ynames", None))
+    names = {"endog_names": endog_names, "exog_names": getattr(model, "exog_names", getattr(data, "xnames", None))}
     groups = getattr(model, "group_labels", None)
     if groups is not None:  # of a mixed model or of estimating equations: how many, as they are data themselves
         capture.log_params({"groups": len(groups)}, "derived")

@@ -24,11 +24,13 @@ _AGAINST_NULL = "llnull llr llr_pvalue prsquared null_deviance"
 
 _COLUMNS = {"std_error": "bse", "statistic": "tvalues", "p_value": "pvalues"}
 
+_MATRIX_COLUMNS = {"std_error": "stderr", "statistic": "tvalues", "p_value": "pvalues"}
+
 
 @contextmanager
 def unchanged(results: Any) -> Iterator[None]:
     """Have results and their model hold no more of what they compute than if they had not been asked."""
-    attributes = [vars(one) for one in (_inner(results), results.model) if hasattr(one, "__dict__")]
+    attributes = [vars(one) for one in (_inner(results), getattr(results, "model", None)) if hasattr(one, "__dict__")]
     before = [dict(held) for held in attributes]
     caches = [held["_cache"] for held in attributes if isinstance(held.get("_cache"), dict)]
     cached = [set(cache) for cache in caches]
@@ -58,6 +60,8 @@ def metrics(results: Any) -> dict[str, float]:
 
 def coefficients(results: Any) -> list[dict[str, Any]]:
     """A row for each coefficient, or for each coefficient of each equation."""
+    if hasattr(results, "stderr_alpha"):
+        return list(_of_error_correction(results))
     params = asked(results, "params")
     if isinstance(params, Mapping):  # of exponential smoothing: numbers, and arrays of states
         return [{"name": str(name), "coefficient": value} for name, value in params.items()]
@@ -76,8 +80,29 @@ def coefficients(results: Any) -> list[dict[str, Any]]:
     return table
 
 
-def summary(results: Any) -> str:
-    return str(results.summary())
+def responses(results: Any) -> list[dict[str, Any]]:
+    """Of local projections, a row for the response of each variable to each shock at each horizon."""
+    intervals = results.conf_int()
+    return [
+        {
+            "name": f"{variable} to {shock} at {horizon}",
+            "coefficient": float(results.irfs[place]),
+            "std_error": float(results.stderr[place]),
+            "lower_95": float(intervals[place][0]),
+            "upper_95": float(intervals[place][1]),
+        }
+        for horizon in range(len(results.irfs))
+        for j, shock in enumerate(results.model.shock_names)
+        for i, variable in enumerate(results.model.endog_names)
+        for place in [(horizon, i, j)]
+    ]
+
+
+def summary(results: Any) -> str | None:
+    """None where a model's class has none, and says so only when it is asked."""
+    with suppress(NotImplementedError):
+        return str(results.summary())
+    return None
 
 
 def summary_is_cheap(results: Any) -> bool:
@@ -117,6 +142,22 @@ def _flat(values: Any, by_row: bool = False) -> list[Any]:
         return []
     array = values.to_numpy() if hasattr(values, "to_numpy") else values
     return list(array.reshape(-1, order="C" if by_row else "F").tolist())
+
+
+def _of_error_correction(results: Any) -> Iterator[dict[str, Any]]:
+    """The matrices of a vector error correction model: how fast it adjusts, to which relations, and what is beside them."""
+    for matrix in ("alpha", "beta", "gamma", "det_coef", "det_coef_coint"):
+        values = asked(results, matrix)
+        columns = {column: asked(results, f"{name}_{matrix}") for column, name in _MATRIX_COLUMNS.items()}
+        columns = {name: of_all for name, of_all in columns.items() if datasets.shape(of_all) == datasets.shape(values)}
+        for place in _places(values):
+            found = {name: float(of_all[place]) for name, of_all in columns.items()}
+            yield {"name": f"{matrix}[{place[0]},{place[1]}]", "coefficient": float(values[place]), **found}
+
+
+def _places(matrix: Any) -> Iterator[tuple[int, int]]:
+    rows, columns = datasets.shape(matrix) or (0, 0)
+    yield from ((row, column) for row in range(rows) for column in range(columns))
 
 
 def _of_regularized(results: Any) -> dict[str, Any]:

@@ -61,3 +61,26 @@ def test_pools_and_strange_predictions(only_run: OnlyRun) -> None:
     run = only_run()
     assert sum(name.startswith("f1_score") for name in run.metrics) == 1
     assert run.warnings == []
+
+
+def test_an_evaluation_set_that_is_scored_later_is_one_data_set(only_run: OnlyRun) -> None:
+    X, y = make_data()
+    test, truth = make_data(seed=1)
+    model = classifier().fit(X, y, eval_set=(test, truth))
+    model.score(test, truth)
+    metrics.accuracy_score(truth.copy(), model.predict(test.copy()))
+    run = only_run()
+    assert run.datasets == [("train", "train"), ("validation", "eval")]
+    assert {"CatBoostClassifier_score_validation", "accuracy_score_validation"} <= run.metrics.keys()
+    assert run.warnings == []
+
+
+def test_pools_that_are_scored_later_are_known(only_run: OnlyRun) -> None:
+    pools = [catboost.Pool(*make_data(seed=seed)) for seed in (0, 1, 2)]
+    model = classifier().fit(pools[0], eval_set=pools[1:])
+    model.score(pools[2])
+    metrics.accuracy_score(pools[1].get_label(), model.predict(pools[1]))
+    run = only_run()
+    assert run.datasets == [("train", "train"), ("validation_0", "eval"), ("validation_1", "eval")]
+    assert {"CatBoostClassifier_score_validation_1", "accuracy_score_validation_0"} <= run.metrics.keys()
+    assert run.warnings == []

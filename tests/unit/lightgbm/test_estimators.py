@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import lightgbm
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor
+from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 
 import reticent
@@ -122,3 +124,38 @@ def test_estimators_of_dask_are_left_alone(root: Path) -> None:
         with pytest.raises(Exception, match=r"Dask|dask|client"):  # there is no cluster here
             kind(**OPTIONS).fit(X, y)
     assert captured(root) == []
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
+@pytest.mark.parametrize("names", [None, ["eval"]])
+def test_an_evaluation_set_that_is_scored_later_is_one_data_set(names: list[str] | None, root: Path) -> None:
+    reticent.autolog()
+    X, y = make_rows()
+    test, truth = X[:30] + 0.1, 1 - y[:30]
+    model = LGBMClassifier(n_estimators=4, **OPTIONS).fit(X, y, eval_set=[(test, truth)], eval_names=names)
+    model.score(test, truth)
+    accuracy_score(truth.copy(), model.predict(test.copy()))
+    model.score(X[:20], y[:20])
+    (run,) = captured(root)
+    name, other = ("eval", "eval_2") if names else ("valid_0", "eval")
+    assert run.datasets == [("dataset", "train"), (name, "eval"), (other, "eval")]
+    expected = {f"LGBMClassifier_score_{name}", f"accuracy_score_{name}", f"LGBMClassifier_score_{other}"}
+    assert expected <= run.metrics.keys()
+    assert run.warnings == []
+
+
+def test_evaluation_sets_by_their_newer_arguments(root: Path) -> None:
+    if "eval_X" not in inspect.signature(LGBMClassifier.fit).parameters:
+        pytest.skip("this LightGBM has no eval_X")
+    reticent.autolog()
+    X, y = make_rows()
+    model = LGBMClassifier(n_estimators=4, **OPTIONS)
+    model.fit(X, y, eval_X=(X[:30] + 0.1, X[:20] + 0.2), eval_y=(1 - y[:30], y[:20]))
+    model.score(X[:20] + 0.2, y[:20])
+    one = LGBMClassifier(n_estimators=4, **OPTIONS).fit(X, y, eval_X=X[:30] + 0.1, eval_y=y[:30])
+    one.score(X[:30] + 0.1, y[:30])
+    two, single = captured(root)
+    assert two.datasets == [("dataset", "train"), ("valid_0", "eval"), ("valid_1", "eval")]
+    assert "LGBMClassifier_score_valid_1" in two.metrics
+    assert single.datasets == [("dataset", "train"), ("valid_0", "eval")]
+    assert "LGBMClassifier_score_valid_0" in single.metrics

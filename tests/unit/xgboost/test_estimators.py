@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier, XGBRanker, XGBRegressor
 
 import reticent
@@ -117,3 +119,53 @@ def test_flavor_keeps_the_estimator(root: Path, subclassed: bool) -> None:
 def test_flavor_loads_nothing_but_xgboost(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a class of XGBoost"):
         flavor.load(tmp_path, {"data": "model.ubj", "model_class": "subprocess.Popen"})
+
+
+def halves() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    chance = np.random.default_rng(0)
+    X = chance.normal(size=(120, 4))
+    y = (X[:, 0] + chance.normal(size=120) > 0).astype(int)
+    return (X[:80], y[:80]), (X[80:], y[80:])
+
+
+def test_an_evaluation_set_that_is_scored_later_is_one_data_set(root: Path) -> None:
+    reticent.autolog()
+    train, test = halves()
+    model = XGBClassifier(n_estimators=4, n_jobs=1).fit(*train, eval_set=[train, test], verbose=False)
+    score = model.score(*test)
+    accuracy = accuracy_score(test[1].copy(), model.predict(test[0].copy()))
+    model.score(*train)
+    model.score(train[0][:40], train[1][:40])
+    (run,) = captured(root)
+    assert run.datasets == [("dataset", "train"), ("validation_1", "eval"), ("eval", "eval")]
+    later = {name: points[0][1] for name, points in run.metrics.items() if "score" in name.partition("_")[2]}
+    later = {name: value for name, value in later.items() if not name.startswith(("training_", "best_"))}
+    assert later.keys() == {
+        "XGBClassifier_score_validation_1",
+        "accuracy_score_validation_1",
+        "XGBClassifier_score_training",
+        "XGBClassifier_score_eval",
+    }
+    assert (later["XGBClassifier_score_validation_1"], later["accuracy_score_validation_1"]) == (score, accuracy)
+    assert run.warnings == []
+
+
+def test_an_evaluation_set_of_a_pipelines_step_is_known_by_its_targets(root: Path) -> None:
+    reticent.autolog()
+    train, test = halves()
+    scaled = StandardScaler().fit(train[0]).transform(test[0])
+    model = make_pipeline(StandardScaler(), XGBClassifier(n_estimators=4, n_jobs=1))
+    model.fit(*train, xgbclassifier__eval_set=[(scaled, test[1])], xgbclassifier__verbose=False)
+    model.score(*test)
+    (run,) = captured(root)
+    assert run.datasets == [("dataset", "train"), ("validation_0", "eval")]
+    assert "Pipeline_score_validation_0" in run.metrics
+
+
+def test_an_evaluation_set_that_only_scikit_learns_integration_sees_is_logged_when_it_is_scored(root: Path) -> None:
+    reticent.autolog(xgboost=False)
+    train, test = halves()
+    model = XGBClassifier(n_estimators=4, n_jobs=1).fit(*train, eval_set=(test,), verbose=False)
+    model.score(*test)
+    (run,) = captured(root)
+    assert run.datasets == [("dataset", "train"), ("validation_0", "eval")]
