@@ -27,6 +27,9 @@ ALL = (
     "redaction",
     "delivery",
     "uploads",
+    "crash",
+    "queries",
+    "scaling",
 )
 RESULTS = Path(__file__).parent / "results"
 

@@ -1,6 +1,6 @@
 """Where peers are installed: in this environment, or in that of the trackers, whose packages do not go with the frameworks'.
 
-`make bench` makes both. RETICENT_BENCH_TRACKERS names another Python than that of `.venv-trackers`.
+`make bench` makes both. BENCH_TRACKERS_PYTHON names another Python than that of `.venv-trackers`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ print(json.dumps([name for name in sys.argv[1:] if find_spec(name)]))
 
 def pythons() -> list[str]:
     beside = Path(sys.prefix).parent / ".venv-trackers/bin/python"
-    other = os.environ.get("RETICENT_BENCH_TRACKERS", str(beside))
+    other = os.environ.get("BENCH_TRACKERS_PYTHON", str(beside))
     return [sys.executable, *([other] if Path(other).exists() else [])]
 
 

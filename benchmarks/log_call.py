@@ -3,9 +3,9 @@
 A process per tracker and round, in turns. It logs points of one metric as fast as it can, each call timed by itself; the
 clock's 0.1 us is in the times. CPU is of the process and its children, all threads, from the first call until everything is
 stored, less that of an equal loop that calls nothing; an MLflow server's is told beside it. Memory is what the process and
-its children have more after the last call than before the tracker was imported. Closed is from the last call to the end of the
-process. In the end another process asks each tracker's own reader how many points there are. A tracker that is slower logs
-fewer points.
+its children have more after the last call than before the tracker was imported. Closed is from the last call to the end of
+the process. In the end another process asks each tracker's own reader how many points there are. A tracker that is slower
+logs fewer points.
 """
 
 from __future__ import annotations
