@@ -21,6 +21,7 @@ ALL = (
     "startup",
     "fits",
     "torch_steps",
+    "gpu",
     "script",
     "endings",
     "models",
