@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from benchmarks.machine import describe, told
+from benchmarks.pictures import draw
 from benchmarks.turns import Row, say_no_more
 
 ALL = (
@@ -50,9 +51,19 @@ def main(names: list[str]) -> int:
             say_no_more()
             traceback.print_exc()
             failed.append(name)
+    draw_all()
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return bool(failed)
+
+
+def draw_all() -> None:
+    try:
+        drawn = draw()
+    except ImportError:
+        print("No pictures: matplotlib is not installed.", file=sys.stderr)
+        return
+    print("Drawn:", *(path.name for path in drawn))
 
 
 def answer(name: str, place: str) -> None:
