@@ -34,7 +34,7 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench  ## measure what logging and redaction cost a training
+bench: $(VENV)/.bench $(TRACKERS)/.made  ## measure what logging and redaction cost a training
 	@$(BIN)/python -m benchmarks
 
 captures: $(VENV)/.test  ## write docs/captures.md and the README's table from what the tests of the integrations have seen

@@ -1,82 +1,69 @@
-"""What does one `log_metric` cost the training thread, and the whole process?
+"""What does one point cost the training thread, and the whole process, beside other trackers?
 
-1,000,000 calls with the SQLite backend following, each timed by itself; the cost of reading the clock, measured in the
-same process, is told beside it and not taken off. Times are of the last 800,000 calls. CPU is of the whole process, all
-threads, until every point is stored, less that of an equal loop that only reads the clock. The embedded store's own count
-says how many points arrived.
+A process per tracker and round, in turns. It logs points of one metric as fast as it can, each call timed by itself; the
+clock's 0.1 us is in the times. CPU is of the process and its children, all threads, from the first call until everything is
+stored, less that of an equal loop that calls nothing; an MLflow server's is told beside it. Memory is what the process and
+its children have more after the last call than before the tracker was imported. Closed is from the last call to the end of
+the process. In the end another process asks each tracker's own reader how many points there are. A tracker that is slower
+logs fewer points.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-CALLS = 1_000_000
+from benchmarks.tracker_processes import Server, answer, installed, mlflow_server
+from benchmarks.trackers import TRACKERS
+from benchmarks.turns import Row, Spread, in_turns, ratio, spread
 
-SCRIPT = """
-import json, os, resource, sqlite3, sys, time
-from array import array
-calls = int(sys.argv[1])
-clock = time.perf_counter_ns
+ROUNDS = 3
+US = "reticent.log_metric"
 
-def loop(call, times):
-    for step in range(len(times)):
-        start = clock()
-        call("loss", 0.5, step)
-        times[step] = clock() - start
-
-def nothing(key, value, step):
-    pass
-
-import reticent
-run = reticent.start_run("bench", run_id="bench")
-call = {"function": reticent.log_metric, "method": run.log_metric}[sys.argv[2]]
-times, empty = array("q", bytes(8 * (calls - calls // 5))), array("q", bytes(8 * calls))
-cpu = time.process_time()
-loop(nothing, empty)
-bare = time.process_time() - cpu
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-begin = array("q", bytes(8 * (calls // 5)))
-memory = peak()
-cpu, wall = time.process_time(), time.perf_counter()
-loop(call, begin)
-assert reticent.flush(120)
-fifth = peak() - memory
-loop(call, times)
-run.end()
-assert reticent.flush(120)
-cpu = time.process_time() - cpu - bare
-delivered = time.perf_counter() - wall
-grown = peak() - memory
-stored = sqlite3.connect(os.environ["RETICENT_DIR"] + "/reticent.db").execute("SELECT count(*) FROM metric").fetchone()[0]
-times, empty = sorted(times), sorted(empty)
-at = lambda sample, share: sample[int(len(sample) * share)]
-print(json.dumps({
-    "call": sys.argv[2],
-    "p50 us": at(times, 0.5) / 1e3, "p99 us": at(times, 0.99) / 1e3, "p99.9 us": at(times, 0.999) / 1e3,
-    "of it clock us": at(empty, 0.5) / 1e3,
-    "CPU us per metric, all threads": cpu / calls * 1e6,
-    "all stored after s": delivered, "memory grown MB, at 1/5": fifth, "memory grown MB, at the end": grown,
-    "stored": stored,
-}))
-"""
+Told = dict[str, Any]
 
 
-def measure() -> list[dict[str, object]]:
-    return [one("function"), one("method")]
+def measure() -> list[Row]:
+    pythons = installed(TRACKERS)
+    with mlflow_server() if "mlflow, HTTP" in pythons else nullcontext() as server:
+        turns: dict[str, Callable[[], Told]] = {
+            name: partial(logged, python, name, server if "HTTP" in name else None) for name, python in pythons.items()
+        }
+        told = in_turns(turns, ROUNDS)
+    return [row(name, rounds, told[US]) for name, rounds in told.items()]
 
 
-def one(call: str) -> dict[str, object]:
-    with tempfile.TemporaryDirectory() as root:
-        output = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(CALLS), call],
-            env={**os.environ, "RETICENT_DIR": root},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-    row: dict[str, object] = json.loads(output)
-    return row
+def logged(python: str, name: str, server: Server | None) -> Told:
+    calls = TRACKERS[name].calls
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        before = server.processor_s() if server else 0.0
+        told: Told = answer(python, "log", name, Path(directory), server, calls)
+        told["closed s"] = time.time() - told["returned"]
+        told["server us"] = (server.processor_s() - before) / calls * 1e6 if server else 0.0
+        told["found"] = answer(python, "read", name, Path(directory), server)
+    return told
+
+
+def row(name: str, rounds: list[Told], ours: list[Told]) -> Row:
+    def of(key: str) -> Spread:
+        return spread(one[key] for one in rounds)
+
+    return {
+        "tracker": name,
+        "version": rounds[0]["version"],
+        "p50 us": of("p50 us"),
+        "times ours": ratio([one["p50 us"] for one in rounds], [one["p50 us"] for one in ours]),
+        "p99 us": of("p99 us"),
+        "max us": of("max us"),
+        "CPU us a point": of("CPU us"),
+        "server's CPU us a point": of("server us"),
+        "memory MB": of("memory MB"),
+        "closed after s": of("closed s"),
+        "points": TRACKERS[name].calls,
+        "found": ", ".join(f"{one['found']:,}" for one in rounds),
+    }

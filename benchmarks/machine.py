@@ -7,11 +7,43 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-REDACTION = ("ahocorasick-rs", "detect-secrets", "logfire", "presidio-analyzer")
+import psutil
+
+# fmt: off
+PACKAGES = (
+    "reticent", "catboost", "keras", "lightgbm", "lightning", "mlflow", "mlflow-skinny", "scikit-learn",
+    "statsmodels", "tensorboard", "tensorboardX", "tensorflow-cpu", "torch", "transformers", "xgboost",
+    "xgboost-cpu", "ahocorasick-rs", "detect-secrets", "logfire", "presidio-analyzer",
+)
+# fmt: on
+"""Those of peers that have an environment of their own are told with their rows."""
 
 
-def describe() -> str:
-    return f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, {versions()}"
+def describe() -> dict[str, object]:
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory GB": round(psutil.virtual_memory().total / 1e9),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+        "versions": versions(),
+    }
+
+
+def told(machine: dict[str, object]) -> str:
+    """In one line, without the versions of packages."""
+    busy = f"load {machine['load']}"
+    return ", ".join(
+        [
+            f"{machine['processor']}",
+            f"{machine['cores']} cores",
+            f"{machine['memory GB']} GB",
+            f"{machine['system']}",
+            f"Python {machine['python']}",
+            busy,
+        ]
+    )
 
 
 def processor() -> str:
@@ -24,11 +56,11 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def versions() -> str:
-    found = [f"Python {platform.python_version()}"]
-    for name in ("scikit-learn", "xgboost-cpu", "xgboost", "mlflow", "mlflow-skinny", *REDACTION):
+def versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
         try:
-            found.append(f"{name} {metadata.version(name)}")
+            found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return found

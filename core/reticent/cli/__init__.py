@@ -243,6 +243,29 @@ def _doctor(
     diagnose()
 
 
+# What follows the script is the script's, whatever it looks like.
+@app.command("bench", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
+def _bench(
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT.py", exists=True, dir_okay=False, help="Run this one.")],
+    arguments: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[ARGUMENTS]", help="Given to the script.", show_default=False),
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often it is run, bare and autologged.")] = 5,
+    to: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--to", metavar="BACKEND", help="Deliver to this backend, not to a temporary store. May be repeated."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure what autologging adds to a script of yours: it is run bare and autologged, in turns."""
+    from reticent.cli.bench import bench
+
+    bench(script, arguments or [], rounds, to or ["sqlite"], as_json=json)
+
+
 @app.command("demo")
 def _demo(
     framework: Annotated[

@@ -63,7 +63,7 @@ def test_the_version(process: Process) -> None:
 def test_help_names_every_command_and_imports_nothing_heavy(process: Process) -> None:
     done = process("--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
-    for name in ("runs", "show", "compare", "sync", "courier", "reindex", "doctor", "demo"):
+    for name in ("runs", "show", "compare", "sync", "courier", "reindex", "doctor", "bench", "demo"):
         assert name in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & {"msgspec", "sqlite3", "numpy", "wrapt", "rich.console", "reticent.session"}

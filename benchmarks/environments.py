@@ -1,0 +1,49 @@
+"""Where peers are installed: in this environment, or in that of the trackers, whose packages do not go with the frameworks'.
+
+`make bench` makes both. BENCH_TRACKERS_PYTHON names another Python than that of `.venv-trackers`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+FINDS = """
+import json, sys
+from importlib.util import find_spec
+print(json.dumps([name for name in sys.argv[1:] if find_spec(name)]))
+"""
+
+
+def pythons() -> list[str]:
+    beside = Path(sys.prefix).parent / ".venv-trackers/bin/python"
+    other = os.environ.get("BENCH_TRACKERS_PYTHON", str(beside))
+    return [sys.executable, *([other] if Path(other).exists() else [])]
+
+
+def homes(packages: set[str]) -> dict[str, str]:
+    """The Python that has each package; those that none has are not in it."""
+    found: dict[str, str] = {}
+    for python in reversed(pythons()):
+        found |= dict.fromkeys(_installed(python, tuple(sorted(packages))), python)
+    return found
+
+
+@cache
+def _installed(python: str, packages: tuple[str, ...]) -> list[str]:
+    done = subprocess.run([python, "-c", FINDS, *packages], env=environment({}), capture_output=True, check=True)
+    names: list[str] = json.loads(done.stdout)
+    return names
+
+
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Of a child: it finds `benchmarks` from wherever it runs, and its libraries take one thread each."""
+    path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**os.environ, "PYTHONPATH": path, **threads, **more}

@@ -1,0 +1,74 @@
+"""What the benchmarks share: turns, what is told of samples, tables, and processes with a tracker."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from benchmarks import __main__ as benchmarks
+from benchmarks import crash, turns
+from benchmarks.tracker_processes import answer
+
+
+def test_each_task_has_its_turn_in_every_round(capsys: pytest.CaptureFixture[str]) -> None:
+    order: list[str] = []
+    given = turns.in_turns({name: lambda name=name: order.append(name) or len(order) for name in "ab"}, 3)
+    assert order == list("ababab")
+    assert given == {"a": [1, 3, 5], "b": [2, 4, 6]}
+    assert capsys.readouterr().err.splitlines()[1] == "b, 1 of 3..."
+
+
+def test_a_spread_is_the_median_and_what_a_tenth_is_below_and_above() -> None:
+    assert turns.spread(range(101)) == {"median": 50, "p10": 10, "p90": 90}
+    assert turns.spread([7.0]) == {"median": 7, "p10": 7, "p90": 7}
+
+
+def test_a_ratio_is_formed_within_each_round() -> None:
+    assert turns.ratio([10.0, 200.0, 30.0], [1.0, 10.0, 1.0])["median"] == 20
+    with pytest.raises(ValueError, match="zip"):
+        turns.ratio([1.0], [1.0, 2.0])
+
+
+def test_a_table_has_ranges_where_there_are_any() -> None:
+    rows: list[turns.Row] = [
+        {"who": "a", "us": turns.spread([1.0, 2.0, 3.0]), "n": 3},
+        {"who": "b", "us": turns.spread([4321.0]), "n": ""},
+    ]
+    assert benchmarks.table(rows).splitlines()[2:] == ["| a | 2 (1.2 to 2.8) | 3 |", "| b | 4,321 |  |"]
+
+
+def test_one_that_fails_does_not_keep_the_others_from_being_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> list[turns.Row]:
+        raise RuntimeError("no server")
+
+    for name, measure in {"first": fail, "second": lambda: [{"n": 1}]}.items():
+        module = types.ModuleType(f"benchmarks.{name}", f"How many of the {name}?")
+        module.__dict__["measure"] = measure
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(benchmarks, "ALL", ("first", "second"))
+    monkeypatch.setattr(benchmarks, "RESULTS", tmp_path)
+    monkeypatch.setattr(benchmarks, "draw", list)
+    assert benchmarks.main([]) == 1
+    told = capsys.readouterr()
+    assert "## How many of the second? (second, 2 of 2)" in told.out
+    assert "RuntimeError: no server" in told.err
+    assert told.err.endswith("Failed: first\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["second.json"]
+    assert benchmarks.main(["third"]) == 2
+
+
+def test_points_of_a_process_are_counted_by_another(tmp_path: Path) -> None:
+    told = answer(sys.executable, "log", "run.log_metric", tmp_path, None, 500)
+    assert 0 < told["p50 us"] <= told["p99 us"] <= told["max us"]
+    assert answer(sys.executable, "read", "run.log_metric", tmp_path, None) == 500
+
+
+def test_a_training_is_killed_and_what_it_logged_counted() -> None:
+    returned, found = crash.killed(sys.executable, "reticent.log_metric", 0.2)
+    assert returned > 0
+    assert found in (returned, returned + 1)
+    assert crash.row("x", [(100, 90), (100, 101)])["lost"] == 10
