@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.services.servers import Mlflow, Postgres, gateway, mlflow_server, postgres
+from tests.services.servers import Gateway, Mlflow, Postgres, gateway, mlflow_server, postgres
 
 PROCESSES = 4
 LIMIT_S = {"reticent": 900, "mlflow": 30, "mlflow, async": 30}
@@ -59,6 +59,7 @@ class Team:
 
     server: Mlflow
     database: Postgres
+    s3: Gateway
 
     def processor_s(self) -> float:
         assert self.server.process is not None
@@ -105,7 +106,7 @@ def team() -> Iterator[Team]:
         # With its pool of 15 connections the server stalls as soon as there are more calls at once, and keeps stalling.
         own = {**own, "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "100"}
         with mlflow_server(Path(place) / "server", database.url, "s3://team/artifacts", own) as server:
-            yield Team(server, database)
+            yield Team(server, database, s3)
 
 
 def served(team: Team, case: Case) -> Row:

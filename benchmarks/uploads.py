@@ -1,6 +1,6 @@
 """How fast does a large file reach S3 through the MLflow backend, beside boto3 and s3fs alone, and with how much memory?
 
-Each upload is a process of its own, which has sent a small file before; in turns, the faster of two. Straight: the run's
+Each upload is a process of its own, which has sent small files before; in turns, the faster of two. Straight: the run's
 artifacts are in S3 as far as the client can see; through: the server hands them on. `RETICENT_BENCH_MB=1024` sends a GB.
 """
 
@@ -18,14 +18,16 @@ MB = int(os.environ.get("RETICENT_BENCH_MB", 256))
 REPEATS = 2
 
 START = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 url, s3, directory, megabytes, experiment = sys.argv[1:]
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 """
 END = """
-send("small", 1)
-memory, begun = peak(), time.perf_counter()
+send("tiny", 1)
+memory = peak()
+send("small", 20)
+begun = time.perf_counter()
 send("large", int(megabytes))
 print(int(megabytes) / (time.perf_counter() - begun), peak() - memory)
 """
@@ -65,7 +67,8 @@ def measure() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as place, team() as one:
         files = Path(place) / "artifacts"
         files.mkdir()
-        (files / "small").write_bytes(os.urandom(1 << 20))
+        (files / "tiny").write_bytes(os.urandom(1 << 20))
+        (files / "small").write_bytes(os.urandom(20 << 20))
         with (files / "large").open("wb") as file:
             for _ in range(MB):
                 file.write(os.urandom(1 << 20))
@@ -89,7 +92,7 @@ def measure() -> list[dict[str, object]]:
 
 
 def uploaded(team: Team, place: str, client: str, way: str) -> tuple[float, float]:
-    s3 = dict(team.server.environment)
+    s3 = team.s3.environment
     done = subprocess.run(
         [
             sys.executable,
@@ -106,5 +109,6 @@ def uploaded(team: Team, place: str, client: str, way: str) -> tuple[float, floa
         capture_output=True,
         text=True,
     )
+    team.s3.empty("team")
     rate, memory = done.stdout.split()
     return float(rate), float(memory)

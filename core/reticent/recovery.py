@@ -233,7 +233,7 @@ def _registered(session: Session, run_id: str, records: list[SealedRecord]) -> l
                     f"the model {record.path!r} could not be registered as {record.registered_name!r}: {attempt.error}"
                 )
                 kind, message = session.seal("warning", "registering a model"), session.seal("warning", what)
-                failed.append(Warned(time=time.time(), kind=kind, message=message))
+                failed.append(Warned(time=clock.now(), kind=kind, message=message))
     return failed
 
 

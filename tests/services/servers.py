@@ -191,6 +191,15 @@ class Gateway:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def empty(self, bucket: str) -> None:
+        """Remove all that is in a bucket, also from memory."""
+        import s3fs
+
+        files = s3fs.S3FileSystem(key=S3_KEY, secret=S3_SECRET, endpoint_url=self.url, skip_instance_cache=True)
+        files.rm(files.ls(bucket), recursive=True)
+        admin = ("radosgw-admin", "-c", str(self.directory / "ceph.conf"), "-n", "client.gateway")
+        subprocess.run([*admin, "gc", "process", "--include-all"], check=True, capture_output=True, timeout=READY_S)
+
 
 _CEPH = """
 [global]
@@ -209,7 +218,7 @@ osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon data avail crit = 0
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = 8589934592
 keyring = {directory}/keyring
 run dir = {directory}
 admin socket = {directory}/$name.sock

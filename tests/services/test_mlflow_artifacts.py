@@ -7,6 +7,10 @@ import hashlib
 import json
 import os
 import resource
+import signal
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +20,7 @@ import pytest
 from reticent import records
 from reticent.backends import Batch, Mark, Rejection, Target, UnavailableError
 from reticent.backends.mlflow import MlflowBackend, proxied
+from reticent.backends.mlflow import s3 as parts
 from reticent.backends.mlflow.direct import Direct
 from reticent.records import SealedRecord
 from reticent.testing.backend_contract import START, batch, sealed
@@ -184,6 +189,53 @@ def test_straight_to_s3_with_own_credentials_in_little_memory(
         UnavailableError, match=r"s3://direct cannot be used .* credentials are taken from the environment"
     ):
         Direct("s3://direct/0/run/artifacts").put("b", b"x")
+
+
+KILLED_IN_PART_4 = """
+    import os, sys
+    from pathlib import Path
+    from reticent.backends.mlflow import s3
+    from reticent.backends.mlflow.direct import Direct
+    s3.PART, s3.AT_ONCE = 5 << 20, 1
+    send = s3._send
+    def killed(client, place, upload, number, data):
+        if number == 4:
+            os.kill(os.getpid(), 9)
+        return send(client, place, upload, number, data)
+    s3._send = killed
+    Direct("s3://killed/run").put("big.bin", Path(sys.argv[1]))
+"""
+
+
+def test_what_a_killed_process_sent_straight_to_s3_is_not_sent_again(
+    s3: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    import s3fs
+
+    files = s3fs.S3FileSystem(endpoint_url=s3.url, skip_instance_cache=True)
+    files.mkdir("killed")
+    big = tmp_path / "big.bin"
+    content = os.urandom(33 << 20)
+    big.write_bytes(content)
+    command = [sys.executable, "-c", textwrap.dedent(KILLED_IN_PART_4), str(big)]
+    killed = subprocess.run(command, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    monkeypatch.setattr(parts, "PART", 5 << 20)
+    sent: list[int] = []
+    send = parts._send
+
+    def noted(client: object, place: dict[str, str], upload: str, number: int, data: bytes) -> str:
+        sent.append(number)
+        return send(client, place, upload, number, data)
+
+    monkeypatch.setattr(parts, "_send", noted)
+    big.write_bytes(content[: 5 << 20] + b"another one" + content[(5 << 20) + 11 :])
+    Direct("s3://killed/run").put("big.bin", big)
+    assert sorted(sent) == [2, 4, 5, 6, 7], "two parts were there, and one of another content"
+    assert Direct("s3://killed/run").read("big.bin") == big.read_bytes()
+    assert files.list_multipart_uploads("killed") == []
 
 
 def test_a_child_that_comes_first_gets_its_parent(mlflow_url: str, tmp_path: Path, run_id: str) -> None:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from reticent.backends import UnavailableError
-
-PART = 8 << 20
-AT_ONCE = 3
-"""What S3 gets at a time: bytes, which are in memory, and how many of such parts."""
+from reticent.backends.mlflow import s3
 
 
 class Direct:
@@ -27,7 +25,6 @@ class Direct:
         self._place = f"the artifact store {urlsplit(uri).scheme}://{urlsplit(uri).netloc}"
         with self._failures():
             self._files, self._directory = fsspec.core.url_to_fs(uri, **_options(urlsplit(uri).scheme))
-        self._how = {"chunksize": PART, "max_concurrency": AT_ONCE} if self._files.protocol[0] == "s3" else {}
 
     def put(self, path: str, content: Path | bytes) -> None:
         """Store a file, of a file's or of this content."""
@@ -36,8 +33,15 @@ class Direct:
             self._files.makedirs(place.rpartition("/")[0], exist_ok=True)
             if isinstance(content, bytes):
                 self._files.pipe_file(place, content)
+            elif self._files.protocol[0] == "s3" and content.stat().st_size > 2 * s3.PART:
+                bucket, key, _ = self._files.split_path(place)
+                s3.put(self._s3, content, {"Bucket": bucket, "Key": key}, **self._files.s3_additional_kwargs)
             else:
-                self._files.put_file(str(content), place, **self._how)
+                self._files.put_file(str(content), place)
+
+    @cached_property
+    def _s3(self) -> Any:
+        return s3.client(self._files)
 
     def remove(self, path: str) -> None:
         with self._failures(), suppress(FileNotFoundError):
