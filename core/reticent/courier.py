@@ -65,7 +65,7 @@ class Post:
         with tried() as attempt:
             standing = self._tended()
         if attempt.error is not None:  # a wrong setting, a disk that is not there: it is tried again
-            standing = knowing().seal(said(attempt.error), channel="courier")
+            standing = knowing().seal(_told(attempt.error), channel="courier")
         if standing != self._standing:
             self._standing = standing
             self._told(Stands(standing))
@@ -96,6 +96,13 @@ class Post:
         policies = {lane.url: session.policy_towards(lane.url) for lane in self._lanes}
         couriers.announce(self.root, session.host, policies, {one.url: one.error for one in self._lanes if one.error})
         return f"delivers to {', '.join(map(str, policies)) or 'nothing: no backend is configured'}"
+
+
+def _told(error: Exception) -> str:
+    """The same each time that the same is wrong: files that are written have another name each time."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return said(error)
 
 
 def settings_of(root: Path) -> Settings:

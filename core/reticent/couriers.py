@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from reticent.files import write_private
+from reticent.files import read_note, write_private
 from reticent.process import is_alive, this_process
 
 SIGN_S = 5.0
@@ -21,6 +21,10 @@ SIGN_S = 5.0
 
 SILENT_S = 30.0
 """One that has given none for so long is hung, and counts as gone."""
+
+
+_MOST = 1 << 20
+"""Bytes of what one says of itself."""
 
 
 class Courier(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,7 +47,7 @@ class Courier(msgspec.Struct, frozen=True, omit_defaults=True):
 def announced(root: Path) -> Courier | None:
     """The courier that said it serves a root, living or not; None if there is none that can be read."""
     try:
-        return msgspec.json.decode((root / "courier.json").read_bytes(), type=Courier)
+        return msgspec.json.decode(read_note(root / "courier.json", _MOST), type=Courier)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -57,12 +57,12 @@ def open_private(path: Path, flags: int) -> int:
 NOTE_BYTES = 4096
 
 
-def read_note(path: Path) -> bytes:
+def read_note(path: Path, most: int = NOTE_BYTES) -> bytes:
     """The beginning of a small file that anybody may have put there. OSError if there is none, or no file."""
     with os.fdopen(os.open(path, os.O_RDONLY | _ONLY_FILES | getattr(os, "O_BINARY", 0)), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a file", str(path))
-        return file.read(NOTE_BYTES)
+        return file.read(most)
 
 
 def write_note(path: Path, content: bytes) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sqlite3
 import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.fault.conftest import Start
 
 import reticent
+from reticent.couriers import SIGN_S
 from reticent.records import Lost
 from reticent.runlog import RunReader
 
@@ -30,13 +37,26 @@ TRAINING = """
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB."""
-    point = tmp_path / "disk"
+    with disk(tmp_path / "disk", "1m") as point:
+        yield point
+
+
+@pytest.fixture
+def large_disk(tmp_path: Path) -> Iterator[Path]:
+    with disk(tmp_path / "disk", "100m") as point:
+        yield point
+
+
+@contextmanager
+def disk(point: Path, size: str) -> Iterator[Path]:
     point.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(point)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(point)], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip("needs the right to mount a file system (root)")
-    yield point
-    subprocess.run(["umount", "-l", str(point)], check=True)
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", "-l", str(point)], check=True)
 
 
 def run_training(start: Start, root: Path) -> str:
@@ -98,6 +118,58 @@ def test_a_read_only_disk(small_disk: Path, start: Start) -> None:
     (warning, total) = warnings(run_training(start, small_disk))
     assert "Read-only file system" in warning
     assert "60000 metrics" in total
+
+
+def command(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "reticent.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "RETICENT_DIR": str(root), "RETICENT_BACKENDS": "sqlite"},
+    )
+
+
+READ = """
+import os, sys
+from pathlib import Path
+from reticent.backends.sqlite.schema import connect_to_read
+if os.geteuid() == 0:  # whom no mode of a directory keeps from writing
+    os.setuid(65534)
+print(connect_to_read(Path(sys.argv[1])).execute("SELECT name FROM run").fetchall())
+"""
+
+
+def test_runs_of_a_root_that_cannot_be_written_are_read(root: Path) -> None:
+    reticent.start_run("fruit", run_id="fruit").end()
+    assert reticent.flush(30)
+    with tempfile.TemporaryDirectory() as place:  # where another user may come, too
+        for directory in (Path(place), Path(place) / "root"):
+            directory.mkdir(exist_ok=True)
+            directory.chmod(0o755)
+        with closing(sqlite3.connect(root / "reticent.db")) as database:
+            database.execute("VACUUM INTO ?", (f"{place}/root/reticent.db",))
+        with closing(sqlite3.connect(f"{place}/root/reticent.db")) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+        Path(place, "root", "reticent.db").chmod(0o644)
+        Path(place, "root").chmod(0o555)
+        read = [sys.executable, "-c", READ, f"{place}/root/reticent.db"]
+        done = subprocess.run(read, capture_output=True, text=True, timeout=60)
+        Path(place, "root").chmod(0o755)
+    assert done.stdout == "[('fruit',)]\n", done.stderr
+
+
+def test_a_courier_on_a_read_only_disk_says_so_once(large_disk: Path, start: Start) -> None:
+    (large_disk / "runs").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(large_disk)], check=True)
+    courier = command(large_disk, "courier")
+    assert courier.stdout is not None
+    assert "OSError: Read-only file system" in courier.stdout.readline()
+    time.sleep(1.5 * SIGN_S)  # in which it tries again
+    courier.terminate()
+    output, errors = courier.communicate(timeout=60)
+    assert courier.returncode == 0, errors
+    assert output.count("Read-only file system") == 0
 
 
 def test_a_root_that_cannot_be_made(tmp_path: Path, start: Start) -> None:

@@ -67,7 +67,15 @@ def identity(directory: Path) -> str:
     """The text that names a store of files, from a file in it that is made with the store."""
     path = directory / ".store"
     if not path.exists():
-        write_private(path, uuid.uuid4().hex.encode())
+        made = directory / f".{uuid.uuid4().hex}"
+        write_private(made, made.name[1:].encode())
+        try:
+            os.link(made, path)  # of two processes that make the store at once, the first one names it
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            os.replace(made, path)
+        made.unlink(missing_ok=True)
     return path.read_text()
 
 

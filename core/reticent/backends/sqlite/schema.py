@@ -254,7 +254,12 @@ def _switch_to_wal(connection: Connection) -> None:
 
 def connect_to_read(path: Path) -> Connection:
     """Open the database for reading alone. sqlite3.Error if it is absent, locked, damaged or of another version."""
-    connection = Connection(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    options = "mode=ro"
+    log = Path(f"{path}-wal")
+    if not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size):
+        # It has to be told that nobody writes: readers make files beside it. Nor does anybody, who would have his log there.
+        options += "&immutable=1"
+    connection = Connection(f"{path.absolute().as_uri()}?{options}", uri=True)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != len(MIGRATIONS):
