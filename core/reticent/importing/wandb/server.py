@@ -29,8 +29,11 @@ _STATUS = {
 }
 """Any other goes on, or will."""
 
-_STEPS = 1000
-"""A page of the history is so many steps, each of which has one row at most."""
+_ROWS = 1000
+"""About so many rows of the history are asked for at once."""
+
+_STEPS = 100_000
+"""A page has no more steps than this, each of which has one row at most."""
 
 _TRIES = 5
 
@@ -196,9 +199,11 @@ def _points(
 ) -> Iterator[Point]:
     rows, count, wanted = Rows(), 0, node.get("historyLineCount")
     last = int((node.get("historyKeys") or {}).get("lastStep", -1))
-    for first in range(0, last + 1, _STEPS):
+    size = min(_STEPS, max(_ROWS, _ROWS * (last + 1) // max(1, wanted or 0)))
+    for first in range(0, last + 1, size):
         with _refusals():
-            steps = {"minStep": first, "maxStep": first + _STEPS, "pageSize": _STEPS}
+            # Of a page with as many steps as rows may come, the server takes no sample.
+            steps = {"minStep": first, "maxStep": first + size, "pageSize": size}
             told = server.ask(_HISTORY, run=node["name"], **steps)["run"]["history"]
             page = [json.loads(row) for row in told]
         count += len(page)
