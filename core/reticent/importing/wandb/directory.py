@@ -9,19 +9,19 @@ from hashlib import md5
 from itertools import chain
 from pathlib import Path
 
-from reticent.backends.wandb.mapping import EXIT_CODES, STATUS, STEP
+from reticent.backends.wandb.mapping import EXIT_CODES
 from reticent.errors import SourceError
 from reticent.files import inside, make_directory, share
 from reticent.importing.past import PastRun, Point
 from reticent.importing.wandb import log
-from reticent.importing.wandb.log import LoggedArtifact, Told
-from reticent.importing.wandb.values import Rows, name, summary_points, summary_texts
+from reticent.importing.wandb.described import OUR_FILES, describe
+from reticent.importing.wandb.log import LoggedArtifact
+from reticent.importing.wandb.values import Rows, summary_points
 from reticent.records import RunStatus
 
 _LOGS = "run-*.wandb"
 _NO_PROJECT = "uncategorized"
 _CONSOLE = "output.log"
-_OUR_FILES = "artifacts/"
 _OF_TABLES = "run_table"
 
 _STATUS = {code: status for status, code in EXIT_CODES.items()}
@@ -58,29 +58,27 @@ def _past(project: str, run_id: str, paths: list[Path]) -> PastRun:
     except (SourceError, OSError) as error:
         return _failing(paths[0], str(error))
     run = {key: value for one in told for key, value in one.run.items()}
-    config = {key: value for one in told for key, value in one.config.items() if key != "_wandb"}
+    config = {key: value for one in told for key, value in one.config.items()}
     summary = {key: value for one in told for key, value in one.summary.items()}
-    ours = STATUS in summary or STEP in summary
-    tags = {key: value for one in told for key, value in one.tags.items()}
-    if ours and isinstance(config.get("tags"), dict):
-        tags |= {str(key): str(value) for key, value in config.pop("tags").items()}
+    described = describe(project, run, told[-1].words, config, summary)
     left_out = [f"{one.damaged} bytes at the end of a log, which cannot be read" for one in told if one.damaged]
     # Those of tables, and all of our backend, are among the files of the run.
-    artifacts = [] if ours else [one for told_ in told for one in told_.artifacts if one.kind != _OF_TABLES]
+    artifacts = [one for part in told for one in part.artifacts if not (described.ours or one.kind == _OF_TABLES)]
     end = max(one.newest for one in told)
     return PastRun(
         id=f"{project}/{run_id}",
         name=run.get("name") or run_id,
-        experiment=(run.get("group") if ours else None) or project,
-        status=_status(told[-1], str(summary.pop(STATUS, ""))),
+        experiment=described.experiment,
+        status=_status(told[-1].exit_code, described.status),
         start=told[0].start,
         end=end,
-        parent=f"{project}/{config.pop('parent_run')}" if ours and "parent_run" in config else None,
-        params={name(key): value for key, value in config.items()},
-        tags={**tags, **_words(run, told[-1].words), **summary_texts(summary)},
+        parent=None if described.parent is None else f"{project}/{described.parent}",
+        params=described.params,
+        tags={key: value for one in told for key, value in one.tags.items()} | described.tags,
         points=partial(_points, paths, summary, end, left_out),
         files=lambda directory: chain(
-            _files(paths, _OUR_FILES if ours else "", left_out, directory), _artifacts(artifacts, left_out, directory)
+            _files(paths, OUR_FILES if described.ours else "", left_out, directory),
+            _artifacts(artifacts, left_out, directory),
         ),
         left_out=left_out,
     )
@@ -96,19 +94,10 @@ def _failing(path: Path, why: str) -> PastRun:
     return PastRun(str(path), path.stem, _NO_PROJECT, RunStatus.FAILED, 0.0, 0.0, points=fail)
 
 
-def _status(told: Told, ours: str) -> RunStatus:
-    if told.exit_code is None:
+def _status(exit_code: int | None, ours: RunStatus | None) -> RunStatus:
+    if exit_code is None:
         return RunStatus.RUNNING
-    if ours in RunStatus.__members__:
-        return RunStatus(ours)
-    return _STATUS.get(told.exit_code, RunStatus.FAILED)
-
-
-def _words(run: dict[str, str], words: list[str]) -> dict[str, str]:
-    """What W&B knows of a run beside its config, as tags."""
-    told = {f"wandb.{key}": run[key] for key in ("entity", "group", "job_type", "sweep") if key in run}
-    told |= {key: run[key] for key in ("notes", "host") if key in run}
-    return {**told, **({"wandb.tags": ", ".join(words)} if words else {})}
+    return ours or _STATUS.get(exit_code, RunStatus.FAILED)
 
 
 def _points(paths: list[Path], summary: dict[str, object], end: float, left_out: list[str]) -> Iterator[Point]:

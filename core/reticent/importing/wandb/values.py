@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reticent.backends.wandb.mapping import STEP
+from reticent.backends.wandb.mapping import STATUS, STEP
 from reticent.importing.past import Point
 
-_OWN = {"_step", "_timestamp", "_runtime", "_wandb", STEP}
+_OWN = {"_step", "_timestamp", "_runtime", "_wandb", STEP, STATUS}
 _LOGGED = "logged/"
 
 
@@ -86,7 +86,8 @@ def _is_file(value: object) -> bool:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    # A server gives as text what JSON has no number for.
+    return float(value) if isinstance(value, (int, float)) or value in ("NaN", "Infinity", "-Infinity") else None
 
 
 def _whole(step: object) -> int:
