@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+OLDEST_TORCH := .venv-oldest-torch
 TRACKERS := .venv-trackers
 
 # make demo FRAMEWORK=lightgbm
@@ -41,11 +42,12 @@ captures: $(VENV)/.test  ## write docs/captures.md and the README's table from w
 	@$(BIN)/reticent doctor --captures --markdown > docs/captures.md
 	@$(BIN)/python docs/summary.py
 
-oldest: $(OLDEST)/.made  ## run the integrations' contract with the oldest versions of frameworks, in an environment of its own
+oldest: $(OLDEST)/.made $(OLDEST_TORCH)/.made  ## run the integrations' contract with the oldest versions of frameworks
 	$(OLDEST)/bin/python tests/oldest.py sklearn xgboost lightgbm catboost statsmodels
+	KERAS_BACKEND=torch $(OLDEST_TORCH)/bin/python tests/oldest.py keras lightning transformers
 
 clean:  ## remove .venv and all caches; runs in .reticent stay
-	rm -rf $(VENV) $(OLDEST) $(TRACKERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) $(OLDEST) $(OLDEST_TORCH) $(TRACKERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find core integrations redact tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # A stamp file per set of packages: each is installed once, and again when pyproject.toml changes.
@@ -92,6 +94,14 @@ $(OLDEST)/.made: pyproject.toml
 	@$(PYTHON) -m venv $(OLDEST)
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(OLDEST)/bin/python -m pip install --quiet -e . --group oldest
+	@touch $@
+
+$(OLDEST_TORCH)/.made: pyproject.toml
+	@echo "Making $(OLDEST_TORCH) with the oldest versions of the frameworks that need torch (once)"
+	@$(PYTHON) -m venv $(OLDEST_TORCH)
+	@$(OLDEST_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(OLDEST_TORCH)/bin/python -m pip install --quiet torch==2.13.0
+	@$(OLDEST_TORCH)/bin/python -m pip install --quiet -e . --group oldest-torch
 	@touch $@
 
 $(TRACKERS)/.made: pyproject.toml

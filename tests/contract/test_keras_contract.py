@@ -1,4 +1,4 @@
-"""The Keras integration keeps what integrations promise, here on TensorFlow."""
+"""The Keras integration keeps what integrations promise, on the backend that is configured: TensorFlow if none is."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ model.fit(numpy.ones((4, 2)), numpy.ones(4), verbose=0)
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
                 raise error
 
-        arguments = {"x": X, "y": X[:, 0], "epochs": 3, "verbose": 0, "callbacks": [Failing()]}
+        arguments = {"x": X, "y": (X[:, 0] > 0).astype("float32"), "epochs": 3, "verbose": 0, "callbacks": [Failing()]}
         return ExampleCall(make_model().fit, arguments)
 
     def outcome(self, returned: Any) -> object:

@@ -30,7 +30,7 @@ Trainer(BertForSequenceClassification(config), told, train_dataset=rows).train()
         self.place = tmp_path / "out"
         self.here = threading.local()
         # Made once: to make it is to reset what Accelerate knows, for all threads.
-        self.told = tiny_trainers.arguments(self.place, train_sampling_strategy="sequential")
+        self.told = tiny_trainers.arguments(self.place, **tiny_trainers.SAME_ORDER)
 
     def call(self) -> ExampleCall:
         return self._training(tiny_trainers.trainer(self.place, parts={"args": copy.copy(self.told)}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from tests.contract import tiny_transformers as tiny
 from transformers import BertForSequenceClassification, Trainer, TrainingArguments
 
 ROWS = 12
+
+SAME_ORDER: dict[str, Any] = {"data_seed": 0}
+"""Arguments of a training that takes its data in the same order each time, whatever another thread draws."""
+if "train_sampling_strategy" in inspect.signature(TrainingArguments).parameters:
+    SAME_ORDER = {"train_sampling_strategy": "sequential"}
 
 
 class Texts(torch.utils.data.Dataset[Any]):

@@ -15,7 +15,8 @@ _HEAD = """\
 Written by `make captures`: what the integrations' end-to-end tests found after real trainings. A param is *explicit* if the
 user gave it, *default* if the framework did, and *derived* if the framework or Reticent found it out. With every run come
 its surroundings too (command line, git, versions), which are not listed here; `N` stands for a number. The oldest
-versions are tested by `make oldest`: the contract that every integration keeps, in an environment of its own.
+versions are tested by `make oldest`: the contract that every integration keeps, in environments of their own, Keras on
+PyTorch there.
 """
 
 

@@ -22,6 +22,7 @@ class Captured:
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     artifacts: list[str] = field(default_factory=list)
+    """Those that were not removed again."""
     models: list[str] = field(default_factory=list)
     datasets: list[tuple[str, str]] = field(default_factory=list)
     """Name and context of each."""
@@ -57,6 +58,9 @@ def _note(run: Captured, record: records.SealedRecord) -> float:
         run.tags[record.key] = record.value
     elif isinstance(record, records.Artifact):
         run.artifacts.append(record.path)
+    elif isinstance(record, records.ArtifactRemoved):
+        gone = record.path, f"{record.path}/"
+        run.artifacts = [path for path in run.artifacts if path != gone[0] and not path.startswith(gone[1])]
     elif isinstance(record, records.Model):
         run.models.append(record.path)
     elif isinstance(record, records.Dataset):

@@ -21,6 +21,7 @@ from reticent_integrations.sklearn import (
     search,
     training,
 )
+from reticent_integrations.sklearn.counters import counters_kept
 from reticent_integrations.sklearn.predictions import randomness_kept
 
 _ANSWERS = ("predict", "score", "fit_predict", "predict_proba", "decision_function", "score_samples")
@@ -58,7 +59,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
         readable = not hasattr(features, "__next__") and not params.changes_data(estimator)
         found = metrics.Evaluation()
         if call.options.training_metrics and readable:
-            with capture.guard("training metrics"), randomness_kept(estimator.get_params(deep=True)):
+            random = randomness_kept(estimator.get_params(deep=True))
+            with capture.guard("training metrics"), random, counters_kept(estimator):
                 found = metrics.evaluate(estimator, features, targets, call.get("sample_weight"), phase.seconds)
             _log_metrics(capture, found)
         if children is not None:
