@@ -7,17 +7,18 @@ that the end waits for are in it. The processor's time, of all threads and child
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.fits import FRAMEWORKS
 from benchmarks.script import processor_s
+from benchmarks.turns import Row, in_turns, say, spread
 
 REPEATS = 5
 
@@ -31,38 +32,24 @@ print("\\nended", time.time(), sum(os.times()[:4]), flush=True)
 CODES = {"bare": FIT, "autologged": f"import reticent\nreticent.autolog()\n{FIT}"}
 
 
-def measure() -> list[dict[str, object]]:
+def measure() -> list[Row]:
     return [_row(framework) for framework in FRAMEWORKS if find_spec(framework)]
 
 
-def _row(framework: str) -> dict[str, object]:
-    ends: dict[str, list[float]] = {name: [] for name in CODES}
-    busy: dict[str, list[float]] = {name: [] for name in CODES}
-    whole: dict[str, list[float]] = {name: [] for name in CODES}
-    left = 0
-    for _ in range(REPEATS):
-        for name, code in CODES.items():
-            print(f"{framework}, {name}...", file=sys.stderr, flush=True)
-            before = processor_s()
-            end_s, busy_s, told = _ended(framework, code)
-            ends[name].append(end_s)
-            whole[name].append(processor_s() - before)
-            busy[name].append(whole[name][-1] - busy_s)
-            left += "reticent: not " in told
-    return {
-        "fit": (import_module(f"benchmarks.fits.{framework}").__doc__ or "").strip(),
-        "bare end s": statistics.median(ends["bare"]),
-        "autologged end s": statistics.median(ends["autologged"]),
-        "bare end, processor s": statistics.median(busy["bare"]),
-        "autologged end, processor s": statistics.median(busy["autologged"]),
-        "bare, processor s in all": statistics.median(whole["bare"]),
-        "autologged, processor s in all": statistics.median(whole["autologged"]),
-        "ends with something left": left,
-    }
+def _row(framework: str) -> Row:
+    say(framework)
+    took = in_turns({name: partial(_ended, framework, code) for name, code in CODES.items()}, REPEATS)
+    row: Row = {"fit": (import_module(f"benchmarks.fits.{framework}").__doc__ or "").strip()}
+    for place, what in enumerate(("end s", "end, processor s", "processor s in all")):
+        for name, rounds in took.items():
+            row[f"{name} {what}"] = spread(one[place] for one in rounds)
+    row["ends with something left"] = sum("reticent: not " in told for *_, told in took["autologged"])
+    return row
 
 
-def _ended(framework: str, code: str) -> tuple[float, float, str]:
-    """The seconds from the last line of the script to its exit, the processor's up to there, and what it told."""
+def _ended(framework: str, code: str) -> tuple[float, float, float, str]:
+    """The seconds from the last line of the script to its exit, the processor's of that and of all, and what it told."""
+    before = processor_s()
     with tempfile.TemporaryDirectory() as place:
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
         threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
@@ -79,4 +66,5 @@ def _ended(framework: str, code: str) -> tuple[float, float, str]:
         raise RuntimeError(f"{framework}:\n{done.stderr}")
     ended = next(line for line in done.stdout.splitlines()[::-1] if line.startswith("ended "))
     _, at, busy_s = ended.split()
-    return exited - float(at), float(busy_s), done.stderr
+    whole = processor_s() - before
+    return exited - float(at), whole - float(busy_s), whole, done.stderr

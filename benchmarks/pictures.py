@@ -105,11 +105,9 @@ def scaling(rows: Rows) -> Figure:
             ("call p50 us", "a call, median", OTHERS),
         ):
             _curve(axis, places, [row[measured] for row in chosen], name, colour)
-        axis.set_xscale("log")
-        axis.set_yscale("log")
         axis.set_xlabel(label)
         axis.set_title("us")
-        axis.grid(which="major")
+    _log_log(axes)
     axes[0].legend(frameon=False, labelcolor=TEXT)
     return figure
 
@@ -122,18 +120,11 @@ def queries(rows: Rows) -> Figure:
         peers = [row for row in chosen if row["MLflow ms"] != ""]
         _curve(axis, [row["runs"] for row in peers], [row["MLflow ms"] for row in peers], "MLflow, SQLite", OTHERS)
         _curve(axis, [row["runs"] for row in chosen], [row["ms"] for row in chosen], "Reticent", OURS)
-        axis.set_xscale("log")
-        axis.set_yscale("log")
         axis.set_xlabel("runs")
         axis.set_title(f"{name}, ms")
-        axis.grid(which="major")
-    lowest = min(axis.get_ylim()[0] for axis in axes)
-    highest = max(axis.get_ylim()[1] for axis in axes)
-    for axis in axes:
-        axis.set_ylim(lowest, highest)
-    for axis in axes[1:]:
-        axis.tick_params(labelleft=False)
-    axes[0].legend(frameon=False, labelcolor=TEXT)
+    _log_log(axes)
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside upper left", ncols=2, frameon=False, labelcolor=TEXT)
     return figure
 
 
@@ -166,6 +157,7 @@ def _bars(axis: Axes, names: list[str], values: list[Any], unit: str, log: bool 
     if log:
         axis.set_xscale("log")
         axis.set_xlim(min(middles) / 3, max(middles) * 8)
+        axis.xaxis.set_major_formatter(lambda value, _place: f"{value:,.10g}")
     else:
         axis.set_xlim(0, max(max(middles) * 1.15, 1))
     for place, value in enumerate(middles):
@@ -181,6 +173,21 @@ def _curve(axis: Axes, places: list[float], values: list[Any], name: str, colour
     axis.fill_between(
         places, [one["p10"] for one in spreads], [one["p90"] for one in spreads], color=colour, alpha=0.25, lw=0
     )
+
+
+def _log_log(axes: list[Axes]) -> None:
+    """One scale for all, with numbers as people write them."""
+    for axis in axes:
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+    lowest = min(axis.get_ylim()[0] for axis in axes)
+    highest = max(axis.get_ylim()[1] for axis in axes)
+    for axis in axes:
+        axis.set_ylim(lowest, highest)
+        axis.grid(which="major")
+        for one in (axis.xaxis, axis.yaxis):
+            one.set_major_formatter(lambda value, _place: f"{value:,.10g}")
+            one.set_minor_formatter(lambda _value, _place: "")
 
 
 def _short(value: float) -> str:

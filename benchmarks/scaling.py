@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -108,7 +108,7 @@ def logged(number: int, points: int) -> dict[str, float]:
     }
 
 
-def _loop(calls: list[Callable[[str, float, int], object]], points: int, times: array[int]) -> None:
+def _loop(calls: Sequence[Callable[[str, float, int], object]], points: int, times: array[int]) -> None:
     """Each run in turn; of the calls up to 100,000 are timed one by one."""
     clock, number, every = time.perf_counter_ns, len(calls), max(1, points // 100_000)
     for step in range(points):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
+
+from benchmarks.turns import Row, in_turns, ratio, spread
 
 REPEATS = 5
 
@@ -39,25 +41,27 @@ xgboost.XGBClassifier(n_estimators=100, n_jobs=2).fit(*digits)
 """
 
 
-def measure() -> list[dict[str, object]]:
+def measure() -> list[Row]:
     names = {"bare": TRAININGS, "autologged": f"import reticent\nreticent.autolog()\n{TRAININGS}"}
-    walls: dict[str, list[float]] = {name: [] for name in names}
-    busy: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(REPEATS):
-        for name, code in names.items():
-            before, start = processor_s(), time.perf_counter()
-            with tempfile.TemporaryDirectory() as root:
-                subprocess.run([sys.executable, "-c", code], env={**os.environ, "RETICENT_DIR": root}, check=True)
-            walls[name].append(time.perf_counter() - start)
-            busy[name].append(processor_s() - before)
+    took = in_turns({name: partial(_run, code) for name, code in names.items()}, REPEATS)
+    bare = took["bare"]
     return [
         {
             "script": name,
-            "wall s (median)": statistics.median(walls[name]),
-            "processor s (median)": statistics.median(busy[name]),
+            "wall s": spread(wall for wall, _ in runs),
+            "processor s": spread(busy for _, busy in runs),
+            "wall, times bare": ratio([wall for wall, _ in runs], [wall for wall, _ in bare]),
+            "processor, times bare": ratio([busy for _, busy in runs], [busy for _, busy in bare]),
         }
-        for name in names
+        for name, runs in took.items()
     ]
+
+
+def _run(code: str) -> tuple[float, float]:
+    before, start = processor_s(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as root:
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "RETICENT_DIR": root}, check=True)
+        return time.perf_counter() - start, processor_s() - before
 
 
 def processor_s() -> float:

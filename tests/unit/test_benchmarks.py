@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from benchmarks import __main__ as benchmarks
-from benchmarks import crash, turns
+from benchmarks import crash, pictures, turns
 from benchmarks.tracker_processes import answer
 
 
@@ -72,3 +74,23 @@ def test_a_training_is_killed_and_what_it_logged_counted() -> None:
     assert returned > 0
     assert found in (returned, returned + 1)
     assert crash.row("x", [(100, 90), (100, 101)])["lost"] == 10
+
+
+def test_results_are_drawn_without_a_ground_and_with_their_names_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("reticent.log_metric", "another")
+    rows = [{"tracker": name, "lost %": float(number)} for number, name in enumerate(names)]
+    (tmp_path / "crash.json").write_text(json.dumps({"rows": rows}))
+    monkeypatch.setattr(pictures, "RESULTS", tmp_path)
+    monkeypatch.setattr(pictures, "DOCS", tmp_path)
+    (drawn,) = pictures.draw()
+    root = ElementTree.parse(drawn).getroot()
+    texts = {element.text for element in root.iter() if element.tag.endswith("}text")}
+    assert {*names, "1.0 %"} <= texts
+    fills = [element.get("style", "") for element in root.iter() if element.tag.endswith("}path")]
+    assert any(pictures.OURS in fill or pictures.OTHERS in fill for fill in fills)
+    assert not any("fill: #ffffff" in fill for fill in fills)
+    before = drawn.read_bytes()
+    pictures.draw()
+    assert drawn.read_bytes() == before
