@@ -238,6 +238,34 @@ def test_what_a_killed_process_sent_straight_to_s3_is_not_sent_again(
     assert files.list_multipart_uploads("killed") == []
 
 
+def test_s3_fails_in_one_of_many_parts(s3: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    import s3fs
+
+    s3fs.S3FileSystem(endpoint_url=s3.url, skip_instance_cache=True).mkdir("failing")
+    store = Direct("s3://failing/run")
+    big = tmp_path / "big.bin"
+    big.write_bytes(os.urandom(48 << 20))
+    monkeypatch.setattr(parts, "PART", 5 << 20)
+    sent: list[int] = []
+    send = parts._send
+
+    def fails_once(client: object, place: dict[str, str], upload: str, number: int, data: bytes) -> str:
+        sent.append(number)
+        if sent.count(3) == 1 and number == 3:
+            raise OSError("reset in part 3")
+        return send(client, place, upload, number, data)
+
+    monkeypatch.setattr(parts, "_send", fails_once)
+    with pytest.raises(UnavailableError, match="part 3"):
+        store.put("big.bin", big)
+    assert store.size("big.bin") is None
+    store.put("big.bin", big)
+    assert sorted(sent) == [1, 2, 3, *range(3, 11)], "each part once, the third one twice"
+    assert store.read("big.bin") == big.read_bytes()
+
+
 def test_a_child_that_comes_first_gets_its_parent(mlflow_url: str, tmp_path: Path, run_id: str) -> None:
     parent_id = run_id[::-1]
     child = records.RunStarted(

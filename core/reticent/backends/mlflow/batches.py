@@ -13,7 +13,7 @@ import msgspec
 from reticent.backends import Rejection
 from reticent.backends.mlflow.client import Client, NoSuchEndpointError, RefusedError
 from reticent.backends.mlflow.naming import allowed
-from reticent.records import MetricBlock
+from reticent.records import METRIC, MetricBlock
 
 MAX_ENTITIES = 1000
 MAX_PARAMS = MAX_TAGS = 100
@@ -51,12 +51,9 @@ class Request:
 def points(block: MetricBlock) -> list[Point]:
     """The points of a block as MLflow has them: time in ms, and what JSON has no number for as text."""
     names = {number: allowed(key) for number, key in block.keys.items()}
-    keys = {key: names[number] for number, key in block.keys.items()}
     return [
-        Point(
-            keys[one.key], one.value if math.isfinite(one.value) else _text(one.value), int(one.time * 1000), one.step
-        )
-        for one in block
+        Point(names[key], value if math.isfinite(value) else _text(value), int(time * 1000), step)
+        for time, step, value, key in METRIC.iter_unpack(block.data)
     ]
 
 

@@ -1,7 +1,8 @@
 """Artifacts through the MLflow server, which hands them on to its artifact store.
 
 Of a large file the parts go straight to the store, where that can have it so: the server signs a URL for each. What has
-arrived is known to this process, so that after a failure the rest follows. A process that begins anew sends all of it.
+arrived is known to this process, so that after a failure the rest follows. A process that comes after sends all of it: the
+server signs the parts of an upload only as it begins, and what it has signed is secret and not written down.
 """
 
 from __future__ import annotations
