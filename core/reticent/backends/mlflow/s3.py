@@ -5,6 +5,7 @@ By botocore, which s3fs brings, in a few threads: s3fs does all its work in one,
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from hashlib import md5
 from pathlib import Path
@@ -39,7 +40,7 @@ def put(s3: Any, path: Path, place: dict[str, str], **options: Any) -> None:
     """
     upload, there = _begun(s3, place, options)
     with path.open("rb") as file:
-        etags = _sent(s3, file, path.stat().st_size, place, upload, there)
+        etags = _sent(s3, file, os.fstat(file.fileno()).st_size, place, upload, there)
     parts = [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
     s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
 
