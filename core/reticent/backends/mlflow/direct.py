@@ -33,11 +33,16 @@ class Direct:
             self._files.makedirs(place.rpartition("/")[0], exist_ok=True)
             if isinstance(content, bytes):
                 self._files.pipe_file(place, content)
-            elif self._files.protocol[0] == "s3" and content.stat().st_size > 2 * s3.PART:
+            elif self._by_parts(content):
                 bucket, key, _ = self._files.split_path(place)
                 s3.put(self._s3, content, {"Bucket": bucket, "Key": key}, **self._files.s3_additional_kwargs)
             else:
                 self._files.put_file(str(content), place)
+
+    def _by_parts(self, content: Path) -> bool:
+        if self._files.protocol[0] != "s3" or "SSECustomerKey" in self._files.s3_additional_kwargs:  # of each part, too
+            return False
+        return content.stat().st_size > 2 * s3.PART
 
     @cached_property
     def _s3(self) -> Any:
