@@ -50,3 +50,11 @@ def test_reindex_builds_the_database_anew(command: Command, carried: Path) -> No
     assert rebuilt.code == 0
     assert "11 runs" in rebuilt.out
     assert "aaaa0001" in command("runs", root=carried).out
+
+
+@pytest.mark.parametrize("more", [(), ("--watch",)])
+def test_a_url_that_holds_a_password_is_refused(command: Command, more: tuple[str, ...]) -> None:
+    outcome = command("sync", "--to", "jsonl://me:" + "hunter2-and-3@host/store", *more)
+    assert outcome.code == 1
+    assert "holds a password or a token" in outcome.err
+    assert "hunter2" not in outcome.out + outcome.err
