@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from reticent.backends import UnavailableError
-from reticent.backends.mlflow.client import Client, RefusedError, address
+from reticent.backends.mlflow.client import Client, RefusedError, address, pages
 from reticent.backends.mlflow.naming import NAME_TAG, TAGS
 from reticent.errors import SettingsError, SourceError
 from reticent.files import inside, make_directory
@@ -49,7 +49,7 @@ def runs(place: str, experiments: Sequence[str]) -> Iterator[PastRun]:
         raise SourceError("to read from MLflow needs requests: pip install 'reticent[mlflow]'") from None
     try:
         with _refusals():
-            found = list(_pages(partial(client.post, "experiments/search"), "experiments", 1000))
+            found = list(pages(partial(client.post, "experiments/search"), "experiments", max_results=1000))
         names = {one["experiment_id"]: one["name"] for one in found}
         if unknown := sorted(set(experiments) - set(names.values())):
             raise SourceError(f"{client.url} has no experiment {', '.join(map(repr, unknown))}")
@@ -59,7 +59,7 @@ def runs(place: str, experiments: Sequence[str]) -> Iterator[PastRun]:
                     client.post, "runs/search", experiment_ids=[number], order_by=["attributes.start_time ASC"]
                 )
                 with _refusals():
-                    for run in _pages(search, "runs", _PAGE):
+                    for run in pages(search, "runs", max_results=_PAGE):
                         yield _past(client, run, name)
     finally:
         client.close()
@@ -96,7 +96,7 @@ def _points(client: Client, run_id: str, keys: Iterable[str], names: Mapping[str
     for key in keys:
         history = partial(client.get, "metrics/get-history", run_id=run_id, metric_key=key)
         with _refusals():
-            for one in _pages(history, "metrics", _POINTS):
+            for one in pages(history, "metrics", max_results=_POINTS):
                 moment = _seconds(one["timestamp"])
                 yield Point(names.get(key, key), _number(one["value"]), int(one.get("step", 0)), moment)
 
@@ -112,7 +112,7 @@ def _files(client: Client, run_id: str, directory: Path) -> Iterator[Path]:
     while below:
         listing = partial(client.get, "artifacts/list", run_id=run_id, path=below.pop())
         with _refusals():
-            for one in _pages(listing, "files", None):
+            for one in pages(listing, "files"):
                 if one.get("is_dir"):
                     below.append(one["path"])
                     continue
@@ -156,17 +156,6 @@ def _pairs(entities: Iterable[Entity]) -> dict[str, str]:
 
 def _seconds(milliseconds: int | str) -> float:
     return int(milliseconds) / 1000
-
-
-def _pages(ask: Callable[..., dict[str, Any]], what: str, most: int | None) -> Iterator[Entity]:
-    """All that is listed, page by page."""
-    told: dict[str, Any] = {} if most is None else {"max_results": most}
-    while True:
-        answer = ask(**told)
-        yield from answer.get(what, ())
-        if not (token := answer.get("next_page_token")):
-            return
-        told["page_token"] = token
 
 
 @contextmanager

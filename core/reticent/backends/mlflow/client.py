@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -95,7 +95,15 @@ class Client:
 
         place = f"the artifact store at {urlsplit(url).hostname}"  # what is behind it is a signature
         with web.failures(place):
-            answer = requests.put(url, data=data, headers=dict(headers), timeout=web.TIMEOUT_S, auth=lambda one: one)
+            answer = requests.put(
+                url,
+                data=data,
+                headers=dict(headers),
+                timeout=web.TIMEOUT_S,
+                allow_redirects=False,
+                auth=lambda one: one,
+            )
+        web.refuse_redirect(place, answer.status_code, answer.headers.get("Location"))
         if not answer.ok:
             raise _error(answer.status_code, b"", answer.headers, place)
         return str(answer.headers.get("ETag", ""))
@@ -165,6 +173,17 @@ def _auth() -> Any:
         return request
 
     return bearer
+
+
+def pages(ask: Callable[..., Mapping[str, Any]], what: str, **told: Any) -> Iterator[dict[str, Any]]:
+    """All that a server lists under a name, by `ask`, page by page."""
+    while True:
+        answer = ask(**told)
+        yield from answer.get(what, ())
+        token = answer.get("next_page_token")
+        if not token or token == told.get("page_token"):  # the latter from a server that has only one page
+            return
+        told["page_token"] = token
 
 
 def _error(status: int, body: bytes, headers: Mapping[str, str], url: str) -> Exception:

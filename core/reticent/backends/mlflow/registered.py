@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from reticent.backends.mlflow.client import Client, DeniedError, NoSuchEndpointError, RefusedError
+from reticent.backends.mlflow.client import Client, DeniedError, NoSuchEndpointError, RefusedError, pages
 
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 
@@ -27,13 +28,8 @@ def register(client: Client, name: str, run_id: str, source: str, model_id: str 
 
 def _versions(client: Client, run_id: str) -> Iterator[dict[str, Any]]:
     """All that are made of models of a run."""
-    told: dict[str, str] = {"filter": f"run_id = '{run_id}'"}
-    while True:
-        answer = client.get("model-versions/search", **told)
-        yield from answer.get("model_versions", ())
-        if not (token := answer.get("next_page_token")):
-            return
-        told["page_token"] = token
+    search = partial(client.get, "model-versions/search")
+    return pages(search, "model_versions", filter=f"run_id = '{run_id}'")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from reticent.backends import UnavailableError
-from reticent.backends.mlflow.client import Client, RefusedError
+from reticent.backends.mlflow.client import Client, RefusedError, pages
 from reticent.backends.mlflow.models import Logged
 from reticent.backends.mlflow.naming import MAX_EXPERIMENT, MAX_TAG
 from reticent.files import LockedError, locked
@@ -167,14 +167,8 @@ class Runs:
     def _pages(self, experiment: str) -> Iterator[list[str]]:
         """The experiments to look in, this one first."""
         if not self._only and not self._all:
-            token = ""
-            while True:
-                more = {"page_token": token} if token else {}
-                found = self._client.post("experiments/search", max_results=_PAGE, view_type="ACTIVE_ONLY", **more)
-                self._all += [str(one["experiment_id"]) for one in found.get("experiments", ())]
-                last, token = token, found.get("next_page_token", "")
-                if token == last:  # "" at the end; any other from a server that has only one page
-                    break
+            search = partial(self._client.post, "experiments/search", view_type="ACTIVE_ONLY")
+            self._all += [str(one["experiment_id"]) for one in pages(search, "experiments", max_results=_PAGE)]
         wanted = [experiment, *(one for one in self._all if one != experiment)]
         for start in range(0, len(wanted), _PAGE):
             yield wanted[start : start + _PAGE]
