@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from reticent import frames
-from reticent.backends import UnavailableError, refuse_secrets
+from reticent.backends import RunUnavailableError, UnavailableError, refuse_secrets
 from reticent.backends.sqlite import query
 from reticent.backends.sqlite.schema import (
     connect_to_read,
@@ -27,7 +27,6 @@ from reticent.backends.sqlite.stored import StoredRun
 from reticent.delivery import Sender
 from reticent.errors import RunNotFoundError, StoreError
 from reticent.guard import warn_once
-from reticent.progress import BusyError
 from reticent.runlog import RUN_ID
 from reticent.session import Session, current
 from reticent.settings import DRY_RUN_VARIABLE
@@ -286,7 +285,7 @@ def written_since(run: Path, since: float | None) -> bool:
 def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advance, since: float | None) -> Synced:
     sender = session.sender(url)
     runs = records = 0
-    busy: BusyError | None = None
+    held_up: RunUnavailableError | None = None
 
     def arrived(count: int) -> None:
         nonlocal records
@@ -301,11 +300,13 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
             before = records
             try:
                 sender.deliver([run_id], arrived)
-            except BusyError as error:  # a courier, or the training itself: the others do not wait for it
-                busy = error
+            except (
+                RunUnavailableError
+            ) as error:  # a courier delivers it, or a file fails: the others do not wait for it
+                held_up = held_up or error
             runs += records > before
-        if busy is not None:
-            raise busy
+        if held_up is not None:
+            raise held_up
     except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on
         return Synced(runs, records, session.seal("backend error", f"{type(error).__name__}: {error}"))
     finally:

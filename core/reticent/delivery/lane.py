@@ -12,7 +12,7 @@ from typing import Any
 
 from reticent.backends import UnavailableError
 from reticent.delivery.backoff import LONGEST_S
-from reticent.delivery.sender import Sender, Step
+from reticent.delivery.sender import Sender, Step, concerns_all
 from reticent.progress import BusyError
 
 LOOK_S = 1.0
@@ -83,9 +83,9 @@ class Lane(Sender):
                 step = self._turn(run_id, partial(self._count_arrived, arrived, run_id))
             except BusyError:
                 continue
-            except UnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
+            except Exception as error:  # what is wrong with one run is nothing to the others
+                if concerns_all(error):
+                    raise
                 self._following.pop(run_id, None)
                 broken[run_id] = error
                 continue

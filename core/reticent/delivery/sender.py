@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from reticent import clock
-from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
+from reticent.backends import Backend, Batch, Rejection, RunUnavailableError, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Backoff
 from reticent.delivery.batches import Seal, next_batch
 from reticent.delivery.stricter import Stricter
@@ -47,6 +47,11 @@ def _ignore(_records: int) -> None:
 
 def _staged_bytes(directory: Path) -> int:
     return sum(path.stat().st_size for path in (directory / STAGING).rglob("*") if path.is_file())
+
+
+def concerns_all(error: Exception) -> bool:
+    """Whether a backend that fails so takes nothing now, of whichever run."""
+    return isinstance(error, UnavailableError) and not isinstance(error, RunUnavailableError)
 
 
 def _text(error: BaseException) -> str:
@@ -215,9 +220,9 @@ class Sender:
             run_id = waiting.pop(0)
             try:
                 step = self._step(run_id, _ignore)
-            except UnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
+            except Exception as error:  # what is wrong with one run is nothing to the others
+                if concerns_all(error):
+                    raise
                 self._following.pop(run_id, None)
                 failed = failed or error
                 continue
@@ -322,11 +327,16 @@ class Sender:
 
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
         begun, self._batch_records = time.monotonic(), max(self._batch_records // 2, 1)  # as it stays if this fails
-        if self._stricter is None:
-            rejections = backend.write(batch)
-        else:
-            with self._stricter.batch(batch, files.directory / "sealed") as sealed:
-                rejections = list(backend.write(sealed))
+        try:
+            if self._stricter is None:
+                rejections = backend.write(batch)
+            else:
+                with self._stricter.batch(batch, files.directory / "sealed") as sealed:
+                    rejections = list(backend.write(sealed))
+        except RunUnavailableError:
+            # It was not for its size, and what follows a file that fails is to be in it.
+            self._batch_records = min(self._most_records, self._batch_records * 2)
+            raise
         longer = time.monotonic() - begun > LONG_S
         self._batch_records = min(self._most_records, self._batch_records * (1 if longer else 4))
         return rejections
