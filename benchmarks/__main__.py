@@ -9,7 +9,19 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 
-ALL = ("log_call", "startup", "fits", "torch_steps", "script", "endings", "models", "redaction", "delivery", "uploads")
+ALL = (
+    "log_call",
+    "startup",
+    "fits",
+    "torch_steps",
+    "script",
+    "endings",
+    "models",
+    "redaction",
+    "delivery",
+    "uploads",
+    "faults",
+)
 RESULTS = Path(__file__).parent / "results"
 
 
