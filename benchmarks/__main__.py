@@ -32,6 +32,7 @@ ALL = (
     "crash",
     "queries",
     "scaling",
+    "faults",
 )
 RESULTS = Path(__file__).parent / "results"
 

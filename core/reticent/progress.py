@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from reticent.backends import UnavailableError, name_of
+from reticent.backends import RunUnavailableError, name_of
 from reticent.files import LockedError, locked, make_directory, write_private
 from reticent.guard import warn_once
 from reticent.records import RunStarted
@@ -32,7 +32,7 @@ _TICK = 1_000_000_000
 _OUTSTANDING = 0
 
 
-class BusyError(UnavailableError):
+class BusyError(RunUnavailableError):
     """Another process is delivering this run."""
 
 

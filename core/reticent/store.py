@@ -25,9 +25,9 @@ from reticent.backends.sqlite.schema import (
 )
 from reticent.backends.sqlite.stored import StoredRun
 from reticent.delivery import Sender
+from reticent.delivery.backoff import concerns_all
 from reticent.errors import MissingExtraError, RunNotFoundError, SettingsError, StoreError
 from reticent.guard import said, warn_once
-from reticent.progress import BusyError
 from reticent.runlog import RUN_ID
 from reticent.session import Session, current
 from reticent.settings import DRY_RUN_VARIABLE
@@ -301,11 +301,9 @@ def _sync(session: Session, url: str, run_ids: list[str] | None, advance: Advanc
             before = records
             try:
                 sender.deliver([run_id], arrived)
-            except BusyError as error:  # a courier, or the training itself: the others do not wait for it
-                failed[run_id] = error
-            except (UnavailableError, SettingsError, MissingExtraError, sqlite3.Error):
-                raise
-            except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
+            except Exception as error:  # what is wrong with one run is nothing to the others
+                if concerns_all(error) or isinstance(error, (SettingsError, MissingExtraError, sqlite3.Error)):
+                    raise
                 failed[run_id] = error
             runs += records > before
     except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on

@@ -83,6 +83,10 @@ class UnavailableError(Exception):
         self.retry_after = retry_after
 
 
+class RunUnavailableError(UnavailableError):
+    """Something of this one run cannot be taken now, say a file; others need not wait for it."""
+
+
 class Backend(Protocol):
     """May also have an attribute `needs`, the modules that have to be installed for it, which are not imported before
     `open`."""

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable
 
+from reticent.backends import RunUnavailableError, UnavailableError
 from reticent_redact import SealedText
 
 FIRST_S = 0.5
@@ -30,6 +31,11 @@ class Backoff:
     def succeeded(self) -> None:
         self._failures = 0
         self._until = 0.0
+
+
+def concerns_all(error: Exception) -> bool:
+    """Whether a backend that fails so takes nothing now, of whichever run."""
+    return isinstance(error, UnavailableError) and not isinstance(error, RunUnavailableError)
 
 
 class Apart:

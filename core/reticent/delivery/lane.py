@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from reticent.backends import UnavailableError
-from reticent.delivery.backoff import LONGEST_S
+from reticent.delivery.backoff import LONGEST_S, concerns_all
 from reticent.delivery.sender import Sender, Step
 from reticent.progress import BusyError
 
@@ -82,9 +82,9 @@ class Lane(Sender):
                 step = self._turn(run_id, partial(self._count_arrived, arrived, run_id))
             except BusyError:
                 continue
-            except UnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
+            except Exception as error:  # what is wrong with one run is nothing to the others
+                if concerns_all(error):
+                    raise
                 self._put_apart(run_id, error)
                 failed = True
                 continue

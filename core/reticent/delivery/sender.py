@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from reticent import clock
-from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
-from reticent.delivery.backoff import Apart, Backoff
+from reticent.backends import Backend, Batch, Rejection, RunUnavailableError, Target, UnavailableError, create, name_of
+from reticent.delivery.backoff import Apart, Backoff, concerns_all
 from reticent.delivery.batches import Seal, next_batch
 from reticent.delivery.stricter import Stricter
 from reticent.guard import said, tried, warn_once
-from reticent.progress import Progress, ProgressFiles
+from reticent.progress import BusyError, Progress, ProgressFiles
 from reticent.records import Delivery, WriterClosed, WriterStarted
 from reticent.runlog import STAGING, RunReader
 
@@ -214,9 +214,9 @@ class Sender:
             run_id = waiting.pop(0)
             try:
                 step = self._step(run_id, _ignore)
-            except UnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 - what is wrong with one run is nothing to the others
+            except Exception as error:  # what is wrong with one run is nothing to the others
+                if concerns_all(error):
+                    raise
                 self._put_apart(run_id, error)
                 failed = True
                 continue
@@ -228,9 +228,11 @@ class Sender:
         while leftovers and not self._wake.is_set():
             try:
                 self._deliver_leftover(leftovers[-1])
-            except UnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 - likewise, and ours do not wait for it
+            except BusyError:
+                pass
+            except Exception as error:  # likewise, and ours do not wait for it
+                if concerns_all(error):
+                    raise
                 self._following.pop(leftovers[-1], None)
                 failed = True
                 warn_once(
@@ -340,11 +342,16 @@ class Sender:
 
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
         begun, self._batch_records = time.monotonic(), max(self._batch_records // 2, 1)  # as it stays if this fails
-        if self._stricter is None:
-            rejections = backend.write(batch)
-        else:
-            with self._stricter.batch(batch, files.directory / "sealed") as sealed:
-                rejections = list(backend.write(sealed))
+        try:
+            if self._stricter is None:
+                rejections = backend.write(batch)
+            else:
+                with self._stricter.batch(batch, files.directory / "sealed") as sealed:
+                    rejections = list(backend.write(sealed))
+        except RunUnavailableError:
+            # It was not for its size, and what follows a file that fails is to be in it.
+            self._batch_records = min(self._most_records, self._batch_records * 2)
+            raise
         longer = time.monotonic() - begun > LONG_S
         self._batch_records = min(self._most_records, self._batch_records * (1 if longer else 4))
         return rejections

@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 import reticent
-from reticent.backends import Batch, Rejection, Target, UnavailableError
+from reticent.backends import Batch, Rejection, RunUnavailableError, Target, UnavailableError
 from reticent.delivery import Arrived, Failed, Lane, backoff, lane, sender
 from reticent.session import current
 from reticent.testing.isolation import isolated
@@ -54,6 +54,7 @@ class Noting:
     order: ClassVar[list[str]] = []
     unavailable: ClassVar[list[UnavailableError]] = []
     poison = ""
+    refusal: ClassVar[Exception] = ValueError("cannot be taken")
 
     def open(self, target: Target) -> str:
         return "noting"
@@ -62,7 +63,7 @@ class Noting:
         if self.unavailable:
             raise self.unavailable.pop()
         if batch.run_id == self.poison:
-            raise ValueError("cannot be taken")
+            raise self.refusal
         self.order.append(batch.run_id)
         return []
 
@@ -105,10 +106,12 @@ def test_a_run_whose_process_vanishes_while_it_is_followed_is_crashed(root: Path
     assert '"complete"' in (root / "jsonl" / "r" / "events.jsonl").read_text()
 
 
+@pytest.mark.parametrize("refusal", [ValueError("cannot be taken"), RunUnavailableError("a file fails")])
 def test_a_run_that_cannot_be_taken_stops_no_other(
-    noting: type[Noting], watching: tuple[Lane, Told], monkeypatch: pytest.MonkeyPatch
+    refusal: Exception, noting: type[Noting], watching: tuple[Lane, Told], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lane, told = watching
+    monkeypatch.setattr(noting, "refusal", refusal)
     monkeypatch.setattr(noting, "poison", "bad")
     log("bad"), log("good")
     lane.start(0.01)
@@ -116,7 +119,7 @@ def test_a_run_that_cannot_be_taken_stops_no_other(
     assert isinstance(arrived, Arrived)
     assert (arrived.run_id, arrived.complete) == ("good", True)
     failed = told.get(timeout=30)
-    assert failed == Failed("jsonl", "run bad: ValueError: cannot be taken")
+    assert failed == Failed("jsonl", f"run bad: {type(refusal).__name__}: {refusal}")
     monkeypatch.setattr(noting, "poison", "")
     assert {type(told.get(timeout=30)), type(told.get(timeout=30))} == {Arrived, Failed}
     assert "bad" in noting.order

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from reticent.backends import Batch, Rejection, Target, UnavailableError
+from reticent.backends import Batch, Rejection, RunUnavailableError, Target, UnavailableError
 from reticent.backends.mlflow import datasets
 from reticent.backends.mlflow.artifacts import Files, UnreachableError, store_at
 from reticent.backends.mlflow.batches import Point, Request, changed, gone, missing, points, send
@@ -39,6 +39,9 @@ ERROR_TAG = "reticent.error"
 """What a training failed with; the traceback is the artifact `ERROR`."""
 
 ERROR = "reticent/error.txt"
+
+ENOUGH = 2
+"""So many files or directories that cannot be stored now, and the others are not tried: each may take a minute."""
 
 _STATUS = {RunStatus.CRASHED: RunStatus.FAILED}
 """MLflow has no word for a process that vanished; the tag has ours."""
@@ -95,9 +98,8 @@ class MlflowBackend:
         made, run.made = run.made, False
         rejections = send(self._client, run.place.run_id, request)
         rejections += self._inputs(batch, run)
-        rejections += self._artifacts(batch, run, long, made)
-        self._status(batch, run)
-        return rejections
+        self._status(batch, run)  # before files, which may take long or fail
+        return rejections + self._artifacts(batch, run, long, made)
 
     def _unsent(self, run: _Known, block: MetricBlock) -> Sequence[Point]:
         """The points that the server has not got. After an unclear answer it is asked, until one that it has not: batches
@@ -125,20 +127,29 @@ class MlflowBackend:
         if not records and not long:
             return []
         rejections: list[Rejection] = []
+        failed: dict[str, UnavailableError] = {}
         try:
             if run.files is None:
                 run.files = Files(store_at(self._client, run.place.artifact_uri), made, run.models.place)
             for record in records:
-                with _noting(rejections, f"{record.path!r}"):
-                    self._artifact(batch, run, run.files, record)
+                name = record.path.partition("/")[0]
+                if name in failed or len(failed) >= ENOUGH:  # a model is not whole without one of its files
+                    continue
+                try:
+                    with _noting(rejections, f"{record.path!r}"):
+                        self._artifact(batch, run, run.files, record)
+                except UnavailableError as error:
+                    failed[name] = error
             for path, text in long.items():
                 with _noting(rejections, f"{path!r}"):
                     run.files.put_text(path, text)
+            run.files.note()
         except UnreachableError as error:
             return [Rejection(len(records) + len(long), str(error))]
-        finally:
-            if run.files is not None:
-                run.files.note()
+        except UnavailableError as error:
+            failed[""] = error
+        for first in failed.values():
+            raise RunUnavailableError(str(first), first.retry_after) from first
         return rejections
 
     def _artifact(self, batch: Batch, run: _Known, files: Files, record: Artifact | ArtifactRemoved | Model) -> None:
