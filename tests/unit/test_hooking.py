@@ -55,3 +55,28 @@ def test_a_warning_of_what_the_caller_does_names_the_callers_line(
         places.append([(one.filename, one.lineno) for one in told])
     assert places[0] == places[1]
     assert places[0][0][0] == __file__
+
+
+@pytest.mark.parametrize(("subclasses", "called"), [(False, ["sum"]), (True, [])])
+def test_a_property_is_hooked_where_it_is_meant(subclasses: bool, called: list[str], toy: types.ModuleType) -> None:
+    class Model:
+        @property
+        def sum(self) -> int:
+            """What it is."""
+            return 3
+
+    toy.Model = Model  # type: ignore[attr-defined]
+    calls = []
+
+    def note(call: Call) -> Generator[None, None, None]:
+        calls.append(call.function.__name__)
+        yield
+
+    before = vars(Model)["sum"]
+    patch = Patch("toy_framework:Model.sum", note, subclasses=subclasses)
+    integration = Integration("toy", module="toy_framework", requires=">=0", patches=(patch,))
+    with enabled_with(integration, lambda hook: hook):
+        assert Model().sum == 3
+        assert Model.sum.__doc__ == "What it is."
+    assert calls == called
+    assert vars(Model)["sum"] is before

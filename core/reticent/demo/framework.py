@@ -6,6 +6,7 @@ import ast
 import inspect
 import io
 import os
+import re
 import sys
 import textwrap
 import warnings
@@ -19,6 +20,8 @@ from reticent.demo.showing import look, since, train, watch
 from reticent.errors import MissingExtraError, ReticentError
 from reticent.guard import tried
 from reticent.patching import Integration
+
+_TO_LINTERS = re.compile(r"\s*# (?:noqa|type: ignore)\b.*$")
 
 
 def demos() -> dict[str, Integration]:
@@ -58,7 +61,8 @@ def show_framework(name: str) -> None:
 
 
 def body(function: Callable[..., object]) -> str:
-    """The source of a function as a script: its body without the docstring and the `return` at its end."""
+    """The source of a function as a script: its body without the docstring, the `return` at its end, and remarks to
+    linters."""
     source = textwrap.dedent(inspect.getsource(function))
     lines = source.splitlines()
     (tree,) = ast.parse(source).body
@@ -66,7 +70,8 @@ def body(function: Callable[..., object]) -> str:
     statements = tree.body[1:] if ast.get_docstring(tree) else tree.body
     first = statements[0].lineno
     last = statements[-1].lineno - 1 if isinstance(statements[-1], ast.Return) else len(lines)
-    return textwrap.dedent("\n".join(lines[first - 1 : last])).strip("\n")
+    shown = "\n".join(_TO_LINTERS.sub("", line) for line in lines[first - 1 : last])
+    return textwrap.dedent(shown).strip("\n")
 
 
 def _silently(training: Callable[[], str]) -> Callable[[], str]:

@@ -110,6 +110,8 @@ def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration)
     if isinstance(original, types.FunctionType):
         return wrap(original)
     if isinstance(original, property) and isinstance(original.fget, types.FunctionType):
+        if patch.subclasses:  # where a method is meant, a property of that name gives one: to read it is no call
+            return None
         return original.getter(wrap(original.fget))
     for name in ("fn", "func"):  # scikit-learn's available_if, statsmodels' cached properties: descriptors around it
         inner = getattr(original, name, None)

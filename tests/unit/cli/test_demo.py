@@ -65,3 +65,12 @@ def test_the_code_is_the_body_of_the_training() -> None:
 
     shown = "numbers = [1, 2]\n\n# A remark.\nfor number in numbers:\n    print(number)"
     assert framework.body(train) == shown
+
+
+def test_the_code_has_no_remarks_to_linters() -> None:
+    def train() -> str:
+        l = "#1"  # noqa: E741 - for the test
+        number: int = l  # type: ignore[assignment] # likewise
+        return f"{number}"
+
+    assert framework.body(train) == 'l = "#1"\nnumber: int = l'
