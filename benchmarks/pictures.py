@@ -157,7 +157,7 @@ def _bars(axis: Axes, names: list[str], values: list[Any], unit: str, log: bool 
     if log:
         axis.set_xscale("log")
         axis.set_xlim(min(middles) / 3, max(middles) * 8)
-        axis.xaxis.set_major_formatter(lambda value, _place: f"{value:,.10g}")
+        axis.xaxis.set_major_formatter(_number)
     else:
         axis.set_xlim(0, max(max(middles) * 1.15, 1))
     for place, value in enumerate(middles):
@@ -186,8 +186,12 @@ def _log_log(axes: list[Axes]) -> None:
         axis.set_ylim(lowest, highest)
         axis.grid(which="major")
         for one in (axis.xaxis, axis.yaxis):
-            one.set_major_formatter(lambda value, _place: f"{value:,.10g}")
+            one.set_major_formatter(_number)
             one.set_minor_formatter(lambda _value, _place: "")
+
+
+def _number(value: float, _place: int | None) -> str:
+    return f"{value / 1e6:g} million" if value >= 1e6 else f"{value:,.10g}"
 
 
 def _short(value: float) -> str:
