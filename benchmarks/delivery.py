@@ -4,7 +4,7 @@ Runs in threads of up to four processes log all their points at once, by Reticen
 wait for the server or do not (`synchronous=False`). Time is from the first call to the exit of the last process, with
 everything delivered. MLflow's client gets fewer points, as it would take minutes for all: its rates are of those. What the
 store has is asked of its database: lost are points that are not there, twice those that are there more than once. The
-server's processor time includes PostgreSQL's. `RETICENT_BENCH_RUNS=1000` measures as many runs as that.
+server's processor time includes PostgreSQL's. `BENCH_RUNS=1000` measures as many runs as that.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Team:
 
 
 def measure() -> list[Row]:
-    sizes = [int(os.environ.get("RETICENT_BENCH_RUNS", 0))] if os.environ.get("RETICENT_BENCH_RUNS") else [10, 100]
+    sizes = [int(os.environ.get("BENCH_RUNS", 0))] if os.environ.get("BENCH_RUNS") else [10, 100]
     rows = [embedded(Case("reticent", 1, 1_000_000))]
     with team() as one:
         for client in ("reticent", *MLFLOW_POINTS):  # a training that is not in a hurry: its end is what matters

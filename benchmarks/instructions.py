@@ -35,6 +35,9 @@ def main(arguments: list[str]) -> int:
     if shutil.which("valgrind") is None:
         print("Instructions are not counted: valgrind is not installed.")
         return 0
+    if subprocess.run(["valgrind", "--tool=none", sys.executable, "-c", "pass"], capture_output=True).returncode:
+        print("Instructions are not counted: valgrind cannot run Python on this processor.")
+        return 0
     if arguments == ["--record"]:
         every[build] = counted()
         RECORDED.write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")

@@ -1,7 +1,7 @@
 """How fast does a large file reach S3 through the MLflow backend, beside boto3 and s3fs alone, and with how much memory?
 
 Each upload is a process of its own, which has sent small files before; in turns, the faster of two. Straight: the run's
-artifacts are in S3 as far as the client can see; through: the server hands them on. `RETICENT_BENCH_MB=1024` sends a GB.
+artifacts are in S3 as far as the client can see; through: the server hands them on. `BENCH_MB=1024` sends a GB.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.delivery import Team, team
 
-MB = int(os.environ.get("RETICENT_BENCH_MB", 256))
+MB = int(os.environ.get("BENCH_MB", 256))
 REPEATS = 2
 
 START = """
