@@ -12,7 +12,8 @@ import pytest
 import requests
 
 import reticent
-from reticent.backends.mlflow import direct, proxied
+from reticent.backends.mlflow import proxied
+from reticent.backends.mlflow import s3 as in_parts
 from reticent.testing import isolated
 
 from .diff import Server, differences
@@ -48,7 +49,7 @@ def root(
 ) -> Iterator[Path]:
     monkeypatch.setattr(proxied, "LARGE", PART)
     monkeypatch.setattr(proxied, "PART", PART)
-    monkeypatch.setattr(direct, "PART", PART)
+    monkeypatch.setattr(in_parts, "PART", PART)
     for name, value in through(s3, store).items():
         monkeypatch.setenv(name, value)
     with isolated(tmp_path / "root") as directory:
