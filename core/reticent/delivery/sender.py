@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from reticent import clock
-from reticent.backends import Backend, Batch, Rejection, RunUnavailableError, Target, UnavailableError, create, name_of
+from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Apart, Backoff, concerns_all
-from reticent.delivery.batches import Seal, next_batch
+from reticent.delivery.batches import Seal, Size, count, next_batch
 from reticent.delivery.stricter import Stricter
 from reticent.guard import said, tried, warn_once
 from reticent.progress import BusyError, Progress, ProgressFiles
-from reticent.records import Delivery, WriterClosed, WriterStarted
+from reticent.records import Delivery
 from reticent.runlog import STAGING, RunReader
 
 Advance = Callable[[int], None]
@@ -29,11 +29,6 @@ LEFT_BYTES = 64 << 20
 CLAIM_S = 2.0
 """How long another process that delivers the same run is waited for."""
 
-LONG_S = 2.0
-"""A write that takes longer is not followed by a larger one: what is interrupted was in vain."""
-
-_UNCOUNTED = (Delivery, WriterStarted, WriterClosed)
-
 
 class Step(Enum):
     MORE = "there may be more to deliver"
@@ -43,10 +38,6 @@ class Step(Enum):
 
 def _ignore(_records: int) -> None:
     """Progress that nobody watches."""
-
-
-def _staged_bytes(directory: Path) -> int:
-    return sum(path.stat().st_size for path in (directory / STAGING).rglob("*") if path.is_file())
 
 
 class Sender:
@@ -73,7 +64,7 @@ class Sender:
         self.gone = False
         """Whether the backend takes nothing more from this process."""
         self._root = root
-        self._batch_records = self._most_records = batch_records
+        self._size = Size(batch_records)
         self._seal = seal
         self._prepare = prepare
         self._completed = completed
@@ -246,7 +237,8 @@ class Sender:
     def _deliver_leftover(self, run_id: str) -> None:
         directory = self._root / "runs" / run_id
         # While its process lives, that delivers it. Sealing gigabytes that it left would keep ours from its end.
-        if _staged_bytes(directory) <= LEFT_BYTES and RunReader(directory).finished():
+        staged_bytes = sum(path.stat().st_size for path in (directory / STAGING).rglob("*") if path.is_file())
+        if staged_bytes <= LEFT_BYTES and RunReader(directory).finished():
             self._deliver_run(run_id, _ignore)
 
     def _put_apart(self, run_id: str, error: Exception) -> None:
@@ -304,7 +296,7 @@ class Sender:
             reader, progress, prepared = self._following[run_id]
             seen = files.changed(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
-            most = self._batch_records
+            most = self._size.now
             batch = next_batch(reader, progress, most, self._seal)
             if batch is not None:
                 rejections = self._write(self._backend, batch, files)
@@ -313,7 +305,7 @@ class Sender:
                     progress.error = self._seal(str(rejections[-1].reason))
                 progress.mark = batch.mark.text
                 before = progress.delivered
-                self._count(progress, batch)
+                count(progress, batch, self.name)
                 progress.complete = False
                 files.save(run_id, progress)
                 advance(progress.delivered - before)
@@ -341,27 +333,11 @@ class Sender:
         return run_id in self._own
 
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
-        begun, self._batch_records = time.monotonic(), max(self._batch_records // 2, 1)  # as it stays if this fails
-        try:
+        with self._size.tried():
             if self._stricter is None:
-                rejections = backend.write(batch)
-            else:
-                with self._stricter.batch(batch, files.directory / "sealed") as sealed:
-                    rejections = list(backend.write(sealed))
-        except RunUnavailableError:
-            # It was not for its size, and what follows a file that fails is to be in it.
-            self._batch_records = min(self._most_records, self._batch_records * 2)
-            raise
-        longer = time.monotonic() - begun > LONG_S
-        self._batch_records = min(self._most_records, self._batch_records * (1 if longer else 4))
-        return rejections
-
-    def _count(self, progress: Progress, batch: Batch) -> None:
-        progress.delivered += sum(map(len, batch.metrics))
-        for entry in batch.entries:
-            if isinstance(entry.record, Delivery) and entry.record.backend == self.name:
-                progress.said = entry.record.state
-            progress.delivered += not isinstance(entry.record, _UNCOUNTED)
+                return backend.write(batch)
+            with self._stricter.batch(batch, files.directory / "sealed") as sealed:
+                return list(backend.write(sealed))
 
     def _record(self, progress: Progress, state: Literal["complete", "pending"]) -> Delivery:
         return Delivery(
