@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.listening import listening
 
 
 @dataclass
@@ -43,14 +44,6 @@ def answering(answer: Callable[[str, bytes], dict[str, object]]) -> Iterator[Ser
         def log_message(self, *_: object) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listening.daemon_threads = True
-    server = Server(f"http://127.0.0.1:{listening.server_port}")
-    thread = threading.Thread(target=listening.serve_forever)
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        server = Server(url)
         yield server
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
