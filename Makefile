@@ -7,6 +7,11 @@ OLDEST := .venv-oldest
 OLDEST_TORCH := .venv-oldest-torch
 TRACKERS := .venv-trackers
 
+# The versions that all tests have passed with, on the Python that they name; `make versions` writes them.
+TESTED := -c tests/versions/frameworks.txt
+TESTED_TRACKERS := -c tests/versions/trackers.txt
+FREEZE := -m pip freeze --exclude-editable | sed -E 's/(==[^+]*)\+[a-z]+$$/\1/; s/$$/; python_version == "3.11"/'
+
 # make demo FRAMEWORK=lightgbm
 FRAMEWORK ?=
 TORCH_FRAMEWORKS := torch lightning pytorch_lightning transformers
@@ -16,7 +21,7 @@ $(error There is no demo of '$(FRAMEWORK)'; there is of: $(FRAMEWORKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench captures oldest clean
+.PHONY: help demo test lint bench captures oldest versions clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -46,6 +51,12 @@ oldest: $(OLDEST)/.made $(OLDEST_TORCH)/.made  ## run the integrations' contract
 	$(OLDEST)/bin/python tests/oldest.py sklearn xgboost lightgbm catboost statsmodels
 	KERAS_BACKEND=torch $(OLDEST_TORCH)/bin/python tests/oldest.py keras lightning transformers
 
+versions: $(VENV)/.bench $(TRACKERS)/.made  ## bring all packages to their newest versions and write them to tests/versions; `make lint test` next
+	$(BIN)/python -m pip install --upgrade --upgrade-strategy eager torch==2.13.0 -e . --group bench --group dev
+	$(BIN)/python $(FREEZE) > tests/versions/frameworks.txt
+	$(TRACKERS)/bin/python -m pip install --upgrade --upgrade-strategy eager -e . --group trackers
+	$(TRACKERS)/bin/python $(FREEZE) > tests/versions/trackers.txt
+
 clean:  ## remove .venv and all caches; runs in .reticent stay
 	rm -rf $(VENV) $(OLDEST) $(OLDEST_TORCH) $(TRACKERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find core integrations redact tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
@@ -61,32 +72,32 @@ $(VENV)/.made:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.demo: pyproject.toml | $(VENV)/.made
+$(VENV)/.demo: pyproject.toml tests/versions/frameworks.txt | $(VENV)/.made
 	@echo "Installing scikit-learn, XGBoost and Reticent into $(VENV) (once)"
-	@$(BIN)/python -m pip install --quiet -e . --group demo
+	@$(BIN)/python -m pip install --quiet -e . --group demo $(TESTED)
 	@touch $@
 
-$(VENV)/.demo-%: pyproject.toml | $(VENV)/.made
+$(VENV)/.demo-%: pyproject.toml tests/versions/frameworks.txt | $(VENV)/.made
 	@echo "Installing Reticent and what the demo of $* needs into $(VENV) (once)"
-	@$(BIN)/python -m pip install --quiet -e . --group demo-$*
+	@$(BIN)/python -m pip install --quiet -e . --group demo-$* $(TESTED)
 	@touch $@
 
 $(TORCH_FRAMEWORKS:%=$(VENV)/.demo-%): $(VENV)/.torch
 
-$(VENV)/.bench: pyproject.toml $(VENV)/.torch | $(VENV)/.made
+$(VENV)/.bench: pyproject.toml tests/versions/frameworks.txt $(VENV)/.torch | $(VENV)/.made
 	@echo "Installing all frameworks, and what is compared with, into $(VENV): 4 GB (once)"
-	@$(BIN)/python -m pip install --quiet -e . --group bench
+	@$(BIN)/python -m pip install --quiet -e . --group bench $(TESTED)
 	@touch $@ $(VENV)/.demo
 
-$(VENV)/.test: pyproject.toml $(VENV)/.torch | $(VENV)/.made
+$(VENV)/.test: pyproject.toml tests/versions/frameworks.txt $(VENV)/.torch | $(VENV)/.made
 	@echo "Installing what the tests need into $(VENV): all frameworks, 4 GB (once)"
-	@$(BIN)/python -m pip install --quiet -e . --group dev
+	@$(BIN)/python -m pip install --quiet -e . --group dev $(TESTED)
 	@touch $@ $(VENV)/.demo
 
 # torch comes first and alone: asked for later, another one than this could have been chosen already.
-$(VENV)/.torch: pyproject.toml | $(VENV)/.made
-	@$(BIN)/python -m pip install --quiet torch==2.13.0
-	@$(BIN)/python -m pip install --quiet -e . --group torch
+$(VENV)/.torch: pyproject.toml tests/versions/frameworks.txt | $(VENV)/.made
+	@$(BIN)/python -m pip install --quiet torch==2.13.0 $(TESTED)
+	@$(BIN)/python -m pip install --quiet -e . --group torch $(TESTED)
 	@touch $@
 
 $(OLDEST)/.made: pyproject.toml
@@ -104,9 +115,9 @@ $(OLDEST_TORCH)/.made: pyproject.toml
 	@$(OLDEST_TORCH)/bin/python -m pip install --quiet -e . --group oldest-torch
 	@touch $@
 
-$(TRACKERS)/.made: pyproject.toml
+$(TRACKERS)/.made: pyproject.toml tests/versions/trackers.txt
 	@echo "Making $(TRACKERS) with the SDKs of trackers (once)"
 	@$(PYTHON) -m venv $(TRACKERS)
 	@$(TRACKERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(TRACKERS)/bin/python -m pip install --quiet -e . --group trackers
+	@$(TRACKERS)/bin/python -m pip install --quiet -e . --group trackers $(TESTED_TRACKERS)
 	@touch $@
