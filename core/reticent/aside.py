@@ -2,7 +2,8 @@
 
 What is a lot of Python (drawing, rewriting a model, trying it) would slow down a training that shares the
 interpreter's lock with it, and a failing one must not end the training. A child sees no GPU. At the end of the process
-nothing trains any more, and all that such work needs is imported there, which takes a child seconds: then it is done here.
+nothing trains any more, and all that such work needs is imported there, which takes a child seconds: then it is done here,
+unless the child has that behind it.
 """
 
 from __future__ import annotations
@@ -91,10 +92,11 @@ class Aside:
         return self._turn.locked()
 
     def take_back(self) -> None:
-        """From now on have all but what is large done here: calls raise OSError, the one under way too."""
+        """If the child has not done anything yet, from now on have all but what is large done here: calls raise OSError, the
+        one under way too."""
         with self._choice:
-            self._here = True
-            if self._child is not None and self._size <= HERE_BYTES:
+            self._here = self._child is None or not self._child.has_answered
+            if self._here and self._child is not None and self._size <= HERE_BYTES:
                 self._child.kill()
 
     def _check(self) -> None:
@@ -109,6 +111,7 @@ class Aside:
 
 class _Child:
     def __init__(self) -> None:
+        self.has_answered = False
         (its_input, jobs), (answers, its_output) = os.pipe(), os.pipe()
         self._jobs, self._answers = OwnDescriptor(jobs), OwnDescriptor(answers)
         try:
@@ -146,6 +149,7 @@ class _Child:
                 if not piece:
                     raise OSError("no answer")
                 answer += piece
+        self.has_answered = True
         return dict(json.loads(answer))
 
     def kill(self) -> None:

@@ -46,8 +46,7 @@ def modules(model: Any) -> dict[str, str]:
 def modules_of(imports: Iterable[str]) -> dict[str, str]:
     """The installed top-level modules behind names that a pickle imports."""
     found = {name.partition(".")[0] for name in imports} - sys.stdlib_module_names
-    # Looking through all that is installed takes seconds.
-    return {name: "" for name in sorted(found) if _version(name) is not None or name in _owners()}
+    return {name: "" for name in sorted(found) if _version(_distribution(name)) is not None}
 
 
 def _parts(model: Any) -> list[Any]:
