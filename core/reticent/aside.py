@@ -92,12 +92,13 @@ class Aside:
         return self._turn.locked()
 
     def take_back(self) -> None:
-        """If the child has not done anything yet, from now on have all but what is large done here: calls raise OSError, the
-        one under way too."""
+        """Unless a child has done such work already, from now on have all but what is large done here: calls raise OSError,
+        the one under way too."""
         with self._choice:
-            self._here = self._child is None or not self._child.has_answered
-            if self._here and self._child is not None and self._size <= HERE_BYTES:
-                self._child.kill()
+            child = self._child
+            self._here = child is None or not child.has_answered or child.ended()
+            if self._here and child is not None and self._size <= HERE_BYTES:
+                child.kill()
 
     def _check(self) -> None:
         if self._here and self._size <= HERE_BYTES:
