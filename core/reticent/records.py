@@ -173,6 +173,15 @@ class ModelTried(Record, tag="model_tried", frozen=True, kw_only=True):
     detail: SealedText
 
 
+class ModelAlias(Record, tag="model_alias", frozen=True, kw_only=True):
+    """From this time on an alias of a registered model means the version that the model at `path` is, until a later one
+    says otherwise, which may be in the log of another run. It may come before the model's own records."""
+
+    name: SealedText
+    alias: SealedText
+    path: SealedText
+
+
 class Console(Record, tag="console", frozen=True, kw_only=True):
     """Whole lines that the process wrote to its console while the run was open."""
 
@@ -237,6 +246,7 @@ SealedRecord: TypeAlias = (
     | Dataset
     | Model
     | ModelTried
+    | ModelAlias
     | Console
     | Redaction
     | Warned

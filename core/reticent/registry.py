@@ -1,7 +1,8 @@
 """Registered models: names for the versions of a model, and aliases for versions.
 
 A version is a file `<root>/models/<name>/<number>.json`, made once and never changed; an alias is a file
-`<root>/models/<name>/@<alias>` with a number in it.
+`<root>/models/<name>/@<alias>` with a number in it. That it was set is also a record in the log of the run that the
+version's model is from, and so comes to every backend that has a registry.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from reticent import settings
+from reticent import clock, settings
+from reticent.backends import name_of
 from reticent.errors import ReticentError
 from reticent.files import make_directory, open_private, write_private
+from reticent.guard import warn_once
+from reticent.records import ModelAlias
+
+if TYPE_CHECKING:
+    from reticent.session import Session
 
 _NAME = re.compile(r"[^/\\@:\0]{1,200}")
 
@@ -69,11 +77,68 @@ def _next_version(directory: Path, name: str, source: str) -> ModelVersion:
 
 
 def set_alias(name: str, alias: str, version: int) -> None:
-    """Have `models:/<name>@<alias>` mean this version from now on. ReticentError if there is no such version."""
+    """Have `models:/<name>@<alias>` mean this version from now on, here and at every backend that has a registry, where the
+    version may have another number. Of several who set one alias, the last by the clock has it.
+
+    ReticentError if there is no such version, the alias cannot be one, or the log of the model's run cannot be written.
+    """
+    from reticent.models.locate import told
+    from reticent.session import current
+
     directory = _directory(name)
     if version not in _versions(directory):
         raise ReticentError(f"the registered model {name!r} has no version {version}")
-    write_private(directory / f"@{checked(alias)}", str(version).encode())
+    session = current()
+    sealed = session.seal("artifact name", checked(alias)), session.seal("artifact name", name)
+    if sealed != (alias, name):
+        raise told(f"the alias {alias!r} of {name!r} cannot be set: a secret is in it, and it would be written down")
+    file = directory / f"@{alias}"
+    moment = clock.now(after=_set_at(file))
+    found = _read(directory, version).source
+    run_id, _, path = found.removeprefix("runs:/").partition("/")
+    if found.startswith("runs:/") and session.run_directory(run_id).is_dir():
+        record = ModelAlias(time=moment, name=sealed[1], alias=sealed[0], path=session.seal("artifact name", path))
+        try:
+            _note(session, run_id, record)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise told(
+                f"the alias {alias!r} is not set: the log of the run {run_id} cannot be written ({why})"
+            ) from error
+    elif any(name_of(url) != "sqlite" for url in session.settings.backends):
+        message = (
+            f"the alias {alias!r} of {name!r} is set here alone: version {version} is no model of a run that is here"
+        )
+        warn_once(f"alias {name}@{alias}", session.seal("warning", message))
+    write_private(file, str(version).encode(), round(moment * 1e9))
+
+
+def _note(session: Session, run_id: str, record: ModelAlias) -> None:
+    """Append to the log of a run that may have ended, or be another process's, and have it delivered. OSError if it cannot
+    be written."""
+    from reticent.recovery import events, recover
+    from reticent.runlog import RunReader
+
+    followed = True
+    if run_id not in session.begun:
+        recover(session, run_id)
+        reader = RunReader(session.run_directory(run_id))
+        events(reader)  # who has closed it is known then
+        followed = reader.finished()  # else the process that has it open delivers this, too
+    writer = session.log_writer(run_id)
+    writer.append(record)
+    if run_id not in session.runs:
+        writer.close()
+    if followed:
+        session.follow(run_id)
+
+
+def _set_at(file: Path) -> float:
+    """When an alias was set last, by its file; 0.0 if never."""
+    try:
+        return file.stat().st_mtime_ns / 1e9
+    except FileNotFoundError:
+        return 0.0
 
 
 def source(reference: str) -> str:

@@ -31,6 +31,7 @@ class TestJsonLines(BackendContract):
         for point in lines("metrics"):
             metrics[point["key"]].append((int(point["step"]), float(point["value"])))
         ended = [line["status"] for line in lines("runs") if line["type"] == "end"]
+        aliases = sorted((one for one in lines("events") if one["type"] == "model_alias"), key=lambda one: one["time"])
         kept = (directory / "artifacts").rglob("*")
         return {
             "status": ended[-1] if ended else "RUNNING",
@@ -38,4 +39,5 @@ class TestJsonLines(BackendContract):
             "tags": {line["key"]: line["value"] for line in lines("tags")},
             "metrics": {key: sorted(points, key=lambda point: point[0]) for key, points in metrics.items()},
             "artifacts": sorted(str(path.relative_to(directory / "artifacts")) for path in kept if path.is_file()),
+            "aliases": {f"{one['name']}@{one['alias']}": one["path"] for one in aliases},
         }

@@ -27,6 +27,7 @@ class TestMemory(BackendContract):
             "tags": run.tags,
             "metrics": {key: [(one.step, one.value) for one in points] for key, points in run.metrics.items()},
             "artifacts": sorted(run.contents),
+            "aliases": run.aliases,
         }
 
     def test_what_was_removed_is_gone(self, store: str, tmp_path: Path) -> None:

@@ -125,8 +125,8 @@ class TestOtlp(BackendContract):
             if told["reticent.run_id"] == run_id:
                 metrics[name][told["reticent.id"]] = told["reticent.step"], point.as_double
         logs = {
-            told["reticent.id"]: (name, body)
-            for name, told, body, _ in self.collector.logs(self.prefix(url))
+            told["reticent.id"]: (name, {**body, "time": record.time_unix_nano})
+            for name, told, body, record in self.collector.logs(self.prefix(url))
             if told["reticent.run_id"] == run_id
         }
         if not logs and not metrics:
@@ -136,12 +136,14 @@ class TestOtlp(BackendContract):
             return [body for name, body in logs.values() if name == f"reticent.{kind}"]
 
         ended = bodies("end")
+        aliases = sorted(bodies("model_alias"), key=lambda one: int(one["time"]))
         return {
             "status": ended[-1]["status"] if ended else "RUNNING",
             "params": {body["key"]: body["value"] for body in bodies("param")},
             "tags": {body["key"]: body["value"] for body in bodies("tag")},
             "metrics": {key: sorted(points.values(), key=lambda point: point[0]) for key, points in metrics.items()},
             "artifacts": sorted(body["path"] for body in bodies("artifact")),
+            "aliases": {f"{body['name']}@{body['alias']}": body["path"] for body in aliases},
         }
 
     def ids(self, url: str) -> list[str]:

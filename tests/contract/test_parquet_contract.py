@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -56,6 +57,8 @@ class TestParquet(BackendContract):
         if not runs and not metrics:
             return {}
         ended = [status for kind, status in runs if kind == "end"]
+        events = [json.loads(text) for _, text in self.rows(url, "events", run_id, "type", "record") if text]
+        aliases = sorted((one for one in events if "alias" in one), key=lambda one: one["time"])
         kept = Path(url.removeprefix("parquet://")) / "files" / run_id
         return {
             "status": ended[-1] if ended else "RUNNING",
@@ -63,6 +66,7 @@ class TestParquet(BackendContract):
             "tags": dict(self.rows(url, "tags", run_id, "key", "value")),
             "metrics": {key: sorted(points, key=lambda point: point[0]) for key, points in metrics.items()},
             "artifacts": sorted(str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()),
+            "aliases": {f"{one['name']}@{one['alias']}": one["path"] for one in aliases},
         }
 
     def test_times_are_timestamps(self, store: str, tmp_path: Path) -> None:

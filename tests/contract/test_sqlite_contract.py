@@ -33,10 +33,12 @@ class TestSqlite(BackendContract):
             for key, step, value in points:
                 metrics[key].append((step, math.nan if value is None else value))
             artifacts = database.execute("SELECT path FROM artifact WHERE run = ? ORDER BY path", (number,))
+            aliases = database.execute("SELECT name || '@' || alias, path FROM model_alias WHERE run = ?", (number,))
             return {
                 "status": status,
                 "params": dict(database.execute("SELECT key, value FROM latest_param WHERE run = ?", (number,))),
                 "tags": dict(database.execute("SELECT key, value FROM latest_tag WHERE run = ?", (number,))),
                 "metrics": dict(metrics),
                 "artifacts": [path for (path,) in artifacts],
+                "aliases": dict(aliases),
             }

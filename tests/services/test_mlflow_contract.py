@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
+from mlflow import MlflowClient
 
 from reticent.backends.mlflow import MlflowBackend
 from reticent.backends.mlflow.backend import STATUS_TAG
@@ -68,7 +69,18 @@ class TestMlflow(BackendContract):
             },
             "metrics": metrics,
             "artifacts": sorted(path for path in self.files(number, "") if not path.startswith("reticent/")),
+            "aliases": self.aliases(number),
         }
+
+    def aliases(self, run_id: str) -> dict[str, str]:
+        """What the aliases of registered models mean that are models of this run, as MLflow's client says."""
+        client, found = MlflowClient(self.server), {}
+        for model in client.search_registered_models():
+            for alias, version in model.aliases.items():
+                made = client.get_model_version(model.name, version)
+                if made.run_id == run_id:
+                    found[f"{model.name}@{alias}"] = client.get_logged_model(made.source.rpartition("/")[2]).name
+        return found
 
     def files(self, run_id: str, path: str) -> list[str]:
         found = self.ask("GET", "artifacts/list", params={"run_id": run_id, "path": path}).get("files", [])

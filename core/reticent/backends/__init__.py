@@ -89,7 +89,7 @@ class RunUnavailableError(UnavailableError):
 
 class Backend(Protocol):
     """May also have an attribute `needs`, the modules that have to be installed for it, which are not imported before
-    `open`."""
+    `open`; and `aliases`, True if it keeps `ModelAlias` records. Where it does not, the run's health counts them."""
 
     def open(self, target: Target) -> str:
         """Connect, and return a text that names this very store: one that was emptied or replaced has another, and is

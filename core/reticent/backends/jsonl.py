@@ -23,6 +23,8 @@ from reticent.files import inside, make_directory
 
 
 class JsonLinesBackend:
+    aliases = True
+
     def open(self, target: Target) -> str:
         _, _, path = target.url.partition("://")
         self._directory = Path(path).expanduser() if path else target.root / "jsonl"

@@ -17,6 +17,7 @@ from reticent.records import (
     Artifact,
     ArtifactRemoved,
     Metric,
+    ModelAlias,
     Param,
     RunEnded,
     RunStarted,
@@ -45,6 +46,12 @@ class StoredRun:
         return {one.key: one.value for one in self.records if isinstance(one, Tag)}
 
     @property
+    def aliases(self) -> dict[str, str]:
+        """The models that were given an alias, by "<registered model>@<alias>"."""
+        found = sorted((one for one in self.records if isinstance(one, ModelAlias)), key=lambda one: one.time)
+        return {f"{one.name}@{one.alias}": one.path for one in found}
+
+    @property
     def metrics(self) -> dict[str, list[Metric]]:
         """The points of each key, by step."""
         found: defaultdict[str, list[Metric]] = defaultdict(list)
@@ -69,6 +76,8 @@ stores: defaultdict[str, MemoryStore] = defaultdict(MemoryStore)
 
 
 class MemoryBackend:
+    aliases = True
+
     def open(self, target: Target) -> str:
         self._store = stores[urlsplit(target.url).netloc + urlsplit(target.url).path]
         return self._store.identity

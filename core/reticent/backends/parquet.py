@@ -56,6 +56,7 @@ class _Part(NamedTuple):
 
 class ParquetBackend:
     needs = ("pyarrow",)
+    aliases = True
 
     def open(self, target: Target) -> str:
         _, _, path = target.url.partition("://")

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from reticent.backends import Batch, Mark, RunUnavailableError
+from reticent.backends import Backend, Batch, Mark, Rejection, RunUnavailableError
 from reticent.progress import Progress
-from reticent.records import Delivery, Entry, RunStarted, Warned, WriterClosed, WriterStarted
+from reticent.records import Delivery, Entry, ModelAlias, RunStarted, Warned, WriterClosed, WriterStarted
 from reticent.runlog import RunReader, Skipped
 from reticent_redact import SealedText
 
@@ -59,6 +59,14 @@ def count(progress: Progress, batch: Batch, backend: str) -> None:
         if isinstance(entry.record, Delivery) and entry.record.backend == backend:
             progress.said = entry.record.state
         progress.delivered += not isinstance(entry.record, _UNCOUNTED)
+
+
+def unkept(batch: Batch, backend: Backend, name: str) -> list[Rejection]:
+    """What a backend of this name has no place for, and so does not look at."""
+    aliases = [one for one in batch.entries if isinstance(one.record, ModelAlias)]
+    if not aliases or getattr(backend, "aliases", False):
+        return []
+    return [Rejection(len(aliases), f"{name} has no aliases of registered models")]
 
 
 def _damage(skipped: Skipped, seal: Seal) -> Entry:

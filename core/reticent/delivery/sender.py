@@ -14,7 +14,7 @@ from typing import Literal
 from reticent import clock
 from reticent.backends import Backend, Batch, Rejection, Target, UnavailableError, create, name_of
 from reticent.delivery.backoff import Apart, Backoff, concerns_all
-from reticent.delivery.batches import Seal, Size, count, next_batch
+from reticent.delivery.batches import Seal, Size, count, next_batch, unkept
 from reticent.delivery.stricter import Stricter
 from reticent.guard import said, tried, warn_once
 from reticent.progress import BusyError, Progress, ProgressFiles
@@ -335,9 +335,11 @@ class Sender:
     def _write(self, backend: Backend, batch: Batch, files: ProgressFiles) -> Sequence[Rejection]:
         with self._size.tried():
             if self._stricter is None:
-                return backend.write(batch)
-            with self._stricter.batch(batch, files.directory / "sealed") as sealed:
-                return list(backend.write(sealed))
+                rejections = backend.write(batch)
+            else:
+                with self._stricter.batch(batch, files.directory / "sealed") as sealed:
+                    rejections = backend.write(sealed)
+        return [*rejections, *unkept(batch, backend, self.name)]
 
     def _record(self, progress: Progress, state: Literal["complete", "pending"]) -> Delivery:
         return Delivery(

@@ -13,6 +13,7 @@ class TestCoolstore(BackendContract):
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ import reticent
 from reticent import guard, records
 from reticent.backends import Backend, Batch, Mark, Rejection, Target
 from reticent.delivery import sender
+from reticent.delivery.batches import unkept
 from reticent.records import METRIC, Entry, MetricBlock, RunStatus, SealedRecord
 from reticent.testing.canary import CANARY, VARIABLE, find, log_everywhere
 from reticent.testing.isolation import isolated
@@ -63,7 +65,8 @@ class BackendContract:
 
     def read(self, url: str, run_id: str) -> dict[str, object]:
         """What the store has of a run, the store being closed: `status`, `params` and `tags` by key, `metrics` by key as
-        lists of (step, value) sorted by step, `artifacts` as a list of paths. `{}` if there is no such run."""
+        lists of (step, value) sorted by step, `artifacts` as a list of paths; with `backend.aliases` also `aliases`, the
+        paths of models by "<registered model>@<alias>". `{}` if there is no such run."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -205,8 +208,29 @@ class BackendContract:
         assert self.read(store, other)["metrics"] == self.read(store, RUN)["metrics"]
 
     def test_every_kind_of_record_is_taken(self, store: str, tmp_path: Path) -> None:
-        self.write(store, tmp_path, batch(tmp_path, *every_record()))
+        named = [*model(tmp_path, "best", "churn"), alias("churn", "best", "best")]
+        self.write(store, tmp_path, batch(tmp_path, *named, *every_record()))
         assert self.read(store, RUN)["status"] == "FINISHED"
+
+    def test_an_alias_of_a_registered_model_is_kept_or_counted(self, store: str, tmp_path: Path) -> None:
+        """By a backend that says that it keeps them, the newest of each; of any other the run's health tells."""
+        name = f"churn-{tmp_path.name}"
+        models = [*model(tmp_path, "one", name), *model(tmp_path, "other", name)]
+        newer, older, single = (
+            alias(name, "best", "one", START + 2),
+            alias(name, "best", "other"),
+            alias(name, "a", "other"),
+        )
+        whole = batch(tmp_path, *models, newer, older, single)
+        backend = self.backend()
+        if not getattr(backend, "aliases", False):
+            (left,) = unkept(whole, backend, "it")
+            assert (left.count, left.reason) == (3, "it has no aliases of registered models")
+            return
+        for cut in range(len(whole.entries)):  # by several writers, an alias may come before its model
+            parts = [dataclasses.replace(whole, entries=part) for part in (whole.entries[cut:], whole.entries[:cut])]
+            self.write(store, tmp_path, *parts)
+            assert self.read(store, RUN)["aliases"] == {f"{name}@best": "one", f"{name}@a": "other"}
 
     def test_no_secret_is_received_or_stored(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         received: list[bytes] = []
@@ -258,6 +282,23 @@ def param(key: str, value: str) -> records.Param:
 
 def tag(key: str, value: str, time: float = START) -> records.Tag:
     return records.Tag(time=time, key=sealed(key), value=sealed(value))
+
+
+def model(directory: Path, path: str, name: str) -> list[SealedRecord]:
+    """A model whose files lie under `directory`, to be a version of the registered model `name`."""
+    text = "flavors:\n  python_function:\n    loader_module: x\n"
+    file = directory / "artifacts" / path / "MLmodel"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    described = records.Model(
+        time=START, path=sealed(path), flavor="x", mlmodel=sealed(text), size=9, registered_name=sealed(name)
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return [described, records.Artifact(time=START, path=sealed(f"{path}/MLmodel"), size=len(text), sha256=digest)]
+
+
+def alias(name: str, alias: str, path: str, time: float = START) -> records.ModelAlias:
+    return records.ModelAlias(time=time, name=sealed(name), alias=sealed(alias), path=sealed(path))
 
 
 def batch(directory: Path, *entries: SealedRecord, metrics: Points = ()) -> Batch:

@@ -18,6 +18,8 @@ from reticent.delivery import backoff, sender
 from reticent.errors import SettingsError
 from reticent.progress import Progress, ProgressFiles
 from reticent.session import current
+from reticent.testing import memory_store
+from reticent.testing.backend_contract import sealed
 from reticent.testing.isolation import isolated
 
 
@@ -220,6 +222,19 @@ def test_a_run_that_cannot_be_read_keeps_no_other_in_the_root(root: Path, tmp_pa
     (result,) = reticent.sync(to=[f"jsonl://{tmp_path / 'other'}"]).values()
     assert result.error == "run forged: ValueError: an artifact's path leads out of its run, by a symbolic link"
     assert delivered(tmp_path / "other") == {"a", "b", "later"}
+
+
+def test_an_alias_that_a_backend_has_no_place_for_is_counted(root: Path) -> None:
+    run_id = log(1)
+    one = records.ModelAlias(time=1.0, name=sealed("churn"), alias=sealed("best"), path=sealed("m"))
+    current().log_writer(run_id).append(one)
+    assert reticent.flush(60)
+    reticent.configure(backends=["sqlite", "memory://aliases", "tensorboard"])
+    assert not any(one.error for one in reticent.sync().values())
+    told = {one.backend: (one.rejected, one.error) for one in reticent.get_run(run_id).deliveries()}
+    assert told["tensorboard"] == (1, "tensorboard has no aliases of registered models")
+    assert told["sqlite"][0] == told["memory"][0] == 0
+    assert memory_store("aliases")[run_id].aliases == {"churn@best": "m"}
 
 
 def test_a_url_that_holds_a_secret_is_refused() -> None:

@@ -80,6 +80,10 @@ class Files:
         for gone in [one for one in self._known() if is_under(one, path)]:
             del self._known()[gone]
 
+    def has(self, path: str) -> bool:
+        store, there = self._place(path)
+        return store.size(there) is not None
+
     def note(self) -> None:
         """Keep with the run what its files are."""
         if self._sums is not None and self._sums != self._noted:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -18,7 +19,7 @@ from reticent.backends.mlflow.client import Client, RefusedError, address
 from reticent.backends.mlflow.models import FILE as MLMODEL
 from reticent.backends.mlflow.models import Models
 from reticent.backends.mlflow.naming import MAX_KEY, MAX_PARAM, MAX_TAG, NAME_TAG, TAGS, allowed
-from reticent.backends.mlflow.registered import register
+from reticent.backends.mlflow.registered import Alias, register, set_alias, told
 from reticent.backends.mlflow.runs import Place, Runs
 from reticent.files import safe_relative
 from reticent.records import (
@@ -27,11 +28,14 @@ from reticent.records import (
     Dataset,
     MetricBlock,
     Model,
+    ModelAlias,
     Param,
     RunEnded,
     RunStarted,
     RunStatus,
     Tag,
+    Withheld,
+    is_under,
 )
 
 STATUS_TAG = "reticent.status"
@@ -47,6 +51,11 @@ _STATUS = {RunStatus.CRASHED: RunStatus.FAILED}
 """MLflow has no word for a process that vanished; the tag has ours."""
 
 
+_Filed: TypeAlias = Artifact | ArtifactRemoved | Model | ModelAlias | Withheld
+_FILED = (Artifact, ArtifactRemoved, Model, ModelAlias, Withheld)
+"""Records of files, and of models, which are files."""
+
+
 @dataclass
 class _Known:
     place: Place
@@ -60,13 +69,14 @@ class _Known:
 
 class MlflowBackend:
     needs = ("requests", "fsspec")
+    aliases = True
 
     def open(self, target: Target) -> str:
         self._client = Client(address(target.url))
         only = parse_qs(urlsplit(target.url).query).get("experiment", [""])[0]
         # A directory for each server: within a process, closing one of two files that lock a path gives up the lock.
-        locks = target.root / "delivery" / "making" / sha256(target.url.encode()).hexdigest()[:12]
-        self._places = Runs(self._client, only, locks)
+        self._locks = target.root / "delivery" / "making" / sha256(target.url.encode()).hexdigest()[:12]
+        self._places = Runs(self._client, only, self._locks)
         self._runs: dict[str, _Known] = {}
         experiment = self._places.experiment(only) if only else "0"
         found = self._client.get("experiments/get", experiment_id=experiment)["experiment"]
@@ -123,7 +133,8 @@ class MlflowBackend:
         return rejections
 
     def _artifacts(self, batch: Batch, run: _Known, long: dict[str, str], made: bool) -> list[Rejection]:
-        records = [one.record for one in batch.entries if isinstance(one.record, (Artifact, ArtifactRemoved, Model))]
+        records = [one.record for one in batch.entries if isinstance(one.record, _FILED)]
+        records = [one for one in records if not isinstance(one, Withheld) or one.path.endswith(f"/{MLMODEL}")]
         if not records and not long:
             return []
         rejections: list[Rejection] = []
@@ -137,7 +148,7 @@ class MlflowBackend:
                     continue
                 try:
                     with _noting(rejections, f"{record.path!r}"):
-                        self._artifact(batch, run, run.files, record)
+                        rejections += self._artifact(batch, run, run.files, record)
                 except UnavailableError as error:
                     failed[name] = error
             for path, text in long.items():
@@ -152,29 +163,58 @@ class MlflowBackend:
             raise RunUnavailableError(str(first), first.retry_after) from first
         return rejections
 
-    def _artifact(self, batch: Batch, run: _Known, files: Files, record: Artifact | ArtifactRemoved | Model) -> None:
+    def _artifact(self, batch: Batch, run: _Known, files: Files, record: _Filed) -> list[Rejection]:
+        model, _, file = record.path.rpartition("/")
         if isinstance(record, Artifact):
             files.put(batch, record)
             run.models.complete(record.path)
-            self._register(run, record.path)
-        elif isinstance(record, Model):
+            return self._whole(run, model) if file == MLMODEL else []
+        if isinstance(record, Model):
             run.models.list(record)
             if record.registered_name is not None:
                 run.place.registering[record.path] = record.registered_name
-        elif not run.models.remove(record.path):
-            files.remove(record.path)
+        elif isinstance(record, ModelAlias):
+            return self._alias(batch, run, files, record)
+        elif isinstance(record, Withheld):
+            run.place.withheld.append(model)
+            return _never(run, model)
+        else:
+            if not run.models.remove(record.path):
+                files.remove(record.path)
+            return _never(run, record.path)
+        return []
 
-    def _register(self, run: _Known, path: str) -> None:
-        """Register a model whose last file this is, if it is to be."""
-        model, _, file = path.rpartition("/")
-        if file == MLMODEL and (name := run.place.registering.get(model)) is not None:
-            logged = run.place.models.get(model)
-            if logged is None:
-                source, model_id = f"{run.place.artifact_uri}/{safe_relative(model).as_posix()}", None
-            else:
-                source, model_id = f"models:/{logged.id}", logged.id
-            register(self._client, name, run.place.run_id, source, model_id)
-            del run.place.registering[model]
+    def _whole(self, run: _Known, path: str) -> list[Rejection]:
+        """The last file of a model has come: register it if it is to be, and set the aliases that were waiting for it."""
+        rejections: list[Rejection] = []
+        if path in run.place.withheld:
+            run.place.withheld.remove(path)
+        if (name := run.place.registering.get(path)) is not None:
+            with _noting(rejections, f"{path!r}"):
+                self._version(run, name, path)
+            del run.place.registering[path]
+        for alias in run.place.aliases.get(path, ()):
+            with _noting(rejections, told(alias)):
+                set_alias(self._client, alias, self._version(run, alias.name, path), self._locks)
+        run.place.aliases.pop(path, None)
+        return rejections
+
+    def _alias(self, batch: Batch, run: _Known, files: Files, record: ModelAlias) -> list[Rejection]:
+        """Set an alias, or have it wait for its model, whose records another process may have logged."""
+        path = safe_relative(record.path).as_posix()
+        run.place.aliases.setdefault(path, []).append(Alias(record.name, record.alias, record.time))
+        if path in run.place.withheld or not (batch.directory / "artifacts" / path / MLMODEL).is_file():
+            return _never(run, path)
+        return self._whole(run, path) if files.has(f"{path}/{MLMODEL}") else []
+
+    def _version(self, run: _Known, name: str, path: str) -> str:
+        """The version of a registered model that a model of the run is there."""
+        logged = run.place.models.get(path)
+        if logged is None:
+            source, model_id = f"{run.place.artifact_uri}/{safe_relative(path).as_posix()}", None
+        else:
+            source, model_id = f"models:/{logged.id}", logged.id
+        return register(self._client, name, run.place.run_id, source, model_id)
 
     def _status(self, batch: Batch, run: _Known) -> None:
         """The run's state as the newest of its records says."""
@@ -215,6 +255,13 @@ class MlflowBackend:
             return self._places.found_or_made(batch.run_id, batch.started, request.tags)
         except RefusedError as error:  # its experiment was deleted just now; the next look finds it so
             raise UnavailableError(f"{self._client.url} makes no run: {error}") from error
+
+
+def _never(run: _Known, path: str) -> list[Rejection]:
+    """The aliases that wait for a model, or for one below this path, which does not come."""
+    waiting = [model for model in run.place.aliases if is_under(model, path)]
+    gone_with = [alias for model in waiting for alias in run.place.aliases.pop(model)]
+    return [Rejection(1, f"{told(alias)}: the model is not there") for alias in gone_with]
 
 
 @contextmanager

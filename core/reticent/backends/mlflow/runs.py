@@ -14,6 +14,7 @@ from reticent.backends import UnavailableError
 from reticent.backends.mlflow.client import Client, RefusedError, pages
 from reticent.backends.mlflow.models import Logged
 from reticent.backends.mlflow.naming import MAX_EXPERIMENT, MAX_TAG
+from reticent.backends.mlflow.registered import Alias
 from reticent.files import LockedError, locked
 from reticent.records import RunStarted
 
@@ -37,6 +38,10 @@ class Place(msgspec.Struct):
     models: dict[str, Logged | None] = {}
     registering: dict[str, str] = {}
     """By the path of each model that is not whole yet, the registered model of which it is to be a version."""
+    aliases: dict[str, list[Alias]] = {}
+    """By the path of each model that is not whole yet, those that are to mean its version."""
+    withheld: list[str] = []
+    """The paths of models that this server does not get."""
 
 
 class Runs:

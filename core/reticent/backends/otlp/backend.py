@@ -25,6 +25,7 @@ not sent again, though they come again."""
 
 class OtlpBackend:
     needs = ("opentelemetry.proto", "requests")
+    aliases = True
 
     def open(self, target: Target) -> str:
         self._url = web.address(target.url, "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")

@@ -27,6 +27,7 @@ from reticent.records import (
     Lost,
     MetricBlock,
     Model,
+    ModelAlias,
     ModelTried,
     Param,
     Redaction,
@@ -47,6 +48,8 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 class SqliteBackend:
     """The embedded store. `open` takes `sqlite`, for the database of the root, or `sqlite:///path/to/file.db`."""
+
+    aliases = True
 
     def open(self, target: Target) -> str:
         _, _, path = target.url.partition("://")
@@ -249,6 +252,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Dataset: ("dataset", ("name", "context", "digest", "source", "schema", "profile")),
     Model: ("model", ("path", "flavor", "mlmodel", "size", "registered_name")),
     ModelTried: ("model_tried", ("path", "outcome", "detail")),
+    ModelAlias: ("model_alias", ("name", "alias", "path")),
     Delivery: ("delivery", ("backend", "state", "delivered", "rejected", "error")),
     Console: ("console", ("stream", "text")),
     Redaction: ("redaction", ("channel", "rule", "action", "confidence", "count")),
@@ -270,5 +274,6 @@ _STORE: dict[type, Callable[[SqliteBackend, int, Any], None]] = {
     Dataset: SqliteBackend._store_row,
     Model: SqliteBackend._store_row,
     ModelTried: SqliteBackend._store_row,
+    ModelAlias: SqliteBackend._store_row,
     Delivery: SqliteBackend._store_row,
 }

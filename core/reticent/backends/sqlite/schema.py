@@ -137,6 +137,12 @@ MIGRATIONS = (
     """,
     "CREATE INDEX artifact_by_content ON artifact (sha256);",
     "ALTER TABLE model ADD COLUMN registered_name TEXT;",
+    """
+    CREATE TABLE model_alias (
+        run INTEGER NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL, time REAL NOT NULL, path TEXT NOT NULL,
+        PRIMARY KEY (run, name, alias)
+    ) WITHOUT ROWID;
+    """,
 )
 """Script n brings a database from version n to n + 1 (`PRAGMA user_version`)."""
 

@@ -27,6 +27,7 @@ from reticent.records import (
     Lost,
     Metric,
     Model,
+    ModelAlias,
     ModelTried,
     Record,
     Redaction,
@@ -180,6 +181,10 @@ class StoredRun:
     def tried_models(self) -> list[ModelTried]:
         """What came of loading the models again, of those that were tried."""
         return self._records(ModelTried, "time, path")
+
+    def model_aliases(self) -> list[ModelAlias]:
+        """The aliases that were set to versions made of this run's models; some may mean another run's since."""
+        return self._records(ModelAlias, "time, name, alias")
 
     def console(self) -> list[Console]:
         """What the process wrote to its console, if that was kept: batches of whole lines, in their order."""
