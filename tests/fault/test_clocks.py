@@ -97,6 +97,48 @@ def test_a_training_whose_clock_jumps(root: Path, tmp_path: Path, start: Start, 
         assert [one["step"] for one in points] == list(range(2000))
 
 
+SET_BACK = """
+    import json, os, time
+    from reticent import clock
+
+    def set_clock(seconds):
+        with open(os.environ["FAKETIME_TIMESTAMP_FILE"], "w") as file:
+            file.write(f"{seconds:+.1f}")
+
+    def look(seconds):
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            looks.append((time.time(), clock.now(), time.time(), time.monotonic()))
+
+    phases = []
+    for ahead, seconds in ((0.0, 0.3), (-3600.0, 1.0), (-0.3, 3.5)):
+        looks = []
+        set_clock(ahead)
+        look(seconds)
+        phases.append((looks[0], looks[len(looks) // 2], looks[-1]))
+        assert all(one[1] < other[1] for one, other in zip(looks, looks[1:]))
+    print(json.dumps(phases))
+"""
+
+
+@needs_faketime
+def test_times_go_on_where_the_clock_was_set_back_and_come_back_to_it(
+    root: Path, start: Start, clock: dict[str, str]
+) -> None:
+    training = start(SET_BACK, wait=False, **clock)
+    output, errors = training.communicate(timeout=120)
+    assert (training.returncode, errors) == (0, "")
+    right, back, after = json.loads(output)
+    for before, now, behind, _ in [*right, after[-1]]:
+        assert before <= now <= behind, "where the clock is right, or has caught up, it is the clock's time"
+    (_, first, _, began), _, (_, last, wall, ended) = back
+    assert last - wall > 3000, "the clock was set back"
+    assert 0.85 * (began - right[-1][3]) - 0.1 < first - right[-1][1] < began - right[-1][3] + 0.1, "no jump"
+    assert last - first == pytest.approx(ended - began, rel=0.15), "about as much later as it is"
+    assert after[0][1] > last
+    assert after[0][1] > after[0][2], "still ahead of the clock, which is nearly right now"
+
+
 @needs_faketime
 def test_the_exit_has_its_deadline_by_another_clock(
     root: Path, tmp_path: Path, start: Start, clock: dict[str, str]
