@@ -27,10 +27,14 @@ def moment(text: str) -> float:
     if ago := re.fullmatch(r"([0-9]{1,6})([mhdw])", text):
         return time.time() - int(ago[1]) * _SECONDS[ago[2]]
     try:
-        return datetime.fromisoformat(text).timestamp()
+        found = datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         told = f"{text!r} is no time: say how long ago (30m, 12h, 2d, 1w), or a date such as 2026-11-01"
         raise typer.BadParameter(told, param_hint="--since") from None
+    if found > time.time():
+        told = f"{text!r} lies in the future: nothing can have been logged since then; say a time that is over"
+        raise typer.BadParameter(told, param_hint="--since")
+    return found
 
 
 def sync_runs(to: Sequence[str] | None, run_ids: Sequence[str] | None, since: float | None) -> None:

@@ -72,6 +72,17 @@ def test_how_moments_are_said() -> None:
             moment(text)
 
 
+def test_a_time_that_lies_in_the_future_is_a_usage_error(command: Command, tmp_path: Path) -> None:
+    log(tmp_path / "root", "r")
+    to = ("--to", f"jsonl://{tmp_path / 'store'}")
+    tomorrow = (datetime.now() + timedelta(days=1)).isoformat(timespec="seconds")
+    for watching in ((), ("--watch",)):
+        outcome = command("sync", *to, "--since", tomorrow, *watching, root=tmp_path / "root")
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "lies in the future" in " ".join(outcome.err.replace("│", " ").split())
+    assert not (tmp_path / "store").exists()
+
+
 def test_another_text_is_a_usage_error(command: Command) -> None:
     outcome = command("sync", "--since", "yesterday")
     assert outcome.code == 2
