@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Larger files are referenced, not copied."""
     max_spool_mb: NonNegative = 0.0
     """How much may wait in the run logs for backends before metrics are thinned; 0: any amount."""
+    max_import_mb: Positive = 20_000.0
+    """Runs of another tracker with a larger file are not imported."""
     try_models_mb: NonNegative = 50.0
     """Models up to this size are loaded again by another process, which has them predict; 0: none is."""
     redact: RedactSettings = RedactSettings()

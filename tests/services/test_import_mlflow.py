@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from reticent.importing.mlflow import runs
 from reticent.records import RunStatus
 from reticent.session import current
 
+from .faults import FaultyProxy, status
 from .servers import mlflow_server
 
 SECRET = "sk-" + "proj-" + "4hT9qLw2" * 6
@@ -142,3 +145,72 @@ def test_a_server_that_is_not_there_and_an_experiment_that_is_not(root: Path, ml
         list(runs("http://127.0.0.1:9", []))
     with pytest.raises(SourceError, match="has no experiment 'nowhere'"):
         list(runs(mlflow_url, ["nowhere"]))
+
+
+@pytest.fixture
+def weighty(mlflow_url: str) -> tuple[str, str]:
+    """An experiment with a run that has a file of 3 MB, and one that has not; its name, and the id of the former."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(mlflow_url)
+    name = f"weighty-{uuid.uuid4().hex[:8]}"
+    number = client.create_experiment(name)
+    heavy, light = client.create_run(number, run_name="heavy"), client.create_run(number, run_name="light")
+    client.log_text(heavy.info.run_id, "x" * 3_000_000, "models/big.txt")
+    client.log_text(light.info.run_id, "x" * 300_000, "small.txt")
+    for run in (heavy, light):
+        client.set_terminated(run.info.run_id)
+    return name, str(heavy.info.run_id)
+
+
+def test_a_file_that_is_too_large_is_named(root: Path, mlflow_url: str, weighty: tuple[str, str]) -> None:
+    name, heavy = weighty
+    reticent.configure(max_import_mb=1)
+    with FaultyProxy(mlflow_url) as proxy:
+        counts = bring_in(current(), "mlflow", runs(proxy.url, [name]), unfinished=False)
+        assert not [one for one in proxy.requests if "/get-artifact" in one.path and heavy in one.path], (
+            "it was fetched"
+        )
+    assert [name for _, name in counts.new] == ["light"]
+    ((run_id, why),) = counts.failed
+    assert run_id == heavy
+    assert "models/big.txt" in why
+    assert "RETICENT_MAX_IMPORT_MB" in why
+    reticent.configure(max_import_mb=4)
+    counts = bring_in(current(), "mlflow", runs(mlflow_url, [name]), unfinished=False)
+    assert ([name for _, name in counts.new], counts.failed, counts.known) == (["heavy"], [], 1)
+
+
+def test_so_is_one_of_which_the_server_says_that_it_is_not(
+    root: Path, mlflow_url: str, weighty: tuple[str, str]
+) -> None:
+    name, _ = weighty
+    reticent.configure(max_import_mb=1)
+    with FaultyProxy(mlflow_url) as proxy:
+        proxy.fails(status(200, body=b"x" * 1_100_000), path="/get-artifact.*small")
+        counts = bring_in(current(), "mlflow", runs(proxy.url, [name]), unfinished=False)
+    assert counts.new == []
+    assert any("small.txt" in why and "more than 1 MB" in why for _, why in counts.failed)
+    assert not list((root / "moving").iterdir())
+
+
+def test_a_full_disk_is_said_and_what_came_before_stays(
+    mlflow_url: str, weighty: tuple[str, str], tmp_path: Path
+) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a file system (root)")
+    command = [sys.executable, "-m", "reticent.cli", "import", "--from", "mlflow", mlflow_url, "-e", weighty[0]]
+    environment = {**os.environ, "RETICENT_DIR": str(place), "COLUMNS": "400"}
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        told = " ".join(done.stderr.split())
+        assert f"no room under {place}" in told
+        assert "cannot be reached" not in told
+        assert not list((place / "moving").iterdir())
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

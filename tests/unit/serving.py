@@ -42,6 +42,42 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Server
         yield server
 
 
+@contextmanager
+def reading(pause_s: float, most: int) -> Iterator[Server]:
+    """A server that reads what is uploaded as slowly as this, and notes how much it was."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self) -> None:
+            left = size = int(self.headers["Content-Length"])
+            while left:
+                left -= len(self.rfile.read(min(left, most)))
+                time.sleep(pause_s)
+            server.got.append(str(size))
+            says(b"{}")(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = Server()
+    with listening(Handler) as server.url:
+        yield server
+
+
+def writes(begun: bytes, rest: bytes, pause_s: float, most: int = 1) -> Callable[[BaseHTTPRequestHandler], None]:
+    """An answer whose rest comes by so many bytes at a time."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(begun)
+        for place in range(0, len(rest), most):
+            handler.wfile.write(rest[place : place + most])
+            time.sleep(pause_s)
+        handler.close_connection = True
+
+    return answer
+
+
 def says(content: bytes, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from reticent.backends import Target, UnavailableError, create, web
 from reticent.backends.mlflow.client import Client
 from reticent.backends.wandb import server as wandb
 
-from .serving import Server, drips, says, serving
+from .serving import Server, drips, reading, says, serving, writes
 
 SECRET = "Zq9v8" + "Tr4Lm2Xw7"
 
@@ -53,7 +52,7 @@ class TestRedirects:
         monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", SECRET)
         client = Client(servers[0].url)
         with pytest.raises(UnavailableError, match="sends requests on"):
-            client.download("/get-artifact", BytesIO(), path="a")
+            list(client.download("/get-artifact", path="a"))
         client.close()
         assert servers[1].got == []
 
@@ -74,6 +73,54 @@ class TestAnswers:
         monkeypatch.setattr(web, "LONGEST_S", 0.5)
         with serving(drips(0.02, b" ")) as server, pytest.raises(UnavailableError, match="for one answer"):
             asked(server.url)
+
+    @pytest.mark.parametrize("kind", ["head", "chunks"])
+    def test_so_is_one_whose_head_or_length_of_a_chunk_does(self, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each line of it comes by a byte at a time, and so never too late."""
+        monkeypatch.setattr(web, "LONGEST_S", 0.5)
+        begun = b"HTTP/1.1 200 OK\r\n" + (b"Transfer-Encoding: chunked\r\n\r\n" if kind == "chunks" else b"X-Long: ")
+        rest = b"0" * 400 + (b"\r\n\r\n" if kind == "chunks" else b"\r\nContent-Length: 0\r\n\r\n")
+        with serving(writes(begun, rest, 0.02)) as server:
+            with pytest.raises(UnavailableError, match=r"timed out|in time"):
+                asked(server.url)
+            with pytest.raises(UnavailableError):
+                wandb.reach(server.url, SECRET)
+
+    def test_the_server_gives_the_thread_back_and_not_the_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(web, "LONGEST_S", 0.2)
+        with serving(writes(b"HTTP/1.1 200 OK\r\nX-Long: ", b"0" * 100, 0.02)) as server:
+            session = web.session()
+            for _ in range(2):
+                with pytest.raises(UnavailableError), web.failures(server.url):
+                    web.ask(session, "GET", server.url)
+            assert len(server.ports) == 2
+
+    def test_a_large_download_that_goes_on_may_take_longer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(web, "LONGEST_S", 0.3)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+        with serving(writes(head, b"x" * 1_000_000, 0.1, 100_000)) as server:
+            assert sum(map(len, Client(server.url).download("/get-artifact", path="a"))) == 1_000_000
+
+    def test_one_that_drips_may_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(web, "LONGEST_S", 0.3)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"
+        with serving(writes(head, b"x" * 400, 0.02)) as server, pytest.raises(UnavailableError):
+            list(Client(server.url).download("/get-artifact", path="a"))
+
+    @pytest.mark.parametrize("kind", ["bytes", "file"])
+    def test_a_large_upload_that_goes_on_may_take_longer(
+        self, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Than an answer, and than a connection to be made."""
+        monkeypatch.setattr(web, "LONGEST_S", 1.5)  # the server has some megabytes still to read when all is sent
+        monkeypatch.setattr(web, "TIMEOUT_S", (0.5, 60.0))
+        content = bytes(24 << 20)
+        (tmp_path / "file").write_bytes(content)
+        client = Client("")
+        with reading(0.1, 1 << 20) as server, (tmp_path / "file").open("rb") as file:
+            client.url = server.url
+            client.put_file("/artifact", content if kind == "bytes" else file)
+            assert server.got == [str(len(content))]
 
     def test_and_both_of_a_wandb_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(web, "MOST_BYTES", 1 << 20)

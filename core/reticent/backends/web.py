@@ -19,7 +19,7 @@ TIMEOUT_S = (5.0, 60.0)
 """To connect, and between two bytes of an answer."""
 
 LONGEST_S = 120.0
-"""For all of an answer, from when it begins."""
+"""For all of an answer, its head too, from when it is waited for."""
 
 MOST_BYTES = 64 << 20
 """Of an answer, unpacked: a few kilobytes may unfold to anything, and an answer need not have an end."""
@@ -45,17 +45,18 @@ def address(url: str, variable: str, example: str) -> str:
 
 
 def session() -> Any:
-    """One of `requests`. Only what has not reached the server is tried again by it; anything else is the sender's, which
-    can wait for longer."""
+    """One of `requests`, whose answers have an end. Only what has not reached the server is tried again by it; anything
+    else is the sender's, which can wait for longer."""
     import requests
-    from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
+
+    from reticent.backends.pools import Adapter
 
     made = requests.Session()
     made.headers["Accept-Encoding"] = "identity"  # what is packed can unfold to anything
     again = Retry(total=None, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
     for scheme in ("http://", "https://"):
-        made.mount(scheme, HTTPAdapter(max_retries=again, pool_maxsize=4))
+        made.mount(scheme, Adapter(max_retries=again, pool_maxsize=4))
     return made
 
 
@@ -124,7 +125,7 @@ def failures(place: str, trust: str = "") -> Iterator[None]:
         raise UnavailableError(f"{place}: TLS: {reason(error)}{trust}") from error
     except requests.exceptions.ProxyError as error:
         raise UnavailableError(f"{place}: the proxy in the environment fails: {reason(error)}") from error
-    except requests.exceptions.Timeout as error:
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
         raise UnavailableError(f"{place} does not answer in time") from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise UnavailableError(f"{place} cannot be reached: {reason(error)}") from error

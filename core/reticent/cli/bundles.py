@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -82,6 +83,12 @@ def import_from(tracker: str, source: str, experiments: Sequence[str], *, unfini
                 unfinished=unfinished,
             )
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                told = (
+                    f"there is no room under {current().root} for the runs of {tracker} ({error.strerror}); make some, or "
+                    "name another place in RETICENT_DIR, and import again: what came before is kept"
+                )
+                raise SourceError(told) from error
             raise SourceError(f"the runs of {tracker} cannot be imported: {error}") from error
     out = render.console()
     for run_id, name in counts.new:

@@ -17,6 +17,7 @@ from reticent.backends.mlflow.client import Client, RefusedError, address, pages
 from reticent.backends.mlflow.naming import NAME_TAG, TAGS
 from reticent.errors import SettingsError, SourceError
 from reticent.files import inside, make_directory
+from reticent.importing.download import check_size, keep
 from reticent.importing.past import PastRun, Point
 from reticent.records import RunStatus
 
@@ -116,10 +117,9 @@ def _files(client: Client, run_id: str, directory: Path) -> Iterator[Path]:
                 if one.get("is_dir"):
                     below.append(one["path"])
                     continue
+                check_size(one["path"], int(one.get("file_size") or 0))  # also if the server does not keep to it
                 path = _within(directory, one["path"])
-                make_directory(path.parent)
-                with path.open("wb") as file:
-                    client.download("/get-artifact", file, path=one["path"], run_uuid=run_id)
+                keep(client.download("/get-artifact", path=one["path"], run_uuid=run_id), path, one["path"])
                 yield path
 
 

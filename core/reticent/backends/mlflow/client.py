@@ -91,21 +91,15 @@ class Client:
 
     def put_elsewhere(self, url: str, data: bytes, headers: Mapping[str, str]) -> str:
         """Upload to a URL that the server has signed, without the credentials that are for the server; the ETag."""
-        import requests
-
         place = f"the artifact store at {urlsplit(url).hostname}"  # what is behind it is a signature
-        with web.failures(place):
-            answer = requests.put(
-                url,
-                data=data,
-                headers=dict(headers),
-                timeout=web.TIMEOUT_S,
-                allow_redirects=False,
-                auth=lambda one: one,
-            )
-        web.refuse_redirect(place, answer.status_code, answer.headers.get("Location"))
+        session = web.session()
+        try:
+            with web.failures(place):
+                answer = web.ask(session, "PUT", url, data=data, headers=dict(headers), auth=lambda one: one)
+        finally:
+            session.close()
         if not answer.ok:
-            raise _error(answer.status_code, b"", answer.headers, place)
+            raise _error(answer.status, b"", answer.headers, place)
         return str(answer.headers.get("ETag", ""))
 
     @cached_property
@@ -116,8 +110,8 @@ class Client:
         except (ValueError, RefusedError):
             return ()
 
-    def download(self, endpoint: str, target: BinaryIO, **query: Any) -> None:
-        """Write an answer to a file, as it comes."""
+    def download(self, endpoint: str, **query: Any) -> Iterator[bytes]:
+        """An answer bit by bit, as it comes."""
         with (
             web.failures(self.url, _TRUST_HINT),
             self._session.get(
@@ -132,8 +126,7 @@ class Client:
             web.refuse_redirect(self.url, answer.status_code, answer.headers.get("Location"))
             if not answer.ok:
                 raise _error(answer.status_code, web.whole(answer.raw.read1, self.url), answer.headers, self.url)
-            for chunk in answer.iter_content(1 << 20):
-                target.write(chunk)
+            yield from answer.iter_content(1 << 20)
 
     def close(self) -> None:
         self._session.close()

@@ -8,11 +8,12 @@ import os
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 import msgspec
 
 from reticent.backends import UnavailableError, web
+from reticent.backends.bounded import Connection, TlsConnection
 from reticent.backends.credentials import secret
 from reticent.errors import SettingsError
 
@@ -46,7 +47,7 @@ def reach(url: str, key: str) -> None:
         },
     )
     try:
-        with build_opener(_Nowhere).open(request, timeout=_TIMEOUT_S) as answer:
+        with build_opener(_Nowhere, _Plain, _Tls).open(request, timeout=_TIMEOUT_S) as answer:
             told = msgspec.json.decode(web.whole(answer.read1, url))
     except HTTPError as error:
         error.close()  # it is an open answer as well
@@ -70,6 +71,16 @@ class _Nowhere(HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         return None
+
+
+class _Plain(HTTPHandler):
+    def http_open(self, request: Request) -> Any:
+        return self.do_open(Connection, request)
+
+
+class _Tls(HTTPSHandler):
+    def https_open(self, request: Request) -> Any:
+        return self.do_open(TlsConnection, request)
 
 
 def _of_netrc(host: str) -> str | None:

@@ -16,6 +16,7 @@ from reticent.backends import UnavailableError, web
 from reticent.backends.wandb.server import address, api_key
 from reticent.errors import SettingsError, SourceError
 from reticent.files import inside, make_directory
+from reticent.importing.download import keep
 from reticent.importing.past import PastRun, Point
 from reticent.importing.wandb.described import OUR_FILES, describe
 from reticent.importing.wandb.values import Rows, summary_points
@@ -128,12 +129,8 @@ class _Server:
     def download(self, file: dict[str, Any], target: Path) -> None:
         url = file.get("directUrl") or file["url"]
         own = urlsplit(url).netloc == urlsplit(self.url).netloc
-        with (
-            self._answer("GET", url, stream=True, auth=self._key if own else _nothing) as answer,
-            target.open("wb") as out,
-        ):
-            for chunk in answer.iter_content(1 << 20):
-                out.write(chunk)
+        with self._answer("GET", url, stream=True, auth=self._key if own else _nothing) as answer:
+            keep(_pieces(answer, url), target, file["name"])
 
     def close(self) -> None:
         self._session.close()
@@ -156,6 +153,11 @@ class _Server:
             if attempt + 1 < _TRIES:
                 time.sleep(min(60.0, web.wait(answer.headers.get("Retry-After", "")) or 2.0**attempt))
         raise SourceError(f"{place} answers with status {answer.status_code}")
+
+
+def _pieces(answer: Any, url: str) -> Iterator[bytes]:
+    with web.failures(urlsplit(url).netloc):
+        yield from answer.iter_content(1 << 20)
 
 
 def _past(server: _Server, node: dict[str, Any]) -> PastRun:
@@ -224,7 +226,6 @@ def _files(server: _Server, run: str, inside_of: str, left_out: list[str], direc
     for file in found:
         with _refusals():
             path = inside(directory, file["name"].removeprefix(inside_of))
-            make_directory(path.parent)
             server.download(file, path)
         yield path
     if not inside_of:  # those of our backend are among the files
