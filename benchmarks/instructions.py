@@ -1,11 +1,12 @@
 """Do the hot paths take more instructions than they did? `python -m benchmarks.instructions [--record | --against COMMIT]`
 
 Valgrind's callgrind counts what the training thread executes; counts of two runs differ by less than a hundredth, on a busy
-machine too. They are recorded for a version of Python, with what they were recorded by (instructions.json), and a path may
-take 15 % more than recorded. Other builds of the same Python take more or less for anything: counts are judged by what
-plain Python takes beside them. With a Python that nothing is recorded for, nothing is compared, and the output says so;
-`--against main` counts both that commit and the working tree, with any Python.
-What is hooked is a function of our own: frameworks take minutes to import under valgrind. What other threads do is not counted.
+machine too. They are recorded for a version of Python and how it was built, with what they were recorded by
+(instructions.json), and a path may take 15 % more than recorded, judged by what plain Python takes beside it. Between an
+optimized build and another one that is not enough: paths came out 15 % apart. With a Python that nothing is recorded for,
+nothing is compared, and the output says so; `--against main` counts that commit and the working tree, with any Python.
+What is hooked is a function of our own: frameworks take minutes to import under valgrind. What other threads do is not
+counted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
@@ -39,7 +41,8 @@ Counts = dict[str, float]
 
 def main(arguments: list[str]) -> int:
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    version = f"{python.rpartition('.')[0]}, {platform.machine()}"
+    optimized = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
+    version = f"{python}, {platform.machine()}{', optimized' * optimized}"
     every: dict[str, Any] = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
     if shutil.which("valgrind") is None:
         print("Instructions are not counted: valgrind is not installed.")
@@ -67,7 +70,7 @@ def main(arguments: list[str]) -> int:
         print("With any Python: python -m benchmarks.instructions --against COMMIT")
         return 0
     lines, slower = compared(counted(), before)
-    print(f"Instructions of a call, {python}, {platform.machine()}; before: {by}", *lines, sep="\n")
+    print(f"Instructions of a call, {version}; before: {by}", *lines, sep="\n")
     if slower:
         print(f"More than {MORE - 1:.0%} over what it was: {', '.join(slower)}.")
         print("If that is meant: python -m benchmarks.instructions --record")
