@@ -246,12 +246,15 @@ def _doctor(
 # What follows the script is the script's, whatever it looks like.
 @app.command("bench", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
 def _bench(
-    script: Annotated[Path, typer.Argument(metavar="SCRIPT.py", exists=True, dir_okay=False, help="Run this one.")],
+    script: Annotated[str, typer.Argument(metavar="SCRIPT.py", help="Run this one.")],
     arguments: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(metavar="[ARGUMENTS]", help="Given to the script.", show_default=False),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often it is run, bare and autologged.")] = 5,
+    module: Annotated[bool, typer.Option("--module", "-m", help="SCRIPT.py is a module, as of `python -m`.")] = False,
+    rounds: Annotated[
+        int, typer.Option("--rounds", "-n", min=1, help="How often it is run each way, after once that is not counted.")
+    ] = 5,
     to: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
@@ -260,10 +263,17 @@ def _bench(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure what autologging adds to a script of yours: it is run bare and autologged, in turns."""
-    from reticent.cli.bench import bench
+    """Measure what autologging adds to a script of yours: it is run bare and autologged, in turns.
 
-    bench(script, arguments or [], rounds, to or ["sqlite"], as_json=json)
+    Each time it runs in this directory, with this environment, and with nothing on its standard input; what it prints is
+    not shown. Ctrl-C ends the measuring and shows the rounds that are whole.
+    """
+    from reticent.cli.bench import Subject, bench
+
+    if not module and not Path(script).is_file():
+        raise typer.BadParameter(f"there is no file '{script}'.", param_hint="'SCRIPT.py'")
+    subject = Subject(script, "module" if module else "script", arguments or [], to or ["sqlite"])
+    bench(subject, rounds, as_json=json)
 
 
 @app.command("demo")
