@@ -25,6 +25,10 @@ class MissingExtraError(ReticentError):
     """A package is needed that is not installed; the message names the extra that brings it."""
 
 
+class NothingPredictsError(ReticentError):
+    """A model has no method that gives anything for other data, as a clustering that knows its own rows alone."""
+
+
 class BundleError(ReticentError):
     """Runs cannot be exported to a bundle, or one cannot be imported; nothing of it was taken then."""
 

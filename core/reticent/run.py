@@ -83,6 +83,8 @@ class Run(FileLogging):
         self._before_end: list[Callable[[RunStatus], None]] = []
         self.dataset_names: set[str] = set()
         """Those that integrations have logged."""
+        self.validation_digests: set[tuple[str, str]] = set()
+        """Of those among them that trainings judge themselves by, with the prefix of each training."""
         self._models: set[str] = set()
         self._lock = threading.RLock()
         self._recorder = Recorder(session, started.run_id)

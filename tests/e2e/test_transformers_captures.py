@@ -103,7 +103,7 @@ def test_params_are_a_diff_against_the_defaults(trained: tuple[Stored, Path]) ->
     assert run.params["eval_strategy"] == ("epoch", "explicit")
     assert run.params["weight_decay"] == ("0.0", "default")
     assert run.params["hidden_act"] == ("gelu", "default")
-    assert run.params["report_to"] == ("[]", "derived")
+    assert run.params["report_to"] == ("[]", "default")
     assert run.params["model_type"] == ("bert", "derived")
     assert run.params["hub_token"][0].startswith("[REDACTED")
     assert {run.params[name][1] for name in ("num_parameters", "tokenizer_digest")} == {"derived"}

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost
+from sklearn.cluster import DBSCAN
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KernelDensity
 from tests.fault.conftest import Start
 
 import reticent
@@ -331,6 +333,35 @@ def test_a_model_that_needs_no_finish_is_tried_once_it_is_published(
     assert child is not None
     current().take_back()
     assert child._process.poll() is not None
+
+
+def test_a_model_that_another_one_replaces_is_not_tried_with_the_files_of_that(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "child_command", child_command)
+    with reticent.start_run() as run:
+        for columns in (1, 2):
+            rows = np.arange(2.0 * columns).reshape(2, columns)
+            model = xgboost.XGBClassifier(n_estimators=2).fit(rows, [0, 1])
+            run.log_model(model, input_example=rows, signature_outputs=model.predict(rows))
+    assert reticent.flush(120)
+    assert [one.outcome for one in reticent.get_run(run.run_id).tried_models()] == ["equal"]
+    assert {warning.kind for warning in reticent.get_run(run.run_id).warnings()} == {"model changed"}
+
+
+@pytest.mark.parametrize(("model", "outcome"), [(KernelDensity(), "equal"), (DBSCAN(), "loaded")])
+def test_a_model_without_predict_is_asked_by_what_it_has(
+    model: Any, outcome: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "child_command", child_command)
+    rows = np.array([[0.0], [1.0], [2.0]])
+    model.fit(rows)
+    expected = model.score_samples(rows) if outcome == "equal" else None
+    with reticent.start_run() as run:
+        run.log_model(model, input_example=rows, signature_outputs=expected)
+    assert reticent.flush(120)
+    assert [one.outcome for one in reticent.get_run(run.run_id).tried_models()] == [outcome]
+    assert reticent.get_run(run.run_id).warnings() == []
 
 
 def test_the_end_of_the_process_waits_for_no_trial(root: Path, start: Start) -> None:

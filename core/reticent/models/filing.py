@@ -8,7 +8,7 @@ from typing import Any
 from reticent import clock, registry
 from reticent.errors import ReticentError
 from reticent.filing import Filing
-from reticent.models import description, trial
+from reticent.models import description, mlmodel, trial
 from reticent.models.description import Description
 from reticent.models.finish import finish, prove, size_of
 from reticent.models.staging import Snapshot, stage
@@ -73,7 +73,8 @@ def file_model(filing: Filing, snapshot: Snapshot, path: SealedText, registered:
         if tried is not None:
             _note(filing, path, tried)
         elif snapshot.flavor.finish is None and may_be_tried():
-            session.trials.submit("trying a model", lambda: _try(filing, described, path), recorder.report)
+            published = _mlmodel(filing, path)
+            session.trials.submit("trying a model", lambda: _try(filing, described, path, published), recorder.report)
 
     def may_be_tried() -> bool:
         return session.trials.pending() < MOST_TRIALS and 0 < size_of(filing.directory / ARTIFACTS / path) <= try_bytes
@@ -84,14 +85,23 @@ def file_model(filing: Filing, snapshot: Snapshot, path: SealedText, registered:
         filing.in_background("proving a model", prove_it)  # at once: who comes after a kill finishes what is proven
 
 
-def _try(filing: Filing, described: Description, path: SealedText) -> None:
+def _try(filing: Filing, described: Description, path: SealedText, published: bytes) -> None:
     session = filing.recorder.session
     try:
         result = trial.attempt(session.model_aside, str(filing.directory / ARTIFACTS / path), described)
     except OSError:  # no other process can be had, and here it might do anything
         return
-    if not session.ending:  # else it was cut off
+    # Else it was cut off, or another model has taken its place: a training that goes on logs its model again.
+    if not session.ending and _mlmodel(filing, path) == published:
         _note(filing, path, result)
+
+
+def _mlmodel(filing: Filing, path: SealedText) -> bytes:
+    """What tells a published model from all others; nothing for one that is not there."""
+    try:
+        return (filing.directory / ARTIFACTS / path / mlmodel.FILE).read_bytes()
+    except OSError:
+        return b""
 
 
 def _note(filing: Filing, path: SealedText, tried: Trial) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from reticent.aside import Aside, AsideError
+from reticent.errors import NothingPredictsError
 from reticent.models import code, example
 from reticent.models.description import Description
 from reticent.models.flavor import named
@@ -64,7 +65,10 @@ def _tried(function: PyFunc, given: example.Example | None, expected: Any) -> Tr
     if given is None or function.flavor.predict is None:
         return Trial("loaded")
     inputs = function.signature.inputs if function.signature is not None else None
-    predictions = example.predictions(function.predict(example.data(given, inputs)))
+    try:
+        predictions = example.predictions(function.predict(example.data(given, inputs)))
+    except NothingPredictsError as error:
+        return Trial("loaded", str(error))
     if expected is None or predictions is None:
         return Trial("loaded", "it predicts; there is nothing to compare with")
     return Trial("equal" if equal(predictions, expected) else "different")

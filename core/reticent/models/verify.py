@@ -11,7 +11,7 @@ import msgspec
 
 from reticent import registry
 from reticent.aside import Aside, AsideError
-from reticent.errors import ReticentError, RunNotFoundError, StoreError
+from reticent.errors import NothingPredictsError, ReticentError, RunNotFoundError, StoreError
 from reticent.files import inside, sha256_of
 from reticent.guard import tried
 from reticent.models import example
@@ -180,6 +180,9 @@ def _predicted(model: PyFunc, given: example.Example) -> Iterator[Step]:
     specs = model.signature.inputs if model.signature else None
     with tried() as attempt:
         predictions = model.predict(example.data(given, specs))
+    if isinstance(attempt.error, NothingPredictsError):
+        yield Step("none", str(attempt.error))
+        return
     if attempt.error is not None:
         why = f"{type(attempt.error).__name__}: {attempt.error}"
         yield Step("bad", f"it does not predict its input example: {why}"[:1000])

@@ -89,9 +89,13 @@ class Capture:
 
     def log_dataset(self, name: str, context: Literal["train", "eval", "test", "predict"], found: Description) -> None:
         """Log what `datasets.describe` has found out about data, if that is wanted."""
-        named = self.name(name)
+        named, validation = self.name(name), self.run.validation_digests
+        if context in ("test", "predict") and (self.prefix, found.digest) in validation:
+            return  # it is listed as what the training has judged itself by
         if named is not None and self.options.log_datasets:
             self.run.dataset_names.add(named)
+            if context == "eval":
+                validation.add((self.prefix, found.digest))
             told = {"source": found.source, "schema": found.schema, "profile": found.profile}
             self.run.log_dataset(named, context, digest=found.digest, **told)
 

@@ -9,7 +9,9 @@ Nothing here may need anything of ours by its name: a class of `__main__` pickle
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +32,7 @@ def around(original: Callable[..., Any], hooks: Any) -> Callable[..., Any]:
         hooked.after(result)
         return result
 
+    _say_arguments(wrapper)
     return wrapper
 
 
@@ -53,4 +56,11 @@ def beside(original: Callable[..., Any], before: Any, done: Any, failed: Any) ->
             done(args, kwargs, result)
         return result
 
+    _say_arguments(wrapper)
     return wrapper
+
+
+def _say_arguments(wrapper: Any) -> None:
+    """`inspect.getfullargspec` does not follow `__wrapped__`: a Keras model that finds no `self` there cannot be made."""
+    with contextlib.suppress(Exception):  # of annotations, say, that cannot be evaluated
+        wrapper.__signature__ = inspect.signature(wrapper)

@@ -25,9 +25,9 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
 
     path = directory / _FILE
     model.save_model(str(path))
-    build = model.get_metadata().get(KEY, "").encode()
-    if build:
-        _blank(path, build)
+    for name, text in model.get_metadata().items():
+        if name.endswith(KEY) and text:  # "initModel:" is before it for what a training has begun with
+            _blank(path, text.encode())
     # A subclass of the user's is loaded as the class that it was made from: loading runs no code but CatBoost's.
     kind = next(base for base in type(model).__mro__ if _is_catboosts(base))
     return {
@@ -79,7 +79,7 @@ def _to_onnx(model: Any, example: Any) -> bytes:
         made = onnx.load(path)
     made.producer_version = catboost.__version__  # it is the text of the build too
     for entry in made.metadata_props:
-        if entry.key == KEY:
+        if entry.key.endswith(KEY):
             entry.value = ""
     first_output(made)
     made.graph.output[0].type.tensor_type.ClearField("shape")  # of which CatBoost says what is not so

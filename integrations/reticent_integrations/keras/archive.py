@@ -11,6 +11,9 @@ from typing import Any
 
 from reticent.files import safe_relative
 
+NOWHERE = "?"
+"""The module of what a config does not say the module of, as of a class of a script."""
+
 _MAX_CONFIG = 1 << 26
 _BOMB_FLOOR, _BOMB_RATIO = 1 << 24, 100
 """Keras stores without compression; what is larger than this and shrank so much was made to fill memory or disk."""
@@ -28,7 +31,7 @@ class Named:
     """A class or function that a config refers to and that is not one of Keras."""
 
     module: str
-    """`?` where the config does not say."""
+    """`NOWHERE` where the config does not say."""
     name: str
     registered: str
     """The name that Keras has it registered under; that of the class if it is not registered."""
@@ -90,14 +93,14 @@ def custom(config: Any) -> list[Named]:
         if name == "function":
             # Whatever function it is: of the modules that functions are in, only Keras' own are told.
             name, registered = str(part.get("config")), None
-            module = "?" if module == "builtins" else module
-            builtin = _is_keras(module) or (module == "?" and _is_function_of_keras(name))
+            module = NOWHERE if module == "builtins" else module
+            builtin = _is_keras(module) or (module == NOWHERE and _is_function_of_keras(name))
         else:
             builtin = _is_keras(module)
         # A name it is registered under comes first: it may be a user's, whatever the module.
         if not builtin or registered not in (None, "", name):
             registered = str(registered or name)
-            found[registered] = Named(str(module or "?"), name.rpartition(">")[2], registered)
+            found[registered] = Named(str(module or NOWHERE), name.rpartition(">")[2], registered)
     return list(found.values())
 
 

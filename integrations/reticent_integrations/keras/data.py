@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Any
 
@@ -170,6 +172,12 @@ def to_numpy(tensor: Any) -> Any:
     if keras.config.backend() == "tensorflow":  # whose tensors Keras makes arrays with a warning
         return np.array(value.numpy())
     return np.array(keras.ops.convert_to_numpy(value))
+
+
+def untraced() -> AbstractContextManager[Any]:
+    """A context in which variables have values, also where TensorFlow is making a graph just now."""
+    tensorflow = sys.modules.get("tensorflow")
+    return nullcontext() if tensorflow is None else tensorflow.init_scope()
 
 
 def rows(data: Any) -> int | None:

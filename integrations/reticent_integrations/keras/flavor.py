@@ -104,8 +104,9 @@ def _load(directory: Path, config: Config, *, safe_mode: bool) -> Any:
     # A loss that is found nowhere is not needed to predict.
     needed = set(archive.custom({**content, "compile_config": None}))
     for named in needed.intersection(missing):
+        whole = named.name if named.module == archive.NOWHERE else f"{named.module}.{named.name}"
         raise ReticentError(
-            f"{named.module}.{named.name}, which the model is made of, is not found there; import what defines it, and "
+            f"{whole}, which the model is made of, is not found there; import what defines it, and "
             f"have it registered as {named.registered!r} by keras.saving.register_keras_serializable"
         )
     return keras.saving.load_model(file, custom_objects=objects, compile=not missing, safe_mode=safe_mode)
@@ -155,7 +156,7 @@ def _imported(keras: ModuleType, content: Any) -> dict[str, Any]:
     """The user's classes and functions that a config names. Importing their modules registers those with a decorator."""
     objects = {}
     for named in archive.custom(content):
-        if named.module != "?":
+        if named.module != archive.NOWHERE:
             module = import_module(named.module)
             if keras.saving.get_registered_object(named.registered) is None and hasattr(module, named.name):
                 objects[named.registered] = getattr(module, named.name)

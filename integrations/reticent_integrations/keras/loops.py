@@ -85,7 +85,8 @@ class Loop:
 
     def _end(self) -> None:
         atexit.unregister(self._log_end)
-        self._log_end()
+        with data.untraced():  # an optimizer may be collected in the midst of another model's tracing
+            self._log_end()
         holding.leave(self._run, self)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reticent.errors import NothingPredictsError
 from reticent.files import inside, share
 from reticent.guard import tried
 from reticent.models import Flavor
@@ -22,6 +23,8 @@ from reticent_redact import pickle_imports
 
 _PICKLE = "model.pkl"
 _SKOPS = "model.skops"
+_ASKED = ("predict", "transform", "score_samples")
+"""The methods that a model may be asked by for new data, the first one that it has."""
 
 
 def _handles(model: Any) -> bool:
@@ -83,8 +86,10 @@ def _is_pickle(config: Config) -> bool:
 
 
 def _predict(model: Any, data: Any, params: Mapping[str, Any]) -> Any:
-    function = model.predict if hasattr(model, "predict") else model.transform
-    return function(_texts(data) if _takes_texts(model) else data, **params)
+    method = next((name for name in _ASKED if hasattr(model, name)), None)
+    if method is None:
+        raise NothingPredictsError(f"a {type(model).__name__} has no method that predicts: none of {', '.join(_ASKED)}")
+    return getattr(model, method)(_texts(data) if _takes_texts(model) else data, **params)
 
 
 def _takes_texts(model: Any) -> bool:

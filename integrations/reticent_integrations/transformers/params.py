@@ -63,7 +63,7 @@ def _arguments(args: Any) -> Iterator[tuple[str, tuple[Any, Origin]]]:
     filled_in = _filled_in(args)
     for field in dataclasses.fields(args):
         value = getattr(args, field.name, None)
-        if _is_default(value, field):
+        if _is_default(value, field) or (field.name == "report_to" and field.default == "none" and not value):
             yield field.name, (value, "default")
         elif field.name in filled_in and _same(value, filled_in[field.name]):
             yield field.name, (value, "derived")
@@ -93,7 +93,6 @@ def _filled_in(args: Any) -> dict[str, Any]:
         "metric_for_best_model": "loss",
         "pad_to_multiple_of": None,  # TRL's
         "output_dir": "trainer_output",
-        "report_to": [],
         "run_name": args.output_dir,
     }
 

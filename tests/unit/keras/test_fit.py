@@ -34,6 +34,25 @@ class Count(keras.callbacks.Callback):  # type: ignore[misc] # Keras's classes a
         self.epochs.append(epoch)
 
 
+class OwnStep(keras.Model):  # type: ignore[misc] # Keras's classes are not typed
+    """As Keras's guide to a `train_step` of one's own has it: without an `__init__`."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"own_loss": loss}
+
+
+def test_a_functional_model_of_a_class_of_the_users(only_run: OnlyRun) -> None:
+    inputs = keras.Input((4,))
+    model = OwnStep(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    history = model.fit(X, Y, epochs=2, verbose=0)
+    assert only_run().metrics["own_loss"] == list(enumerate(history.history["own_loss"]))
+
+
 def test_arguments_by_position(only_run: OnlyRun) -> None:
     count = Count()
     given = [count]

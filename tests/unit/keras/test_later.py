@@ -37,6 +37,15 @@ def test_evaluate_and_predict_are_of_the_run_that_trained(only_run: OnlyRun) -> 
     assert run.datasets == [("train", "train"), ("test", "test"), ("test_2", "test"), ("predict", "predict")]
 
 
+def test_data_that_a_training_validates_itself_by_is_listed_once(only_run: OnlyRun) -> None:
+    model = make_model()
+    model.fit(X, Y, validation_data=(X[:20], Y[:20]), verbose=0)
+    model.evaluate(X[:20], Y[:20], verbose=0)
+    run = only_run()
+    assert run.datasets == [("train", "train"), ("validation", "eval")]
+    assert len(run.metrics["test_loss"]) == 1
+
+
 def test_metrics_of_predictions_are_the_fits(only_run: OnlyRun) -> None:
     model = make_model()
     model.fit(X, Y, verbose=0)
@@ -73,6 +82,17 @@ def test_a_model_may_be_asked_a_thousand_times(only_run: OnlyRun) -> None:
     run = only_run()
     assert len(run.datasets) == 51
     assert len(run.metrics["predict_seconds"]) == 60
+
+
+def test_a_loop_may_end_while_the_graph_of_another_is_made(only_run: OnlyRun) -> None:
+    model = make_model("adam")
+    model.train_on_batch(X[:8], Y[:8])
+    del model
+    tf.function(gc.collect)()  # while it is traced
+    run = only_run()
+    assert run.status == "FINISHED"
+    assert run.metrics["steps"] == [(0, 1.0)]
+    assert run.warnings == []
 
 
 def test_train_on_batch_is_a_run(runs: Runs) -> None:

@@ -28,6 +28,15 @@ def test_after_the_training_in_its_run(root: Path, make_trainer: MakeTrainer) ->
     assert run.warnings == []
 
 
+def test_data_that_a_training_evaluates_itself_by_is_listed_once(root: Path, make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    trainer.train()
+    trainer.predict(trainer.eval_dataset)
+    (run,) = captured(root)
+    assert run.datasets == [("train", "train"), ("eval", "eval")]
+    assert len(run.metrics["test_loss"]) == 1
+
+
 def test_several_data_sets_by_name(root: Path, make_trainer: MakeTrainer) -> None:
     trainer = make_trainer()
     trainer.train()
