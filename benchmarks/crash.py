@@ -20,11 +20,12 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.tracker_processes import answer, command, installed, settings
-from benchmarks.turns import Row, say
+from benchmarks.tracker_processes import answer, command, installed, prepare, settings
+from benchmarks.turns import Row, rounds, say
 
-KILLS = 5
 PAUSE_S = 0.002
+TOGETHER = 2
+"""So many trainings for each core: half of the time they pause, or wait for a service."""
 STARTS_WITHIN_S = 120
 KILLED = (
     "reticent.log_metric",
@@ -42,9 +43,9 @@ KILLED = (
 def measure() -> list[Row]:
     pythons = installed(KILLED)
     moments = random.Random(0)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # times are not asked here, so that some may train at once
+    with ThreadPoolExecutor(TOGETHER * (os.cpu_count() or 1)) as pool:  # times are not asked here
         kills = {
-            name: [pool.submit(killed, python, name, moments.uniform(0.5, 4)) for _ in range(KILLS)]
+            name: [pool.submit(killed, python, name, moments.uniform(0.5, 4)) for _ in range(rounds(4))]
             for name, python in pythons.items()
         }
         return [row(name, [one.result() for one in counts]) for name, counts in kills.items()]
@@ -56,6 +57,7 @@ def killed(python: str, name: str, after_s: float) -> tuple[int, int]:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         (place / "returned").write_bytes(bytes(8))
+        prepare(name, place)
         log = stack.enter_context((place / "log").open("wb"))
         training = subprocess.Popen(
             command(python, "train", name, place, PAUSE_S), env=settings(place, None), cwd=place, stdout=log, stderr=log

@@ -1,10 +1,11 @@
 """How fast do points reach an MLflow server on PostgreSQL, or the embedded store, what do they cost it, and do all arrive?
 
-Runs in threads of up to four processes log all their points at once, by Reticent and by MLflow's own client, whose calls
-wait for the server or do not (`synchronous=False`). Time is from the first call to the exit of the last process, with
-everything delivered. MLflow's client gets fewer points, as it would take minutes for all: its rates are of those. What the
-store has is asked of its database: lost are points that are not there, twice those that are there more than once. The
-server's processor time includes PostgreSQL's. `BENCH_RUNS=1000` measures as many runs as that.
+Runs in threads of two processes log all their points at once, by Reticent and by MLflow's own client, whose calls wait for
+the server or do not (`synchronous=False`); in turns, but for 100 and 1,000 runs, which are measured once. Time is from the
+first call to the exit of the last process, with everything delivered. MLflow's client gets fewer points, as it would take
+minutes for all: its rates are of those. What the store has is asked of its database: lost are points that are not there,
+twice those that are there more than once, in all rounds. The server's processor time includes PostgreSQL's.
+`BENCH_POINTS=1000` has Reticent log so many points in each run.
 """
 
 from __future__ import annotations
@@ -17,28 +18,31 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 from tests.services.servers import Gateway, Mlflow, Postgres, gateway, mlflow_server, postgres
 
-PROCESSES = 4
-LIMIT_S = {"reticent": 900, "mlflow": 30, "mlflow, async": 30}
+from benchmarks.turns import Row, in_turns, ratio, rounds, spread
+
+PROCESSES = 2
+LIMIT_S = {"reticent": 900, "mlflow": 15, "mlflow, async": 15}
 """A process that has not ended by then is killed."""
-POINTS = 1000
-MLFLOW_POINTS = {"mlflow": 500, "mlflow, async": 1_000}
-"""What all runs of a client log together, at most."""
+POINTS = {10: 500, 100: 100, 1_000: 10}
+"""What each run of Reticent's logs, where there are so many."""
+MLFLOW_POINTS = {"mlflow": 150, "mlflow, async": 150}
+"""What all runs of a client log together, at most, or one for each run."""
 
 COUNT = (
     "SELECT count(*), count(DISTINCT (r.name, m.key, m.step)) FROM metrics m JOIN runs r ON r.run_uuid = m.run_uuid"
     " JOIN experiments e ON e.experiment_id = r.experiment_id WHERE e.name = %s AND m.key = 'loss'"
 )
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,25 @@ class Case:
     @property
     def all_points(self) -> int:
         return self.runs * self.points
+
+
+@dataclass(frozen=True)
+class Reading:
+    case: Case
+    took_s: float
+    processor_s: float
+    stored: int
+    """Different points."""
+    twice: int
+    calls_ns: list[int]
+    """Sorted. Empty if a process failed, or was killed."""
+    end_s: float
+    requests: int = 0
+    server_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.stored / self.took_s
 
 
 @dataclass(frozen=True)
@@ -81,16 +104,23 @@ class Team:
 
 
 def measure() -> list[Row]:
-    sizes = [int(os.environ.get("BENCH_RUNS", 0))] if os.environ.get("BENCH_RUNS") else [10, 100]
-    rows = [embedded(Case("reticent", 1, 1_000_000))]
+    embedded_case = Case("reticent", 1, 1_000_000)
+    rows = [row(in_turns({"a million points to SQLite": partial(embedded, embedded_case)}, rounds(2)).popitem()[1])]
     with team() as one:
-        for client in ("reticent", *MLFLOW_POINTS):  # a training that is not in a hurry: its end is what matters
-            rows.append(served(one, Case(client, 1, 500, 0.01)))
-        for runs in sizes:
-            cases = [Case("reticent", runs, POINTS)]
-            cases += [Case(name, runs, max(1, min(POINTS, most // runs))) for name, most in MLFLOW_POINTS.items()]
-            rows += compared([served(one, case) for case in cases])
+        for runs, times in ((1, rounds(2)), (10, rounds(2)), (100, 1), (1_000, 1)):
+            cases = {f"{runs} runs by {case.client}": case for case in cases_of(runs)}
+            told = in_turns({name: partial(served, one, case) for name, case in cases.items()}, times)
+            rows += compared(list(told.values()))
     return rows
+
+
+def cases_of(runs: int) -> list[Case]:
+    """One run: a training that is not in a hurry, whose end is what matters."""
+    if runs == 1:
+        return [Case(client, 1, 100, 0.02) for client in ("reticent", *MLFLOW_POINTS)]
+    points = int(os.environ.get("BENCH_POINTS", POINTS[runs]))
+    theirs = [Case(client, runs, max(1, most // runs)) for client, most in MLFLOW_POINTS.items()]
+    return [Case("reticent", runs, points), *theirs]
 
 
 @contextmanager
@@ -109,21 +139,18 @@ def team() -> Iterator[Team]:
             yield Team(server, database, s3)
 
 
-def served(team: Team, case: Case) -> Row:
+def served(team: Team, case: Case) -> Reading:
     import requests
 
-    experiment = f"{case.client} {case.runs} {case.pause_s}"
+    experiment = uuid.uuid4().hex
     create = f"{team.server.url}/api/2.0/mlflow/experiments/create"
     requests.post(create, json={"name": experiment}, timeout=60).raise_for_status()
     asked, busy = team.requests(), team.processor_s()
-    row, stored = run(case, team.server.url, experiment, lambda _root: team.stored(experiment))
-    row["requests"] = team.requests() - asked
-    row["server's processor, s"] = busy = team.processor_s() - busy
-    row["of it us a point"] = busy / max(1, stored) * 1e6
-    return row
+    found = run(case, team.server.url, experiment, lambda _root: team.stored(experiment))
+    return replace(found, requests=team.requests() - asked, server_s=team.processor_s() - busy)
 
 
-def embedded(case: Case) -> Row:
+def embedded(case: Case) -> Reading:
     def stored(root: Path) -> tuple[int, int]:
         with sqlite3.connect(root / "reticent.db") as store:
             counted = "count(*), count(DISTINCT run || ' ' || step)"
@@ -131,11 +158,10 @@ def embedded(case: Case) -> Row:
             every, different = store.execute(f"SELECT {counted} FROM {join}").fetchone()
         return int(every), int(different)
 
-    return run(case, "sqlite", "bench", stored)[0]
+    return run(case, "sqlite", "bench", stored)
 
 
-def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[int, int]]) -> tuple[Row, int]:
-    print(f"{case} to {url}...", file=sys.stderr, flush=True)
+def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[int, int]]) -> Reading:
     processes = min(PROCESSES, case.runs)
     shares = [case.runs // processes + (number < case.runs % processes) for number in range(processes)]
     with tempfile.TemporaryDirectory() as place:
@@ -160,30 +186,16 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
         told = [one for one in [finished(process, begun + LIMIT_S[case.client]) for process in started] if one]
         ended, busy = time.time(), ended_processor_s() - before - imports_s
         every, different = stored(Path(place) / "root")
-    times = sorted(one for child in told for one in child["ns"])
     whole = len(told) == processes
-    row: Row = {
-        "client": case.client,
-        "to": "sqlite" if url == "sqlite" else "mlflow",
-        "runs": case.runs,
-        "points": case.all_points,
-        "all delivered after s": ended - begun,
-        "points/s": different / (ended - begun),
-        "times MLflow's client": "",
-        "times its async": "",
-        "end of the process s": ended - max(child["last"] for child in told)
-        if whole
-        else f"failed, or killed after {LIMIT_S[case.client]} s",
-        "call p50 us": times[len(times) // 2] / 1e3 if whole else "",
-        "call p99 us": times[int(len(times) * 0.99)] / 1e3 if whole else "",
-        "processor, s": busy,
-        "requests": "",
-        "server's processor, s": "",
-        "of it us a point": "",
-        "lost": case.all_points - different,
-        "twice": every - different,
-    }
-    return row, different
+    return Reading(
+        case,
+        took_s=ended - begun,
+        processor_s=busy,
+        stored=different,
+        twice=every - different,
+        calls_ns=sorted(one for child in told for one in child["ns"]) if whole else [],
+        end_s=ended - max(child["last"] for child in told) if whole else 0.0,
+    )
 
 
 def finished(process: subprocess.Popen[str], deadline: float) -> dict[str, Any]:
@@ -204,8 +216,37 @@ def ended_processor_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def compared(rows: list[Row]) -> list[Row]:
-    """The first one's rate as a multiple of the others'."""
-    rates = [float(str(row["points/s"])) for row in rows]
-    rows[0]["times MLflow's client"], rows[0]["times its async"] = rates[0] / rates[1], rates[0] / rates[2]
+def compared(clients: list[list[Reading]]) -> list[Row]:
+    """The rate of the first one as a multiple of the others', where all log as fast as they can."""
+    ours, *theirs = clients
+    rows = [row(one) for one in clients]
+    if not ours[0].case.pause_s:
+        for key, other in zip(("times MLflow's client", "times its async"), theirs, strict=True):
+            rows[0][key] = ratio([one.rate for one in ours], [one.rate for one in other])
     return rows
+
+
+def row(readings: list[Reading]) -> Row:
+    case, whole = readings[0].case, [one for one in readings if one.calls_ns]
+    failed = f"failed, or killed after {LIMIT_S[case.client]} s: {len(readings) - len(whole)} of {len(readings)}"
+    served = any(one.requests for one in readings)
+    return {
+        "client": case.client,
+        "to": "mlflow" if served else "sqlite",
+        "runs": case.runs,
+        "points": case.all_points,
+        "rounds": len(readings),
+        "all delivered after s": spread(one.took_s for one in readings),
+        "points/s": spread(one.rate for one in readings),
+        "times MLflow's client": "",
+        "times its async": "",
+        "end of the process s": spread(one.end_s for one in whole) if whole == readings else failed,
+        "call p50 us": spread(one.calls_ns[len(one.calls_ns) // 2] / 1e3 for one in whole) if whole else "",
+        "call p99 us": spread(one.calls_ns[int(len(one.calls_ns) * 0.99)] / 1e3 for one in whole) if whole else "",
+        "processor, s": spread(one.processor_s for one in readings),
+        "requests": spread(one.requests for one in readings) if served else "",
+        "server's processor, s": spread(one.server_s for one in readings) if served else "",
+        "of it us a point": spread(one.server_s / max(1, one.stored) * 1e6 for one in readings) if served else "",
+        "lost": sum(case.all_points - one.stored for one in readings),
+        "twice": sum(one.twice for one in readings),
+    }

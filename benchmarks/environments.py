@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -47,3 +48,18 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**os.environ, "PYTHONPATH": path, **threads, **more}
+
+
+def with_mlflow_tables(place: Path) -> None:
+    """An empty store of MLflow's in `mlflow.db`: to make its tables takes seconds, once for each project."""
+    (place / "mlflow.db").write_bytes(_mlflow_tables())
+
+
+@cache
+def _mlflow_tables() -> bytes:
+    code = "from mlflow import MlflowClient; MlflowClient('sqlite:///mlflow.db').search_experiments()"
+    with tempfile.TemporaryDirectory() as place:
+        quiet = environment({"MLFLOW_DISABLE_TELEMETRY": "true"})
+        python = homes({"mlflow"})["mlflow"]
+        subprocess.run([python, "-c", code], env=quiet, cwd=place, capture_output=True, check=True)
+        return Path(place, "mlflow.db").read_bytes()

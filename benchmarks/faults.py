@@ -2,7 +2,8 @@
 
 One script, bare and with Reticent delivering through each fault: the times of all its calls on the training thread (start of
 the run, 2,000 metrics, 20 params, a text, end of the run), beside those with a server that works, and how long the process
-then takes to exit with a deadline of two seconds. It exits with code 3.
+then takes to exit with a deadline of a second. It exits with code 3. In turns; by the fault is what is more than with the
+server that works, in the same turn.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import median
 
-from tests.services.faults import Fault, FaultyProxy, garbage, hang, lost_answer, reset, slow, status
+from tests.services.faults import Fault, FaultyProxy, flapping, garbage, hang, lost_answer, reset, slow, status
 from tests.services.servers import free_port, mlflow_server
 
-REPEATS = 3
-EXIT_S = 2
+from benchmarks.turns import Row, in_turns, rounds, spread
+
+WORKS = "none"
+EXIT_S = 1
 
 TRAINING = """
 import contextlib, json, sys, time
@@ -49,7 +53,7 @@ for number in range(20):
 for step in range(2000):
     with timed():
         reticent.log_metric("loss", 1 / (step + 1), step=step)
-    time.sleep(0.001)
+    time.sleep(0.0005)
 with timed():
     reticent.log_text("some text", "notes/a.txt")
 with timed():
@@ -57,10 +61,12 @@ with timed():
 print(json.dumps([times, time.time()]), flush=True)
 sys.exit(3)
 """
+
 FAULTS: dict[str, Fault] = {
     "hangs": hang,
     "1 byte/s": slow(1),
     "resets": reset,
+    "flaps: half a second up, half a second down": flapping(0.5),
     "its answers are lost": lost_answer,
     "garbage": garbage,
     "429, Retry-After: 30": status(429, {"Retry-After": "30"}),
@@ -69,24 +75,34 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def measure() -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+def measure() -> list[Row]:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(mlflow_server(place / "server"))
-        half_open = stack.enter_context(listening())
-        rows.append(row("bare", "bare"))
-        rows.append(row("none", f"mlflow+{server.url}"))
+        backends = {"bare": "bare", WORKS: f"mlflow+{server.url}"}
         for name, fault in FAULTS.items():
-            with FaultyProxy(server.url) as proxy:
-                proxy.fails(fault)
-                rows.append(row(name, f"mlflow+{proxy.url}"))
-        rows.append(row("nobody listens", f"mlflow+http://127.0.0.1:{free_port()}"))
-        rows.append(row("half-open: connects, and that is all", f"mlflow+http://127.0.0.1:{half_open}"))
-        rows.append(row("the name has no address", "mlflow+http://tracking.invalid:5000"))
-    for one in rows[2:]:  # without the start, which is imports, before there is anything to deliver
-        one["by the fault ms"] = _after_start(one) - _after_start(rows[1])
-    return rows
+            proxy = stack.enter_context(FaultyProxy(server.url))
+            proxy.fails(fault)
+            backends[name] = f"mlflow+{proxy.url}"
+        backends["nobody listens"] = f"mlflow+http://127.0.0.1:{free_port()}"
+        half_open = stack.enter_context(listening())
+        backends["half-open: connects, and that is all"] = f"mlflow+http://127.0.0.1:{half_open}"
+        backends["the name has no address"] = "mlflow+http://tracking.invalid:5000"
+        told = in_turns({name: partial(trained, backend) for name, backend in backends.items()}, rounds(2))
+    return [row(name, found, told[WORKS]) for name, found in told.items()]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The times of its calls, the seconds from its last line to its exit, and its exit code."""
+
+    times: list[float]
+    exit_s: float
+    code: int
+
+    @property
+    def after_start_ms(self) -> float:
+        return sum(self.times[1:]) * 1e3
 
 
 @contextmanager
@@ -96,29 +112,23 @@ def listening() -> Iterator[int]:
         yield int(one.getsockname()[1])
 
 
-def row(fault: str, backend: str) -> dict[str, object]:
-    """Medians of some repeats, but for the end of the process."""
-    print(f"{fault}...", file=sys.stderr, flush=True)
-    found = [trained(backend) for _ in range(REPEATS)]
-    every = [times for times, _, _ in found]
+def row(fault: str, found: list[Training], working: list[Training]) -> Row:
+    """`working` is what a server does to it that works; the start is imports, before there is anything to deliver."""
+    every = [one.times for one in found]
+    by_the_fault = [one.after_start_ms - other.after_start_ms for one, other in zip(found, working, strict=True)]
     return {
         "the server": fault,
-        "start of the run ms": median(times[0] for times in every) * 1e3,
-        "2,021 calls ms": median(sum(times[1:-1]) for times in every) * 1e3,
-        "p99 us": median(sorted(times[1:-1])[int(len(times) * 0.99)] for times in every) * 1e6,
-        "end of the run ms": median(times[-1] for times in every) * 1e3,
-        "by the fault ms": "",
-        "exit s, at most": max(one[1] for one in found),
-        "exit codes": ", ".join(map(str, sorted({one[2] for one in found}))),
+        "start of the run ms": spread(times[0] * 1e3 for times in every),
+        "2,021 calls ms": spread(sum(times[1:-1]) * 1e3 for times in every),
+        "p99 us": spread(sorted(times[1:-1])[int(len(times) * 0.99)] * 1e6 for times in every),
+        "end of the run ms": spread(times[-1] * 1e3 for times in every),
+        "by the fault ms": spread(by_the_fault) if fault not in ("bare", WORKS) else "",
+        "exit s, at most": max(one.exit_s for one in found),
+        "exit codes": ", ".join(map(str, sorted({one.code for one in found}))),
     }
 
 
-def _after_start(row: dict[str, object]) -> float:
-    return float(str(row["2,021 calls ms"])) + float(str(row["end of the run ms"]))
-
-
-def trained(backend: str) -> tuple[list[float], float, int]:
-    """The times of its calls, the seconds from its last line to its exit, and its exit code."""
+def trained(backend: str) -> Training:
     with tempfile.TemporaryDirectory() as root:
         done = subprocess.run(
             [sys.executable, "-c", TRAINING, backend],
@@ -134,4 +144,4 @@ def trained(backend: str) -> tuple[list[float], float, int]:
         )
         exited = time.time()
     times, ended = json.loads(done.stdout)
-    return times, exited - ended, done.returncode
+    return Training(times, exited - ended, done.returncode)

@@ -10,19 +10,19 @@ logs fewer points.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tracker_processes import Server, answer, installed, mlflow_server
+from benchmarks.tracker_processes import Server, answer, installed, mlflow_server, prepare
 from benchmarks.trackers import TRACKERS
-from benchmarks.turns import Row, Spread, in_turns, ratio, spread
+from benchmarks.turns import Row, Spread, in_turns, ratio, rounds, say, spread
 
-ROUNDS = 3
 US = "reticent.log_metric"
 
 Told = dict[str, Any]
@@ -30,34 +30,43 @@ Told = dict[str, Any]
 
 def measure() -> list[Row]:
     pythons = installed(TRACKERS)
-    with mlflow_server() if "mlflow, HTTP" in pythons else nullcontext() as server:
-        turns: dict[str, Callable[[], Told]] = {
-            name: partial(logged, python, name, server if "HTTP" in name else None) for name, python in pythons.items()
-        }
-        told = in_turns(turns, ROUNDS)
-    return [row(name, rounds, told[US]) for name, rounds in told.items()]
+    with ExitStack() as stack:
+        root = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        server = stack.enter_context(mlflow_server()) if "mlflow, HTTP" in pythons else None
+        of_server = {name: server if "HTTP" in name else None for name in pythons}
+        told = in_turns(
+            {name: partial(logged, python, name, root, of_server[name]) for name, python in pythons.items()}, rounds(3)
+        )
+
+        def read(name: str, one: Told) -> None:
+            one["found"] = answer(pythons[name], "read", name, one["place"], of_server[name])
+
+        say("what has arrived")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # how long it takes to read is not asked
+            for asked in [pool.submit(read, name, one) for name, every in told.items() for one in every]:
+                asked.result()
+    return [row(name, every, told[US]) for name, every in told.items()]
 
 
-def logged(python: str, name: str, server: Server | None) -> Told:
-    calls = TRACKERS[name].calls
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        before = server.processor_s() if server else 0.0
-        told: Told = answer(python, "log", name, Path(directory), server, calls)
-        told["closed s"] = time.time() - told["returned"]
-        told["server us"] = (server.processor_s() - before) / calls * 1e6 if server else 0.0
-        told["found"] = answer(python, "read", name, Path(directory), server)
-    return told
+def logged(python: str, name: str, root: str, server: Server | None) -> Told:
+    calls, place = TRACKERS[name].calls, Path(tempfile.mkdtemp(dir=root))
+    prepare(name, place)
+    before = server.processor_s() if server else 0.0
+    told: Told = answer(python, "log", name, place, server, calls)
+    told["closed s"] = time.time() - told["returned"]
+    told["server us"] = (server.processor_s() - before) / calls * 1e6 if server else 0.0
+    return told | {"place": place}
 
 
-def row(name: str, rounds: list[Told], ours: list[Told]) -> Row:
+def row(name: str, told: list[Told], ours: list[Told]) -> Row:
     def of(key: str) -> Spread:
-        return spread(one[key] for one in rounds)
+        return spread(one[key] for one in told)
 
     return {
         "tracker": name,
-        "version": rounds[0]["version"],
+        "version": told[0]["version"],
         "p50 us": of("p50 us"),
-        "times ours": ratio([one["p50 us"] for one in rounds], [one["p50 us"] for one in ours]),
+        "times ours": ratio([one["p50 us"] for one in told], [one["p50 us"] for one in ours]),
         "p99 us": of("p99 us"),
         "max us": of("max us"),
         "CPU us a point": of("CPU us"),
@@ -65,5 +74,5 @@ def row(name: str, rounds: list[Told], ours: list[Told]) -> Row:
         "memory MB": of("memory MB"),
         "closed after s": of("closed s"),
         "points": TRACKERS[name].calls,
-        "found": ", ".join(f"{one['found']:,}" for one in rounds),
+        "found": ", ".join(f"{one['found']:,}" for one in told),
     }

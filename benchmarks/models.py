@@ -1,118 +1,85 @@
-"""How long does training wait for `log_model`, and how much memory does it take? Beside MLflow.
+"""How long does training wait for `log_model`, how much memory does it take, and how long does loading take? Beside MLflow.
 
-Each model is logged once without counting, then several times, in a process of its own; what is done in the background is
-waited for in between. Memory is the peak of the process over what it had before, in the first call that is counted.
-MLflow logs to SQLite and a directory.
+A small and a large model of each flavour, by each tracker in a process of its own; the two take turns. What is done in the
+background is waited for before the model is loaded, by its URI and in its own flavour. Memory is the peak of the process
+until then over what it had before. In a turn Reticent logs each model several times and MLflow once, as its calls take
+seconds; a ratio is that of the medians of a turn. MLflow logs to SQLite and a directory.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
 
-REPEATS = 7
+from benchmarks.asked import asked
+from benchmarks.environments import environment, with_mlflow_tables
+from benchmarks.models_child import FLAVOURS, LARGE, SMALL
+from benchmarks.turns import Row, in_turns, ratio, rounds, say, spread
 
-SCRIPT = """
-import json, os, statistics, sys, threading, time, warnings
-warnings.simplefilter("ignore")
-tracker, kind, repeats = sys.argv[1], sys.argv[2], int(sys.argv[3])
-import numpy, psutil
-X = numpy.random.default_rng(0).normal(size=(2000, 20))
-y = (X[:, 0] + X[:, 1] > 0).astype(int)
-if kind == "forest":
-    from sklearn.ensemble import RandomForestClassifier
-    model = RandomForestClassifier(100, random_state=0).fit(X, y)
-elif kind == "xgboost":
-    import xgboost
-    model = xgboost.train({"max_depth": 6, "nthread": 1}, xgboost.DMatrix(X, y), 30)
-else:
-    import torch
-    model = torch.nn.Sequential(*(torch.nn.Linear(1024, 1024) for _ in range(24)))
+OURS = (5, 2)
+"""How often Reticent logs in a turn, small models and large ones; MLflow does once."""
 
-if tracker == "reticent":
-    import reticent
-    run = reticent.start_run()
-    def log(number):
-        run.log_model(model, f"model{number}")
-    def wait():
-        assert reticent.flush(300)
-else:
-    import logging
-    import mlflow
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    mlflow.set_tracking_uri("sqlite:///mlflow.db")
-    mlflow.start_run()
-    save = {"forest": "sklearn", "xgboost": "xgboost", "torch": "pytorch"}[kind]
-    # The format that it took before 3.17, and still takes no questions for a forest; a module is pickled anyway.
-    options = {"forest": {"serialization_format": "cloudpickle"}, "torch": {"serialization_format": "pickle"}}.get(kind, {})
-    log_model = getattr(__import__(f"mlflow.{save}"), save).log_model
-    def log(number):
-        log_model(model, name=f"model{number}", **options)
-    def wait():
-        pass
-
-times = []
-me, done, peak = psutil.Process(), threading.Event(), 0
-def watch():
-    global peak
-    while not done.wait(0.001):
-        peak = max(peak, me.memory_info().rss)
-for number in range(repeats + 1):
-    if number == 1:
-        before = me.memory_info().rss
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-    start = time.perf_counter()
-    log(number)
-    times.append(time.perf_counter() - start)
-    wait()
-    if number == 1:
-        done.set()
-        watcher.join()
-times = sorted(times[1:])
-print(json.dumps({"ms": statistics.median(times) * 1e3, "p90": times[int(len(times) * 0.9)] * 1e3,
-                  "memory": max(0, peak - before) / 1e6}))
-os._exit(0)
-"""
-
-MODELS = {
-    "scikit-learn forest, 100 trees": "forest",
-    "XGBoost, 30 rounds": "xgboost",
-    "PyTorch, 100 MB": "torch",
-}
+Turn = list[dict[str, float]]
 
 
-def measure() -> list[dict[str, object]]:
+def measure() -> list[Row]:
+    return [row for flavour in FLAVOURS if find_spec(flavour) for row in of_flavour(flavour)]
+
+
+def _settings(place: Path) -> dict[str, str]:
+    return environment({"RETICENT_DIR": f"{place}/root"})
+
+
+def _with_mlflow(place: Path) -> dict[str, str]:
+    with_mlflow_tables(place)
+    return _settings(place)
+
+
+SETTINGS = {"reticent": _settings, "mlflow": _with_mlflow}
+
+
+def of_flavour(flavour: str) -> list[Row]:
+    names = ["reticent", *(["mlflow"] if find_spec("mlflow") else [])]
+    _, *sizes = FLAVOURS[flavour]
     rows = []
-    for name, kind in MODELS.items():
-        ours, theirs = _log("reticent", kind, REPEATS), _log("mlflow", kind, 3)
-        rows.append(
-            {
-                "model": name,
-                "log_model ms": ours["ms"],
-                "p90 ms": ours["p90"],
-                "memory MB": ours["memory"],
-                "MLflow ms": theirs["ms"],
-                "MLflow memory MB": theirs["memory"],
-                "ratio": theirs["ms"] / ours["ms"],
+    with ExitStack() as stack:
+        started = {
+            name: stack.enter_context(asked("benchmarks.models_child", flavour, name, settings=SETTINGS[name]))
+            for name in names
+        }
+        for size, what, ours in zip((SMALL, LARGE), sizes, OURS, strict=True):
+            say(f"{flavour}, {what}")
+            tasks: dict[str, Callable[[], Turn]] = {
+                name: partial(child, size, ours if name == "reticent" else 1) for name, child in started.items()
             }
-        )
+            told = in_turns(tasks, rounds(2))
+            rows.append({"flavour": flavour, "model": what} | _row(told["reticent"], told.get("mlflow")))
     return rows
 
 
-def _log(tracker: str, kind: str, repeats: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as place:
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, tracker, kind, str(repeats)],
-            cwd=place,
-            env={**os.environ, "RETICENT_DIR": os.path.join(place, "root"), "RETICENT_CAPTURE": '{"git": false}'},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+def _row(ours: list[Turn], theirs: list[Turn] | None) -> Row:
+    def of(turns: list[Turn] | None, key: str) -> Any:
+        return spread(one[key] for turn in turns for one in turn) if turns else ""
+
+    def times(key: str) -> Any:
+        return ratio(_medians(theirs, key), _medians(ours, key)) if theirs else ""
+
+    return {
+        "log_model ms": of(ours, "save ms"),
+        "memory MB": of(ours, "memory MB"),
+        "load_model ms": of(ours, "load ms"),
+        "MLflow's log_model ms": of(theirs, "save ms"),
+        "times ours": times("save ms"),
+        "its memory MB": of(theirs, "memory MB"),
+        "its load_model ms": of(theirs, "load ms"),
+        "load, times ours": times("load ms"),
+    }
+
+
+def _medians(turns: list[Turn], key: str) -> list[float]:
+    return [median(one[key] for one in turn) for turn in turns]

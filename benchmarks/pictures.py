@@ -79,14 +79,21 @@ def crash(rows: Rows) -> Figure:
 
 
 def fits(rows: Rows) -> Figure:
-    """Ours and MLflow's of each fit, the longest bar of MLflow first."""
-    added = {(row["fit"], row.get("logger", "reticent")): max(row["added ms (median)"], 0.1) for row in rows}
-    names = sorted({fit for fit, _ in added}, key=lambda fit: added.get((fit, "mlflow"), 0))
-    pairs = [(fit, logger) for fit in names for logger in ("mlflow", "reticent") if (fit, logger) in added]
-    figure, (bars,) = _figure(len(pairs))
-    labels = [f"{fit.split(',')[0]}, {logger}" for fit, logger in pairs]
-    _bars(bars, labels, [added[pair] for pair in pairs], "ms")
-    bars.set_title("added to a fit on the training thread, median, ms")
+    """Ours and MLflow's of each fit, small and large; the longest bar of MLflow first."""
+    sizes: dict[str, list[str]] = {}
+    added = {}
+    for row in rows:
+        of_fit = sizes.setdefault(row["fit"], [])
+        of_fit += [row["size"]] if row["size"] not in of_fit else []
+        added[row["fit"], of_fit.index(row["size"]), row["logger"]] = max(_middle(row["added ms"]), 0.1)
+    names = sorted(sizes, key=lambda fit: added.get((fit, 0, "mlflow"), 0))
+    pairs = [(fit, logger) for fit in names for logger in ("mlflow", "reticent") if (fit, 0, logger) in added]
+    figure, axes = _figure(len(pairs), columns=2)
+    for size, (axis, what) in enumerate(zip(axes, ("a small", "a large"), strict=True)):
+        labels = [f"{fit}, {logger}" for fit, logger in pairs]
+        _bars(axis, labels, [added[fit, size, logger] for fit, logger in pairs], "ms")
+        axis.set_title(f"added to {what} fit, median, ms")
+    axes[1].set_yticklabels([])
     return figure
 
 

@@ -15,17 +15,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import environment
-from benchmarks.turns import Row, in_turns, ratio, say, spread
+from benchmarks.turns import Row, in_turns, ratio, rounds, say, spread
 
 SIZES = (100, 1_000, 10_000)
 MLFLOW_SIZES = (100, 1_000)
-ROUNDS = 15
 FILTER = "metrics.loss < 0.1 and params.model = 'xgb'"
 ORDER = ["metrics.loss ASC"]
 
@@ -33,17 +33,25 @@ Query = Callable[[], object]
 
 
 def measure() -> list[Row]:
-    rows: list[Row] = []
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # storing takes minutes where MLflow's commits wait
-    for size in SIZES:
-        loggers = ["reticent", *(["mlflow"] if size in MLFLOW_SIZES and find_spec("mlflow") else [])]
-        with tempfile.TemporaryDirectory(dir=memory) as place:
-            for logger in loggers:
-                say(f"{size} runs of {logger}")
-                _child(place, "make", logger, str(size))
+    stores = [("reticent", size) for size in SIZES]
+    stores += [("mlflow", size) for size in MLFLOW_SIZES if find_spec("mlflow")]
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(dir=memory) as place, ThreadPoolExecutor(os.cpu_count()) as pool:
+        # The largest first. None of it is timed, so that several are made at once.
+        made = [pool.submit(_make, place, *one) for one in sorted(stores, key=lambda one: -one[1])]
+        for one in made:
+            one.result()
+        for size in SIZES:
             say(f"queries of {size} runs")
-            rows += json.loads(_child(place, "ask", *loggers))
+            rows += json.loads(_child(f"{place}/{size}", "ask", *(logger for logger, of in stores if of == size)))
     return rows
+
+
+def _make(place: str, logger: str, size: int) -> None:
+    say(f"{size} runs of {logger}")
+    Path(place, str(size)).mkdir(exist_ok=True)
+    _child(f"{place}/{size}", "make", logger, str(size))
 
 
 def _child(place: str, *arguments: str) -> str:
@@ -151,7 +159,7 @@ def asked(loggers: list[str]) -> list[Row]:
     ]
     for name in queries["reticent"]:
         tasks = {logger: _timed(queries[logger][name]) for logger in loggers}
-        took = in_turns(tasks, ROUNDS)
+        took = in_turns(tasks, rounds(10))
         peer = took.get("mlflow")
         rows.append(
             {

@@ -14,9 +14,7 @@ import tempfile
 import time
 from functools import partial
 
-from benchmarks.turns import Row, in_turns, ratio, spread
-
-REPEATS = 5
+from benchmarks.turns import Row, in_turns, ratio, rounds, spread
 
 TRAININGS = """
 import warnings
@@ -43,7 +41,7 @@ xgboost.XGBClassifier(n_estimators=100, n_jobs=2).fit(*digits)
 
 def measure() -> list[Row]:
     names = {"bare": TRAININGS, "autologged": f"import reticent\nreticent.autolog()\n{TRAININGS}"}
-    took = in_turns({name: partial(_run, code) for name, code in names.items()}, REPEATS)
+    took = in_turns({name: partial(_run, code) for name, code in names.items()}, rounds(3))
     bare = took["bare"]
     return [
         {

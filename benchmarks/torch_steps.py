@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-PAIRS = 100
+PAIRS = 50
 
 SCRIPT = """
 import itertools, json, statistics, sys, time

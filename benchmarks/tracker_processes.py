@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 
-from benchmarks.environments import environment, homes
+from benchmarks.environments import environment, homes, with_mlflow_tables
 from benchmarks.trackers import TRACKERS
 
-LIMIT_S = 120
+LIMIT_S = 600
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,12 @@ def installed(names: Iterable[str]) -> dict[str, str]:
     if missing := [name for name in names if TRACKERS[name].package not in where]:
         print(f"left out, as they are not installed: {', '.join(missing)}", file=sys.stderr)
     return {name: where[TRACKERS[name].package] for name in names if TRACKERS[name].package in where}
+
+
+def prepare(name: str, place: Path) -> None:
+    """What a tracker has since it was first used."""
+    if "SQLite" in name:
+        with_mlflow_tables(place)
 
 
 def command(python: str, task: str, name: str, place: Path, *more: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -12,12 +13,17 @@ Row = dict[str, object]
 Spread = dict[str, float]
 
 
-def in_turns(tasks: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def rounds(few: int) -> int:
+    """So few, or as many as BENCH_RUNS says: all modules together take less than 25 minutes without it."""
+    return int(os.environ.get("BENCH_RUNS", few))
+
+
+def in_turns(tasks: Mapping[str, Callable[[], T]], times: int) -> dict[str, list[T]]:
     """What each task gave, round by round: in every round each has its turn."""
     given: dict[str, list[T]] = {name: [] for name in tasks}
-    for number in range(1, rounds + 1):
+    for number in range(1, times + 1):
         for name, task in tasks.items():
-            say(f"{name}, {number} of {rounds}")
+            say(f"{name}, {number} of {times}")
             given[name].append(task())
     return given
 

@@ -1,7 +1,7 @@
 """How fast does a large file reach S3 through the MLflow backend, beside boto3 and s3fs alone, and with how much memory?
 
-Each upload is a process of its own, which has sent small files before; in turns, the faster of two. Straight: the run's
-artifacts are in S3 as far as the client can see; through: the server hands them on. `BENCH_MB=1024` sends a GB.
+Each upload is a process of its own, which has sent small files before; in turns. Straight: the run's artifacts are in S3
+as far as the client can see; through: the server hands them on. `BENCH_MB=1024` sends a GB.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.delivery import Team, team
+from benchmarks.turns import Row, in_turns, ratio, rounds, spread
 
 MB = int(os.environ.get("BENCH_MB", 256))
-REPEATS = 2
+WAYS = (("reticent", "straight"), ("boto3", "straight"), ("s3fs", "straight"), ("reticent", "through"))
 
 START = """
 import sys, time
@@ -61,7 +63,7 @@ def send(name, megabytes):
 }
 
 
-def measure() -> list[dict[str, object]]:
+def measure() -> list[Row]:
     import requests
 
     with tempfile.TemporaryDirectory() as place, team() as one:
@@ -75,20 +77,20 @@ def measure() -> list[dict[str, object]]:
         create = f"{one.server.url}/api/2.0/mlflow/experiments/create"
         for experiment, told in (("straight", {"artifact_location": "s3://team/straight"}), ("through", {})):
             requests.post(create, json={"name": experiment, **told}, timeout=60).raise_for_status()
-        ways = [("reticent", "straight"), ("boto3", "straight"), ("s3fs", "straight"), ("reticent", "through")]
-        readings = [[uploaded(one, place, *way) for way in ways] for _ in range(REPEATS)]
-        best = [max(turn[number] for turn in readings) for number in range(len(ways))]
-        return [
-            {
-                "client": client,
-                "way": way,
-                "MB": MB,
-                "MB/s": rate,
-                "of boto3's": rate / best[1][0],
-                "memory grown MB": max(turn[number][1] for turn in readings),
-            }
-            for number, ((client, way), (rate, _)) in enumerate(zip(ways, best, strict=True))
-        ]
+        tasks = {" ".join(way): partial(uploaded, one, place, *way) for way in WAYS}
+        uploads = in_turns(tasks, rounds(3))
+    beside = [rate for rate, _ in uploads["boto3 straight"]]
+    return [
+        {
+            "client": client,
+            "way": way,
+            "MB": MB,
+            "MB/s": spread(rate for rate, _ in readings),
+            "of boto3's": ratio([rate for rate, _ in readings], beside),
+            "memory grown MB": spread(memory for _, memory in readings),
+        }
+        for (client, way), readings in zip(WAYS, uploads.values(), strict=True)
+    ]
 
 
 def uploaded(team: Team, place: str, client: str, way: str) -> tuple[float, float]:

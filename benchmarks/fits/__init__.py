@@ -1,25 +1,29 @@
-"""What does autologging add to a fit on the training thread, from the second fit on?
+"""What does autologging add to a fit on the training thread, from the second fit on, and how does that grow?
 
-Bare and autologged fits of the same data in one process, interleaved; metrics, curves, data sets and saved model included.
-What is done in the background (pictures, sealing) is waited for between the fits, so that it burdens none of them. One
-thread each for BLAS and OpenMP: with more, the times of the bare fits vary by more than what is added.
+Each framework with something small and with something large: more rows and columns, rounds of boosting, epochs, steps and
+weights. Bare and autologged fits of the same data in one process, one after the other; metrics, curves, data sets and saved
+model included. What is done in the background (pictures, sealing) is waited for between the fits, so that it burdens none
+of them. One thread each for BLAS and OpenMP: with more, the times of the bare fits vary by more than what is added.
 
-MLflow's autologging is measured the same way in processes of its own, as it patches the same functions, with a local SQLite
-database. A framework that is not installed is left out, and MLflow where it is not, or has no integration.
-
-`python -m benchmarks.fits.child lightgbm reticent 5` measures one of them.
+MLflow's autologging is measured the same way in a process of its own, as it patches the same functions, with a local SQLite
+database. The two processes take turns; in each of them Reticent's has more pairs of fits than MLflow's, whose take seconds.
+How many times ours MLflow adds is told of the medians of each turn, where ours is taken as 0.1 ms at least. A framework that
+is not installed is left out, and MLflow where it is not, or has no integration.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
-import tempfile
+from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
+
+from benchmarks.asked import Asked, asked
+from benchmarks.environments import environment, with_mlflow_tables
+from benchmarks.turns import Row, in_turns, ratio, rounds, say, spread
 
 FRAMEWORKS = (
     "sklearn",
@@ -32,38 +36,80 @@ FRAMEWORKS = (
     "transformers",
     "torch",
 )
-REPEATS = {"reticent": 15, "mlflow": 5}
-"""MLflow's take seconds."""
+OURS = (8, 2)
+"""Reticent's pairs of fits in a turn, small ones and large ones; MLflow has one."""
+LEAST_MS = 0.1
+
+Pair = tuple[float, float]
+"""Milliseconds of a bare fit, and of one that was logged."""
 
 
-def measure() -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for framework in FRAMEWORKS:
-        module = import_module(f"benchmarks.fits.{framework}")
-        loggers = ["reticent", *(["mlflow"] if module.MLFLOW and find_spec("mlflow") else [])]
-        if find_spec(framework):
-            rows += [row for logger in loggers if (row := _row(framework, logger))]
+def measure() -> list[Row]:
+    return [row for framework in FRAMEWORKS if find_spec(framework) for row in of_framework(framework)]
+
+
+def settings(place: Path) -> dict[str, str]:
+    """Of a process that trains on the processor, each library with one thread, and says little."""
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
+    return environment(quiet | {"TF_NUM_INTRAOP_THREADS": "1", "RETICENT_DIR": f"{place}/root"})
+
+
+def _with_mlflow(place: Path) -> dict[str, str]:
+    with_mlflow_tables(place)
+    return settings(place)
+
+
+SETTINGS = {"reticent": settings, "mlflow": _with_mlflow}
+
+
+def of_framework(framework: str) -> list[Row]:
+    say(framework)
+    module = import_module(f"benchmarks.fits.{framework}")
+    rows: list[Row] = []
+    names = ["reticent", *(["mlflow"] if module.MLFLOW and find_spec("mlflow") else [])]
+    with ExitStack() as stack:
+        started = {
+            name: stack.enter_context(asked("benchmarks.fits.child", framework, name, settings=SETTINGS[name]))
+            for name in names
+        }
+        smallest = next(iter(module.SIZES))
+        first = {name: pair for name, child in started.items() if (pair := _first(child, smallest, name))}
+        for size, ours in zip(module.SIZES, OURS, strict=True):
+            say(f"{framework}, {size}")
+            tasks = {name: partial(started[name], size, ours if name == "reticent" else 1) for name in first}
+            turns: dict[str, list[list[Pair]]] = in_turns(tasks, rounds(2))
+            for name, told in turns.items():
+                row: Row = {"fit": (module.__doc__ or "").strip(), "size": size, "logger": name}
+                bare, logged = first[name]
+                row |= told_of(told, turns["reticent"])
+                row["added to the first fit ms"] = logged - bare if size == smallest else ""
+                rows.append(row)
     return rows
 
 
-def _row(framework: str, logger: str) -> dict[str, object] | None:
-    """What a process of its own has measured; None if the other logger fails there, as it may without TensorBoard."""
-    print(f"{framework}, {logger}...", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory() as place:
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
-        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-        path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.fits.child", framework, logger, str(REPEATS[logger])],
-            env={**os.environ, **quiet, **threads, "PYTHONPATH": path, "RETICENT_DIR": f"{place}/root"},
-            cwd=place,
-            capture_output=True,
-            text=True,
-        )
-    if done.returncode and logger == "reticent":
-        raise RuntimeError(f"{framework}:\n{done.stderr}")
-    if done.returncode:
-        print(f"left out: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+def _first(child: Asked, size: str, name: str) -> Pair | None:
+    """The first pair of fits; none if the other logger fails here, as it may without TensorBoard."""
+    try:
+        bare, logged = child(size, 1)[0]
+    except RuntimeError as error:
+        if name == "reticent":
+            raise
+        print(f"left out: {name}: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
         return None
-    row: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return row
+    return bare, logged
+
+
+def told_of(turns: list[list[Pair]], ours: list[list[Pair]]) -> Row:
+    pairs = [pair for turn in turns for pair in turn]
+    return {
+        "fits": len(pairs),
+        "bare ms": spread(bare for bare, _ in pairs),
+        "autologged ms": spread(logged for _, logged in pairs),
+        "times bare": spread(logged / bare for bare, logged in pairs),
+        "added ms": spread(logged - bare for bare, logged in pairs),
+        "added, times ours": ratio(_added(turns), [max(LEAST_MS, one) for one in _added(ours)]),
+    }
+
+
+def _added(turns: list[list[Pair]]) -> list[float]:
+    return [median(logged - bare for bare, logged in turn) for turn in turns]

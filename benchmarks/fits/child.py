@@ -1,16 +1,16 @@
-"""One framework and one logger: `python -m benchmarks.fits.child FRAMEWORK reticent|mlflow REPEATS` prints a row as JSON."""
+"""One framework and one logger: `python -m benchmarks.fits.child FRAMEWORK reticent|mlflow` is asked for pairs of fits."""
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
+
+from benchmarks.asked import answer
 
 
 class Reticent:
@@ -51,35 +51,30 @@ class MLflow:
 LOGGERS: dict[str, type[Reticent] | type[MLflow]] = {"reticent": Reticent, "mlflow": MLflow}
 
 
-def measure(framework: ModuleType, logger: str, repeats: int) -> dict[str, object]:
-    fit: Callable[[], object] = framework.prepare()
-    fit()  # frameworks import and compile parts of themselves on first use
+def main(name: str, logger: str) -> None:
+    framework = import_module(f"benchmarks.fits.{name}")
+    fits = {size: framework.prepare(**options) for size, options in framework.SIZES.items()}
+    for fit in fits.values():
+        fit()  # frameworks import and compile parts of themselves on first use
     log = LOGGERS[logger](framework)
-    bare, logged = [], []
-    for _ in range(repeats + 1):
-        bare.append(_seconds(fit))
-        log.on()
-        logged.append(_seconds(fit))
-        log.off()
-        log.settle()
-    added = sorted(after - before for before, after in zip(bare[1:], logged[1:], strict=True))
-    return {
-        "fit": (framework.__doc__ or "").strip(),
-        "logger": logger,
-        "bare ms": statistics.median(bare[1:]) * 1e3,
-        "autologged ms": statistics.median(logged[1:]) * 1e3,
-        "added ms (median)": statistics.median(added) * 1e3,
-        "p90 ms": added[int(len(added) * 0.9)] * 1e3,
-        "added to the first fit ms": (logged[0] - bare[0]) * 1e3,
-    }
+    answer(lambda size, times: [_pair(fits[size], log) for _ in range(times)])
 
 
-def _seconds(fit: Callable[[], object]) -> float:
+def _pair(fit: Callable[[], object], log: Reticent | MLflow) -> tuple[float, float]:
+    bare = _ms(fit)
+    log.on()
+    logged = _ms(fit)
+    log.off()
+    log.settle()
+    return bare, logged
+
+
+def _ms(fit: Callable[[], object]) -> float:
     start = time.perf_counter()
     fit()
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) * 1e3
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    print("\n" + json.dumps(measure(import_module(f"benchmarks.fits.{sys.argv[1]}"), sys.argv[2], int(sys.argv[3]))))
+    main(*sys.argv[1:])

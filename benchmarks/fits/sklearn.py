@@ -1,15 +1,20 @@
-"""LogisticRegression.fit, breast cancer"""
+"""LogisticRegression.fit"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 MLFLOW = "mlflow.sklearn"
+SIZES = {
+    "569 x 30": {"rows": 569, "columns": 30},
+    "100,000 x 100": {"rows": 100_000, "columns": 100},
+}
 
 
-def prepare() -> Callable[[], object]:
-    from sklearn.datasets import load_breast_cancer
+def prepare(rows: int, columns: int) -> Callable[[], object]:
     from sklearn.linear_model import LogisticRegression
 
-    X, y = load_breast_cancer(return_X_y=True)
+    from benchmarks.fits.data import two_classes
+
+    X, y = two_classes(rows, columns)
     return lambda: LogisticRegression(max_iter=200).fit(X, y)

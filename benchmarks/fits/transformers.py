@@ -1,10 +1,14 @@
-"""Transformers Trainer.train, 6 steps"""
+"""Transformers Trainer.train"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 MLFLOW = "mlflow.transformers"
+SIZES = {
+    "6 steps": {"steps": 6, "layers": 2, "width": 32},
+    "60 steps, 3 MB": {"steps": 60, "layers": 4, "width": 128},
+}
 
 reported_to: list[str] = []
 
@@ -14,13 +18,17 @@ def mlflow_switched(on: bool) -> None:
     reported_to[:] = ["mlflow"] if on else []
 
 
-def prepare() -> Callable[[], object]:
+def prepare(steps: int, layers: int, width: int) -> Callable[[], object]:
     import torch
     from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments, logging
 
     logging.set_verbosity_error()
     config = BertConfig(
-        vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+        vocab_size=100,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
     )
     data = [
         {"input_ids": torch.randint(0, 100, (16,)), "attention_mask": torch.ones(16, dtype=torch.long), "labels": n % 2}
@@ -29,7 +37,7 @@ def prepare() -> Callable[[], object]:
 
     def fit() -> object:
         arguments = TrainingArguments(
-            "trained", max_steps=6, logging_steps=1, report_to=list(reported_to), disable_tqdm=True, use_cpu=True
+            "trained", max_steps=steps, logging_steps=1, report_to=list(reported_to), disable_tqdm=True, use_cpu=True
         )
         return Trainer(BertForSequenceClassification(config), arguments, train_dataset=data).train()
 

@@ -87,6 +87,18 @@ def slow(bytes_per_second: float) -> Fault:
     return fault
 
 
+def flapping(seconds: float) -> Fault:
+    """The server works so long, and for as long after that each connection is reset."""
+
+    def fault(handler: _Handler) -> None:
+        if int(time.monotonic() / seconds) % 2:
+            handler.abort()
+        else:
+            handler.answer(*handler.forward())
+
+    return fault
+
+
 @dataclass
 class _Plan:
     fault: Fault

@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 from benchmarks import __main__ as benchmarks
-from benchmarks import crash, pictures, turns
+from benchmarks import crash, fits, pictures, turns
+from benchmarks.asked import asked
+from benchmarks.environments import environment
 from benchmarks.tracker_processes import answer
 
 
@@ -31,6 +33,37 @@ def test_a_ratio_is_formed_within_each_round() -> None:
     assert turns.ratio([10.0, 200.0, 30.0], [1.0, 10.0, 1.0])["median"] == 20
     with pytest.raises(ValueError, match="zip"):
         turns.ratio([1.0], [1.0, 2.0])
+
+
+def test_rounds_are_few_or_as_many_as_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BENCH_RUNS", raising=False)
+    assert turns.rounds(2) == 2
+    monkeypatch.setenv("BENCH_RUNS", "9")
+    assert turns.rounds(2) == 9
+
+
+def test_a_process_answers_and_what_it_prints_besides_is_no_answer() -> None:
+    def settings(place: Path) -> dict[str, str]:
+        child = "from benchmarks.asked import answer\nanswer(lambda a, b: [print('noise'), a + b, 1 / b])\n"
+        (place / "child.py").write_text(child)
+        return environment({})
+
+    with asked("child", settings=settings) as child:
+        assert child(1, 2) == [None, 3, 0.5]
+        assert child(3, 1) == [None, 4, 1]
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            child(1, 0)
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            child(1, 1)
+
+
+def test_what_a_fit_gains_is_of_pairs_and_its_ratio_of_turns() -> None:
+    ours, theirs = [[(10.0, 12.0), (10.0, 11.0)], [(10.0, 9.0)]], [[(10.0, 40.0)], [(20.0, 40.0)]]
+    told = fits.told_of(theirs, ours)
+    assert told["bare ms"] == turns.spread([10.0, 20.0])
+    assert told["added ms"] == turns.spread([30.0, 20.0])
+    assert told["times bare"] == turns.spread([4.0, 2.0])
+    assert told["added, times ours"] == turns.spread([30 / 1.5, 20 / fits.LEAST_MS])
 
 
 def test_a_table_has_ranges_where_there_are_any() -> None:
@@ -94,3 +127,18 @@ def test_results_are_drawn_without_a_ground_and_with_their_names_as_text(
     before = drawn.read_bytes()
     pictures.draw()
     assert drawn.read_bytes() == before
+
+
+def test_fits_are_drawn_small_beside_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"fit": "a fit", "size": size, "logger": logger, "added ms": turns.spread([added])}
+        for size, added in (("of ten", 3.0), ("of a million", 70.0))
+        for logger in ("reticent", "mlflow")
+    ]
+    (tmp_path / "fits.json").write_text(json.dumps({"rows": rows}))
+    monkeypatch.setattr(pictures, "RESULTS", tmp_path)
+    monkeypatch.setattr(pictures, "DOCS", tmp_path)
+    (drawn,) = pictures.draw()
+    texts = [element.text for element in ElementTree.parse(drawn).getroot().iter() if element.tag.endswith("}text")]
+    assert texts.count("a fit, reticent") == 1
+    assert texts.count("3.0 ms") == texts.count("70 ms") == 2
