@@ -1,9 +1,7 @@
 """Work that another process does: a child of low priority, which calls functions of modules with texts.
 
 What is a lot of Python (drawing, rewriting a model, trying it) would slow down a training that shares the
-interpreter's lock with it, and a failing one must not end the training. A child sees no GPU. At the end of the process
-nothing trains any more, and all that such work needs is imported there, which takes a child seconds: then it is done here,
-unless the child has that behind it.
+interpreter's lock with it, and a failing one must not end the training. A child sees no GPU.
 """
 
 from __future__ import annotations
@@ -55,6 +53,10 @@ class AsideError(Exception):
     """A function failed in the child, or the child did; says how."""
 
 
+class EndedError(Exception):
+    """The process ends, and does not wait any longer for what the child does."""
+
+
 class Aside:
     """Calls one function after the other; used in the background only, by one thread or by several."""
 
@@ -64,11 +66,12 @@ class Aside:
         self._choice = threading.Lock()
         self._size = 0
         self._here = False
+        self._is_over = False
 
     def call(self, function: Callable[..., str], *texts: str, timeout_s: float, size: int = 0) -> str:
         """What `function`, which any process can import, returns in the child, working on `size` bytes. OSError if there
         can be no child, or if it is to be done here, AsideError if it raises there, takes longer than `timeout_s`, or if
-        the child ends."""
+        the child ends, EndedError after `end`."""
         with self._turn:
             with self._choice:
                 self._size = size
@@ -87,20 +90,26 @@ class Aside:
             raise AsideError(answer["error"])
         return str(answer["result"])
 
-    def is_calling(self) -> bool:
-        """Whether the child works on something."""
-        return self._turn.locked()
-
     def take_back(self) -> None:
-        """Unless a child has done such work already, from now on have all but what is large done here: calls raise OSError,
-        the one under way too."""
+        """For the end of a process, where nothing trains any more, and all that such work needs is imported, which takes a
+        child seconds. Unless a child has done some already, from now on have all but what is large done here: calls raise
+        OSError, the one under way too."""
         with self._choice:
             child = self._child
             self._here = child is None or not child.has_answered or child.ended()
             if self._here and child is not None and self._size <= HERE_BYTES:
                 child.kill()
 
+    def end(self) -> None:
+        """Call nothing from now on, and give up what is under way: who waits for it gets EndedError."""
+        with self._choice:
+            self._is_over = True
+            if self._child is not None:
+                self._child.kill()
+
     def _check(self) -> None:
+        if self._is_over:
+            raise EndedError("the process ended before it was done")
         if self._here and self._size <= HERE_BYTES:
             raise OSError("it is done here, as the process ends")
 

@@ -222,25 +222,25 @@ class Session:
         return True
 
     def take_back(self) -> None:
-        """At the end of the process: what other processes were to do is done here, but for trying models."""
+        """At the end of the process: the models that another process was to finish are finished here, and not tried.
+
+        Pictures are not drawn here: compiled code that comes back into an interpreter that ends aborts the process, and the
+        child can be given up.
+        """
         self.ending = True
         self.trials.drop()
         self.model_aside.take_back()
-        self.aside.take_back()
 
-    def work_here_done(self, deadline: float) -> None:
-        """Wait for the picture and the model that this process works on itself."""
-        for queue, other in ((self.pictures, self.aside), (self.models, self.model_aside)):
-            if not other.is_calling():
-                queue.wait(deadline)
+    def give_up_aside(self, deadline: float) -> None:
+        """At the end of the process: do without what children do, and wait for the model that is finished here."""
+        self.model_aside.end()
+        self.aside.end()
+        for queue in (self.pictures, self.models):
+            queue.wait(deadline)
 
     def working_on(self) -> int:
         """How many jobs are not done."""
         return sum(queue.pending() for queue in (self.background, self.pictures, self.models))
-
-    def close_aside(self) -> None:
-        self.model_aside.close()
-        self.aside.close()
 
     def close_ended(self) -> None:
         """Close the log writers of runs that have ended; a late record had opened them again."""

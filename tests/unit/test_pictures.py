@@ -108,22 +108,9 @@ def test_a_child_that_was_killed_or_whose_pipes_were_closed_is_replaced(child: N
         assert drawing_child._child._process is not former
 
 
-def test_the_end_leaves_pictures_to_a_child_that_has_drawn_some(child: None, not_here: None) -> None:
-    drawn(drawing.confusion)
+def test_the_end_leaves_pictures_to_the_child(child: None, not_here: None) -> None:
     current().take_back()
     assert [file[:4] for file in drawn(drawing.confusion)] == [PNG]
-
-
-@pytest.mark.parametrize("before", ["nothing was drawn", "the child has ended"])
-def test_the_end_does_not_wait_for_another_child(before: str, child: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    if before == "the child has ended":
-        drawn(drawing.confusion)
-        kill(current().aside._child)
-    current().take_back()
-    monkeypatch.setattr(aside._Child, "answer", lambda *_: pytest.fail("another process was asked"))
-    seen.clear()
-    drawn(seeing)
-    assert seen == [MATRIX]
 
 
 def test_a_drawing_that_fails_is_told_and_costs_no_other(child: None, monkeypatch: pytest.MonkeyPatch) -> None:
