@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from reticent.guard import tried
 from reticent.patching import Capture
+from reticent.session import current
 from reticent_integrations import importances
-from reticent_integrations.sklearn.params import final
+from reticent_integrations.sklearn.params import final, sealed
 
 MOST_FEATURES = 5000
 """Of more features than this, none are logged: those are words or pixels, which nobody reads one by one."""
@@ -59,5 +61,19 @@ def _transformed(estimator: Any) -> Any:
     if len(getattr(pipeline, "steps", ())) < 2:
         return None
     with tried():  # many transformers cannot tell, each in its own way
-        return pipeline[:-1].get_feature_names_out()
+        return _sealed(pipeline[:-1].get_feature_names_out(), getattr(pipeline, "feature_names_in_", ()))
     return None
+
+
+def _sealed(names: Iterable[str], columns: Iterable[Any]) -> list[str]:
+    """Names of features without the values in them: an encoder makes `password_<value>` of a column `password`."""
+    judge = current().redactor.judge
+    secret = [column for column in columns if isinstance(column, str) and judge(column) is not None]
+    told = []
+    for number, name in enumerate(names):
+        column = next((one for one in secret if f"__{one}_" in f"__{name}"), None)
+        if column is not None:
+            front, _, value = f"__{name}".rpartition(f"__{column}_")
+            name = f"{front[2:]}__{column}_{number}".removeprefix("__") if sealed(column, value) != value else name
+        told.append(str(name))
+    return told

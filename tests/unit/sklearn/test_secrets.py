@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
+import reticent
 from reticent.testing import captured
 
 pytestmark = pytest.mark.usefixtures("autolog")
@@ -66,3 +70,19 @@ def test_among_the_candidates_of_a_search(cancer, root):
     table = (root / "runs" / search.run_id / "artifacts/cv_results.csv").read_text()
     assert "REDACTED" in table
     assert leaks(root) == []
+
+
+def test_in_the_names_that_an_encoder_makes_of_values(root: Path) -> None:
+    data = pandas.DataFrame(
+        {"password": [SECRET, "another one of them"] * 20, "colour": ["red", "blue", "red", "red"] * 10}
+    )
+    encoder = make_column_transformer((OneHotEncoder(), ["password", "colour"]))
+    make_pipeline(encoder, LogisticRegression()).fit(data, [0, 1] * 20)
+    (run,) = captured(root)
+    assert run.models == [], "the model has the secret in it"
+    assert leaks(root) == []
+    (artifact,) = [one for one in reticent.get_run(run.run_id).artifacts() if "coefficients.json" in one.path]
+    names = list(json.loads(reticent.get_run(run.run_id).artifact_path(artifact.path).read_text()))
+    assert names == [
+        "onehotencoder__password_0", "onehotencoder__password_1", "onehotencoder__colour_blue", "onehotencoder__colour_red",
+    ]  # fmt: skip
