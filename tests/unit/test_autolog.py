@@ -219,6 +219,7 @@ def test_on_a_network_file_system_logs_stay_and_the_database_moves(
     from reticent.backends.sqlite.schema import database_path
 
     monkeypatch.setattr(files, "_mounts", lambda: iter([(Path("/"), "ext4"), (root.parent, "nfs4")]))
+    monkeypatch.setattr(files, "_kinds", {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with reticent.start_run() as run:
         for step in range(2000):
