@@ -10,7 +10,6 @@ import struct
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +229,7 @@ def _newest(block: MetricBlock) -> Iterator[tuple[int, int, float, float, float 
     for number, mine in places.items():
         step = max([steps[place] for place in mine])
         time, last = max((times[place], place) for place in mine if steps[place] == step)
-        known = [value for value in map(values.__getitem__, mine) if not isnan(value)]
+        known = [values[place] for place in mine if values[place] == values[place]]  # NaN is not
         yield number, step, time, values[last], min(known, default=None), max(known, default=None)
 
 
