@@ -34,11 +34,11 @@ class LockedError(Exception):
     """Another process has a lock, and goes on having it."""
 
 
-def make_directory(path: Path) -> None:
+def make_directory(path: Path | str) -> None:
     """`path` and its missing parents, mode 0700."""
     if os.path.isdir(path):
         return
-    missing = []
+    path, missing = Path(path), []
     while not path.is_dir():
         missing.append(path)
         path = path.parent
@@ -82,12 +82,12 @@ def write_note(path: Path, content: bytes) -> None:
     write_private(path, content)
 
 
-def write_private(path: Path, content: bytes, changed: int | None = None) -> None:
+def write_private(path: Path | str, content: bytes, changed: int | None = None) -> None:
     """`path` has `content`, mode 0600, all at once: a reader sees the old file or the new one. `changed` (ns) is the
     time of change that it has then."""
     place, name = os.path.split(path)
     temporary = os.path.join(place, f".{name[:100]}.{os.urandom(16).hex()}")
-    make_directory(path.parent)
+    make_directory(place)
     try:
         descriptor = open_private(temporary, os.O_WRONLY | os.O_EXCL)
         with os.fdopen(descriptor, "wb") as file:
@@ -116,10 +116,10 @@ def lock(descriptor: int) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, wait_s: float) -> Iterator[None]:
+def locked(path: Path | str, wait_s: float) -> Iterator[None]:
     """While it is open, no other process has this path locked, which may be removed then. LockedError if one goes on
     having it."""
-    make_directory(path.parent)
+    make_directory(os.path.dirname(path))
     deadline = time.monotonic() + wait_s
     while True:
         with os.fdopen(open_private(path, os.O_WRONLY), "wb") as file:
@@ -131,10 +131,10 @@ def locked(path: Path, wait_s: float) -> Iterator[None]:
         time.sleep(0.01)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: Path | str) -> bool:
     """Whether the open file is still the one at `path`: who held the lock before may have removed it."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
         return False
 

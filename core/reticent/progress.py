@@ -65,7 +65,7 @@ class ProgressFiles:
     def claimed(self, run_id: str, wait_s: float) -> Iterator[None]:
         """While a run is delivered: no other process delivers it to this store. BusyError if one goes on doing so."""
         try:
-            with locked(self.directory / f"{run_id}.lock", wait_s):
+            with locked(self._lock(run_id), wait_s):
                 yield
         except LockedError as error:
             raise BusyError(f"another process is delivering the run {run_id}") from error
@@ -77,7 +77,7 @@ class ProgressFiles:
     def load(self, run_id: str) -> Progress:
         self._versions[run_id] = _version(self._path(run_id))
         try:
-            return msgspec.json.decode(self._path(run_id).read_bytes(), type=Progress)
+            return msgspec.json.decode(Path(self._path(run_id)).read_bytes(), type=Progress)
         except (FileNotFoundError, msgspec.DecodeError):
             return Progress()  # from the start: writes are idempotent
 
@@ -116,14 +116,15 @@ class ProgressFiles:
         A time that the run never has, if what is added from now on may have the same one: it is then looked at once more.
         """
         now = self._clock()
-        changed = _change_time(self._runs / run_id)
+        changed = _change_time(f"{self._runs}/{run_id}")
         return changed if changed < now else changed - 1
 
     def settle(self, run_id: str, seen: int) -> None:
         """Have a complete run not be outstanding until a file is added to it. `seen`: from `look`, before it was read."""
         os.utime(self._path(run_id), ns=(seen, seen))
         self._versions[run_id] = _version(self._path(run_id))
-        (self.directory / f"{run_id}.lock").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._lock(run_id))
 
     def _clock(self) -> int:
         """The file system's time, which what is changed later is not before. A server may have another than this machine."""
@@ -131,8 +132,11 @@ class ProgressFiles:
         write_note(clock, b"\n")
         return _change_time(clock)
 
-    def _path(self, run_id: str) -> Path:
-        return self.directory / f"{run_id}.json"
+    def _path(self, run_id: str) -> str:
+        return f"{self.directory}/{run_id}.json"  # text: of many runs a path takes longer to make than to look at
+
+    def _lock(self, run_id: str) -> str:
+        return f"{self.directory}/{run_id}.lock"
 
 
 def known(root: Path, run_id: str) -> dict[str, tuple[Progress, float]]:
@@ -190,9 +194,9 @@ def set_back(run: Path) -> set[str]:
     return had
 
 
-def _version(path: Path) -> tuple[int, int]:
+def _version(path: str) -> tuple[int, int]:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except FileNotFoundError:
         return 0, 0
     return status.st_ino, status.st_mtime_ns
@@ -203,8 +207,8 @@ def _is_other(changed: int, settled: int) -> bool:
     return changed != settled or settled == _OUTSTANDING
 
 
-def _change_time(path: Path) -> int:
+def _change_time(path: Path | str) -> int:
     try:
-        return path.stat().st_mtime_ns
+        return os.stat(path).st_mtime_ns
     except FileNotFoundError:
         return _OUTSTANDING
