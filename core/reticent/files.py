@@ -34,9 +34,11 @@ class LockedError(Exception):
     """Another process has a lock, and goes on having it."""
 
 
-def make_directory(path: Path) -> None:
+def make_directory(path: Path | str) -> None:
     """`path` and its missing parents, mode 0700."""
-    missing = []
+    if os.path.isdir(path):
+        return
+    path, missing = Path(path), []
     while not path.is_dir():
         missing.append(path)
         path = path.parent
@@ -49,7 +51,7 @@ _ONLY_FILES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 """For places that others may write to as well: no symbolic link is followed, and no pipe is waited for."""
 
 
-def open_private(path: Path, flags: int) -> int:
+def open_private(path: Path | str, flags: int) -> int:
     """A descriptor of `path`, created with mode 0600 whatever the umask."""
     return os.open(path, flags | os.O_CREAT | _ONLY_FILES | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
 
@@ -80,11 +82,12 @@ def write_note(path: Path, content: bytes) -> None:
     write_private(path, content)
 
 
-def write_private(path: Path, content: bytes, changed: int | None = None) -> None:
+def write_private(path: Path | str, content: bytes, changed: int | None = None) -> None:
     """`path` has `content`, mode 0600, all at once: a reader sees the old file or the new one. `changed` (ns) is the
     time of change that it has then."""
-    make_directory(path.parent)
-    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
+    place, name = os.path.split(path)
+    temporary = os.path.join(place, f".{name[:100]}.{os.urandom(16).hex()}")
+    make_directory(place)
     try:
         descriptor = open_private(temporary, os.O_WRONLY | os.O_EXCL)
         with os.fdopen(descriptor, "wb") as file:
@@ -93,7 +96,8 @@ def write_private(path: Path, content: bytes, changed: int | None = None) -> Non
             os.utime(temporary, ns=(changed, changed))
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
@@ -112,10 +116,10 @@ def lock(descriptor: int) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, wait_s: float) -> Iterator[None]:
+def locked(path: Path | str, wait_s: float) -> Iterator[None]:
     """While it is open, no other process has this path locked, which may be removed then. LockedError if one goes on
     having it."""
-    make_directory(path.parent)
+    make_directory(os.path.dirname(path))
     deadline = time.monotonic() + wait_s
     while True:
         with os.fdopen(open_private(path, os.O_WRONLY), "wb") as file:
@@ -127,10 +131,10 @@ def locked(path: Path, wait_s: float) -> Iterator[None]:
         time.sleep(0.01)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: Path | str) -> bool:
     """Whether the open file is still the one at `path`: who held the lock before may have removed it."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
         return False
 
@@ -198,6 +202,20 @@ def is_network(path: Path) -> bool:
 
 def file_system(path: Path) -> str:
     """The name of the file system that holds `path` ("ext4"), or "" where the system does not tell."""
+    try:
+        device = path.stat().st_dev
+    except OSError:
+        return _file_system(path)
+    if device not in _kinds:
+        _kinds[device] = _file_system(path)
+    return _kinds[device]
+
+
+_kinds: dict[int, str] = {}
+"""The kinds of the file systems that were asked for, by their numbers: reading what is mounted takes milliseconds."""
+
+
+def _file_system(path: Path) -> str:
     place = path.resolve()
     best, kind = -1, ""
     for point, name in _mounts():
@@ -211,6 +229,27 @@ def _mounts() -> Iterator[tuple[Path, str]]:
 
     for partition in psutil.disk_partitions(all=True):
         yield Path(partition.mountpoint), partition.fstype
+
+
+def change_times(directory: Path) -> dict[str, int]:
+    """When each entry of a directory was changed (ns); none if there is no such directory."""
+    found = {}
+    try:
+        if os.stat not in os.supports_dir_fd:  # Windows, where listing a directory tells it
+            with os.scandir(directory) as entries:
+                return {entry.name: entry.stat().st_mtime_ns for entry in entries}
+        opened = os.open(directory, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return {}
+    try:  # by names in the open directory, which takes a third of the time that paths take
+        for name in os.listdir(opened):
+            try:  # noqa: SIM105 - `suppress` would take half of the time
+                found[name] = os.stat(name, dir_fd=opened).st_mtime_ns
+            except FileNotFoundError:  # another process has just renamed or removed it
+                pass
+    finally:
+        os.close(opened)
+    return found
 
 
 def safe_relative(path: str) -> Path:

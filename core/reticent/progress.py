@@ -20,13 +20,13 @@ from pathlib import Path
 import msgspec
 
 from reticent.backends import RunUnavailableError, name_of
-from reticent.files import LockedError, locked, make_directory, write_private
+from reticent.files import LockedError, change_times, locked, make_directory, write_note, write_private
 from reticent.guard import warn_once
 from reticent.records import RunStarted
 from reticent.runlog import RUN_ID, Cursor
 
 _TICK = 1_000_000_000
-"""No file system's clock is coarser (ns)."""
+"""Times that are not further apart are those of one change (ns), where nothing but what is shown depends on it."""
 
 
 _OUTSTANDING = 0
@@ -65,7 +65,7 @@ class ProgressFiles:
     def claimed(self, run_id: str, wait_s: float) -> Iterator[None]:
         """While a run is delivered: no other process delivers it to this store. BusyError if one goes on doing so."""
         try:
-            with locked(self.directory / f"{run_id}.lock", wait_s):
+            with locked(self._lock(run_id), wait_s):
                 yield
         except LockedError as error:
             raise BusyError(f"another process is delivering the run {run_id}") from error
@@ -77,7 +77,7 @@ class ProgressFiles:
     def load(self, run_id: str) -> Progress:
         self._versions[run_id] = _version(self._path(run_id))
         try:
-            return msgspec.json.decode(self._path(run_id).read_bytes(), type=Progress)
+            return msgspec.json.decode(Path(self._path(run_id)).read_bytes(), type=Progress)
         except (FileNotFoundError, msgspec.DecodeError):
             return Progress()  # from the start: writes are idempotent
 
@@ -86,40 +86,57 @@ class ProgressFiles:
         write_private(self._path(run_id), msgspec.json.encode(progress), _OUTSTANDING)
         self._versions[run_id] = _version(self._path(run_id))
 
-    def outstanding(self) -> Iterator[str]:
+    def outstanding(self) -> list[str]:
         """The ids of the runs that may hold something this store has not got, oldest first."""
         make_directory(self.directory)
-        settled = _changed(self.directory)
-        for changed, run_id in sorted((changed, name) for name, changed in _changed(self._runs).items()):
-            if not (self._runs / run_id).is_dir():
-                continue
-            if not RUN_ID.fullmatch(run_id):
-                warn_once(
-                    "names of runs", f"a directory in {self._runs} has a name that no run can have; it is ignored"
-                )
-                continue
-            if changed != settled.get(f"{run_id}.json", 0):  # earlier, where the clock was set back
-                yield run_id
+        settled = change_times(self.directory)
+        found = [
+            (changed, run_id)
+            for run_id, changed in change_times(self._runs).items()
+            if _is_other(changed, settled.get(f"{run_id}.json", _OUTSTANDING))
+        ]
+        return [run_id for _, run_id in sorted(found) if self._is_run(run_id)]
 
-    def changed(self, run_id: str) -> int:
-        """When a file was last added to a run (ns, by its file system's clock): a writer was opened, or opened again."""
-        try:
-            return (self._runs / run_id).stat().st_mtime_ns
-        except FileNotFoundError:
-            return 0
+    def is_outstanding(self, run_id: str) -> bool:
+        """Whether one run may hold something this store has not got; no other one is looked at."""
+        changed, settled = _change_time(self._runs / run_id), _change_time(self._path(run_id))
+        return _is_other(changed, settled) and self._is_run(run_id)
+
+    def _is_run(self, name: str) -> bool:
+        if not (self._runs / name).is_dir():
+            return False
+        if RUN_ID.fullmatch(name):
+            return True
+        warn_once("names of runs", f"a directory in {self._runs} has a name that no run can have; it is ignored")
+        return False
+
+    def look(self, run_id: str) -> int:
+        """When a file was last added to a run (ns, by its file system's clock): a writer was opened, or opened again.
+
+        A time that the run never has, if what is added from now on may have the same one: it is then looked at once more.
+        """
+        now = self._clock()
+        changed = _change_time(f"{self._runs}/{run_id}")
+        return changed if changed < now else changed - 1
 
     def settle(self, run_id: str, seen: int) -> None:
-        """Have a complete run not be outstanding until a file is added to it. `seen`: `changed` before it was read."""
-        clock = self.directory / "clock"  # not the file itself: whoever dies in between would settle what came since
-        write_private(clock, b"")
-        if clock.stat().st_mtime_ns - seen < _TICK:
-            seen -= 1  # one that was added after the look may have the same time: look once more
+        """Have a complete run not be outstanding until a file is added to it. `seen`: from `look`, before it was read."""
         os.utime(self._path(run_id), ns=(seen, seen))
         self._versions[run_id] = _version(self._path(run_id))
-        (self.directory / f"{run_id}.lock").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._lock(run_id))
 
-    def _path(self, run_id: str) -> Path:
-        return self.directory / f"{run_id}.json"
+    def _clock(self) -> int:
+        """The file system's time, which what is changed later is not before. A server may have another than this machine."""
+        clock = self.directory / "clock"
+        write_note(clock, b"\n")
+        return _change_time(clock)
+
+    def _path(self, run_id: str) -> str:
+        return f"{self.directory}/{run_id}.json"  # text: of many runs a path takes longer to make than to look at
+
+    def _lock(self, run_id: str) -> str:
+        return f"{self.directory}/{run_id}.lock"
 
 
 def known(root: Path, run_id: str) -> dict[str, tuple[Progress, float]]:
@@ -145,7 +162,7 @@ def known(root: Path, run_id: str) -> dict[str, tuple[Progress, float]]:
 def unsettled(root: Path, backends: Mapping[str, int]) -> set[str]:
     """The runs that may not have arrived whole, by the backends' names and how many stores each has; as the files tell it,
     without asking a store."""
-    runs = _changed(root / "runs")
+    runs = change_times(root / "runs")
     found: set[str] = set()
     for name, count in backends.items():
         stores = [path for path in (root / "delivery").glob(f"{name}-*") if path.name.rpartition("-")[0] == name]
@@ -153,7 +170,7 @@ def unsettled(root: Path, backends: Mapping[str, int]) -> set[str]:
         if len(newest) < count:  # one that was never reached
             return set(runs)
         for store in newest:
-            settled = _changed(store)
+            settled = change_times(store)
             found |= {one for one, changed in runs.items() if abs(changed - settled.get(f"{one}.json", 0)) > _TICK}
     return found
 
@@ -177,19 +194,21 @@ def set_back(run: Path) -> set[str]:
     return had
 
 
-def _version(path: Path) -> tuple[int, int]:
+def _version(path: str) -> tuple[int, int]:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except FileNotFoundError:
         return 0, 0
     return status.st_ino, status.st_mtime_ns
 
 
-def _changed(directory: Path) -> dict[str, int]:
-    """When each entry of a directory was changed; without those that another process has just renamed or removed."""
-    found = {}
-    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                found[entry.name] = entry.stat().st_mtime_ns
-    return found
+def _is_other(changed: int, settled: int) -> bool:
+    """Whether a run has changed since it was settled, if it ever was. Earlier than that, where the clock was set back."""
+    return changed != settled or settled == _OUTSTANDING
+
+
+def _change_time(path: Path | str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return _OUTSTANDING

@@ -60,7 +60,12 @@ def get_run(run_id: str) -> StoredRun:
     Raises RunNotFoundError, and StoreError if the embedded store cannot be used.
     """
     session = current()
-    connection, seal = open_store(session), partial(session.seal, "warning")
+    seal, look_further = partial(session.seal, "warning"), partial(_look_further, session.root)
+    if RUN_ID.fullmatch(run_id) and session.run_directory(run_id).is_dir():
+        found = query.get(open_store(session, run_id), seal, run_id, look_further)
+        if found is not None:
+            return found
+    connection = open_store(session)
     found = query.get(connection, seal, run_id)
     if found is None and len(run_id) >= SHORTEST_PREFIX:
         ids = query.ids_beginning(connection, run_id, 10)
@@ -188,8 +193,16 @@ def reindex(advance: Advance = _ignore) -> int:
         raise StoreError(f"the embedded store {path} cannot be built anew: {error}") from error
 
 
-def open_store(session: Session) -> sqlite3.Connection:
-    """The embedded database, with all that the run logs hold by now, to be read from. Do not close it: it is shared.
+def _look_further(root: Path) -> None:
+    """Have the store up to date with all runs of a root, where it was with one of them."""
+    session = current()
+    if session.root == root:
+        open_store(session)
+
+
+def open_store(session: Session, run_id: str | None = None) -> sqlite3.Connection:
+    """The embedded database, with all that the run logs hold by now, or one run's, to be read from. Do not close it: it
+    is shared.
 
     If the run logs cannot be written into it now, what it has is read, with a warning. Raises StoreError if it is damaged or
     locked against reading.
@@ -202,7 +215,7 @@ def open_store(session: Session) -> sqlite3.Connection:
         file = inode(path)
         if _filled.get(path) != file:
             sender.close()  # it may still hold a database that another process has replaced since
-        _deliver(session, sender, _ignore)
+        _deliver(session, sender, _ignore, run_id)
         _filled[path] = file or inode(path)
         return _reader(path)
     except sqlite3.OperationalError as error:
@@ -239,14 +252,15 @@ def _as_it_is(session: Session, path: Path, why: Exception) -> sqlite3.Connectio
     return connection
 
 
-def _deliver(session: Session, sender: Sender, advance: Advance) -> int:
-    """Deliver all that is outstanding; how many runs. A run whose log cannot be read does not stop the others.
+def _deliver(session: Session, sender: Sender, advance: Advance, only: str | None = None) -> int:
+    """Deliver what is outstanding, of all runs or of one; how many had something. A log that cannot be read does not stop
+    the others.
 
     Raises what the backend raises.
     """
     for attempt in (1, 2, 3):
         try:
-            outstanding = sender.outstanding()
+            outstanding = sender.outstanding(only)
             delivered = 0
             for number, run_id in enumerate(outstanding):
                 session.working("reading run logs", number, len(outstanding))

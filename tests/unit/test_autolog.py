@@ -219,11 +219,12 @@ def test_on_a_network_file_system_logs_stay_and_the_database_moves(
     from reticent.backends.sqlite.schema import database_path
 
     monkeypatch.setattr(files, "_mounts", lambda: iter([(Path("/"), "ext4"), (root.parent, "nfs4")]))
+    monkeypatch.setattr(files, "_kinds", {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with reticent.start_run() as run:
-        for step in range(2000):
+        for step in range(5000):
             reticent.log_metric("loss", float(step), step=step)
-    assert len(reticent.get_run(run.run_id).metric_history("loss")) == 2000
+    assert len(reticent.get_run(run.run_id).metric_history("loss")) == 5000
     assert database_path(root).is_relative_to(tmp_path / "cache")
     assert database_path(root).exists()
     assert not (root / "reticent.db").exists()

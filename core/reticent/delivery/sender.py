@@ -149,10 +149,14 @@ class Sender:
                 if run_id not in self._own:
                     self._following.pop(run_id, None)  # prepared anew the next time: its process may be gone by then
 
-    def outstanding(self) -> list[str]:
-        """The runs under the root that may hold something the store has not got. Raises what the backend raises."""
+    def outstanding(self, only: str | None = None) -> list[str]:
+        """The runs under the root, or the only one in question, that may hold something the store has not got. Raises what
+        the backend raises."""
         with self._delivering:
-            return list(self._opened().outstanding())
+            files = self._opened()
+            if only is None:
+                return files.outstanding()
+            return [only] if files.is_outstanding(only) else []
 
     def progress(self, run_id: str) -> Progress:
         with self._delivering:
@@ -294,7 +298,7 @@ class Sender:
                 if run_id not in self._own:
                     self._prepare(run_id)
             reader, progress, prepared = self._following[run_id]
-            seen = files.changed(run_id)
+            seen = files.look(run_id)
             finished = reader.finished()  # asked before reading: nothing can follow what is then read to the end
             most = self._size.now
             batch = next_batch(reader, progress, most, self._seal)

@@ -25,6 +25,7 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         self.file = OwnFile(path, os.O_WRONLY | os.O_APPEND)
         self._torn = False
+        self._writes = 0
 
     def append(self, records: tuple[SealedRecord, ...]) -> None:
         """All of `records` in one write. OSError when the disk does not take them; they may then be read in part."""
@@ -32,6 +33,7 @@ class EventWriter:
         if self._torn:
             data = b"\n" + data
         written = 0
+        self._writes += 1
         try:
             while written < len(data):
                 written += os.write(self.file.descriptor(), data[written:] if written else data)
@@ -39,6 +41,10 @@ class EventWriter:
             self._torn = self._torn or written > 0
             raise
         self._torn = False
+
+    def count(self) -> int:
+        """How often it was written to."""
+        return self._writes
 
     def close(self) -> None:
         self.file.close()
@@ -70,9 +76,9 @@ def unframe(line: bytes) -> SealedRecord:
     return _decode(line[9:])
 
 
-def lines(path: Path, offset: int, limit: int) -> Iterator[tuple[int, bytes]]:
+def lines(path: str, offset: int, limit: int) -> Iterator[tuple[int, bytes]]:
     """At most `limit` whole lines of a file from `offset` on, each with the offset of what follows it."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         file.seek(offset)
         for line in file:
             if not line.endswith(b"\n") or limit <= 0:

@@ -20,13 +20,13 @@ from reticent.records import METRIC
 HEADER = Struct("<4sBBHQ16x")  # magic, version, byte order (0: little), record size, number of the first record
 MAGIC = b"RTCM"
 VERSION = 1
-FIRST_SEGMENT = 16 << 10
+FIRST_SEGMENT = 64 << 10
 LARGEST_SEGMENT = 4 << 20
 assert HEADER.size == METRIC.size  # records never straddle a page or a disk block
 
 
-def segment_path(directory: Path, writer: str, number: int) -> Path:
-    return directory / f"{writer}.{number:06d}.metrics"
+def segment_name(writer: str, number: int) -> str:
+    return f"{writer}.{number:06d}.metrics"
 
 
 def header(first: int) -> bytes:

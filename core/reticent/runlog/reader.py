@@ -17,7 +17,7 @@ import msgspec
 from reticent.process import is_alive
 from reticent.records import LATEST, METRIC, Entry, MetricBlock, MetricKey, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, lines, unframe
-from reticent.runlog.metrics import HEADER, MAGIC, VERSION, segment_path
+from reticent.runlog.metrics import HEADER, MAGIC, VERSION, segment_name
 from reticent_redact import SealedText
 
 _BYTE_ORDERS = {0: "little", 1: "big"}
@@ -52,6 +52,8 @@ class Skipped:
 @dataclass(slots=True)
 class _Writer:
     name: str
+    path: str
+    """Of its events. Text, as paths take longer to make than the files to read."""
     started: WriterStarted | None = None
     closed: bool = False
     keys: dict[int, SealedText] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class RunReader:
         self.cursor = cursor or Cursor()
         self.skipped: list[Skipped] = []
         self._writers: dict[str, _Writer] = {}
+        self._place = str(directory)
 
     def read(self, max_events: int = 1000, max_metrics: int = 20_000) -> tuple[list[Entry], list[MetricBlock]]:
         """The next records, empty when there are none yet; `cursor` then stands behind them."""
@@ -89,7 +92,7 @@ class RunReader:
 
     def _discover(self) -> list[_Writer]:
         try:
-            with os.scandir(self.directory) as entries:
+            with os.scandir(self._place) as entries:
                 found = [
                     one.name for one in entries if one.name.endswith(SUFFIX) and one.is_file(follow_symlinks=False)
                 ]
@@ -101,14 +104,11 @@ class RunReader:
                 self._writers[name] = self._recall(name)
         return [self._writers[name] for name in names]
 
-    def _path(self, writer: _Writer) -> Path:
-        return self.directory / (writer.name + SUFFIX)
-
     def _recall(self, name: str) -> _Writer:
         """What the events before the cursor said about the writer: its process, its keys, whether it has closed."""
-        writer = _Writer(name)
+        writer = _Writer(name, f"{self._place}/{name}{SUFFIX}")
         end = self.cursor.writers.get(name, Position()).events
-        for number, (offset, line) in enumerate(lines(self.directory / (name + SUFFIX), 0, 1 << 62)):
+        for number, (offset, line) in enumerate(lines(writer.path, 0, 1 << 62)):
             if offset > end and number > 0:
                 break
             with contextlib.suppress(ValueError):
@@ -126,7 +126,7 @@ class RunReader:
         if writer.closed:
             return False
         try:
-            last_sign = (self._path(writer)).stat().st_mtime
+            last_sign = os.stat(writer.path).st_mtime
         except OSError:
             return False
         if writer.started is None:  # its first line is still being written, or is damaged
@@ -136,14 +136,17 @@ class RunReader:
 
     def _look_ahead(self, writer: _Writer) -> None:
         """Learn the metric keys in the events that were not read yet because a read has its limit."""
-        for _, line in lines(self._path(writer), self.cursor.writers[writer.name].events, 1 << 62):
+        for _, line in lines(writer.path, self.cursor.writers[writer.name].events, 1 << 62):
             with contextlib.suppress(ValueError):
                 record = unframe(line)
                 if isinstance(record, MetricKey):
                     writer.keys[record.number] = record.key
 
     def _read_events(self, writer: _Writer, position: Position, limit: int, alive: bool) -> Iterator[Entry]:
-        path = self._path(writer)
+        path = writer.path
+        size = os.stat(path).st_size
+        if size == position.events:
+            return
         for after, line in lines(path, position.events, limit):
             start, position.events = position.events, after
             if not line:
@@ -156,7 +159,7 @@ class RunReader:
             self._note(writer, record)
             yield Entry(writer.name, start, record)
         if not alive and limit > 0:
-            rest = path.stat().st_size - position.events
+            rest = os.stat(path).st_size - position.events
             tail = next(lines(path, position.events, 1), None)
             if rest > 0 and tail is None:
                 self._skip(path, position.events, rest, "torn last line")
@@ -164,68 +167,62 @@ class RunReader:
 
     def _read_metrics(self, writer: _Writer, position: Position, limit: int, alive: bool) -> Iterator[MetricBlock]:
         while limit > 0:
-            path = segment_path(self.directory, writer.name, position.segment)
-            following = segment_path(self.directory, writer.name, position.segment + 1).exists()
-            head = self._segment_header(path)
-            if head is None:
+            following = os.path.exists(self._segment_path(writer, position.segment + 1))
+            segment = self._segment(self._segment_path(writer, position.segment), position.record, limit)
+            if segment is None:
                 if not following:
                     return
-                self._skip(path, 0, 0, "missing segment")
+                self._skip(self._segment_path(writer, position.segment), 0, 0, "missing segment")
             else:
-                first, swapped = head
-                data = self._segment_data(path, position.record, limit, swapped)
+                first, data = segment
                 if not following:
                     data = data[: _committed(data) if alive else _used(data)]
                 if data:
                     yield MetricBlock(writer.name, first + position.record, writer.keys, data)
                     position.record += len(data) // METRIC.size
                     limit -= len(data) // METRIC.size
-                    continue
                 if not following:
                     return
+                if data:
+                    continue
                 self._note_gap(writer, position, first + position.record)
             position.segment, position.record = position.segment + 1, 0
 
+    def _segment_path(self, writer: _Writer, number: int) -> str:
+        return f"{self._place}/{segment_name(writer.name, number)}"
+
     def _note_gap(self, writer: _Writer, position: Position, expected: int) -> None:
-        path = segment_path(self.directory, writer.name, position.segment)
-        following = self._segment_header(segment_path(self.directory, writer.name, position.segment + 1))
+        following = self._segment(self._segment_path(writer, position.segment + 1), 0, 0)
         if following is not None and following[0] > expected:
             offset = HEADER.size + position.record * METRIC.size
-            self._skip(path, offset, (following[0] - expected) * METRIC.size, "truncated segment")
+            missing = (following[0] - expected) * METRIC.size
+            self._skip(self._segment_path(writer, position.segment), offset, missing, "truncated segment")
 
-    def _segment_header(self, path: Path) -> tuple[int, bool] | None:
-        """The number of a segment's first record, and whether its byte order is not this machine's.
+    def _segment(self, path: str, record: int, limit: int) -> tuple[int, bytes] | None:
+        """The number of a segment's first record, and up to `limit` of its records from `record` on.
 
         None if there is no such segment yet. Of a damaged header the first number is made up for by the sizes of the
         segments before.
         """
         try:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:
                 start = file.read(HEADER.size + METRIC.size)
+                file.seek(HEADER.size + record * METRIC.size)
+                data = file.read(limit * METRIC.size)
         except FileNotFoundError:
             return None
+        data = data[: len(data) // METRIC.size * METRIC.size]
         head = start[: HEADER.size]
         if len(head) == HEADER.size:
             magic, version, order, size, first = HEADER.unpack(head)
             if (magic, version, size) == (MAGIC, VERSION, METRIC.size) and order in _BYTE_ORDERS:
-                return int(first), _BYTE_ORDERS[order] != sys.byteorder
+                return int(first), data if _BYTE_ORDERS[order] == sys.byteorder else _swapped(data)
         if not any(start):
             return None  # just made: its header is not written yet
         self._skip(path, 0, len(head), "damaged segment header")
-        writer, number, _ = path.name.split(".")
-        before = (segment_path(self.directory, writer, earlier) for earlier in range(int(number)))
-        return sum(earlier.stat().st_size // METRIC.size - 1 for earlier in before if earlier.exists()), False
-
-    def _segment_data(self, path: Path, record: int, limit: int, swapped: bool) -> bytes:
-        with path.open("rb") as file:
-            file.seek(HEADER.size + record * METRIC.size)
-            data = file.read(limit * METRIC.size)
-        data = data[: len(data) // METRIC.size * METRIC.size]
-        if swapped:  # every field has 8 bytes
-            words = array("Q", data)
-            words.byteswap()
-            data = words.tobytes()
-        return data
+        writer, number, _ = os.path.basename(path).split(".")
+        before = (Path(self._place, segment_name(writer, earlier)) for earlier in range(int(number)))
+        return sum(earlier.stat().st_size // METRIC.size - 1 for earlier in before if earlier.exists()), data
 
     def _known(self, writer: _Writer, block: MetricBlock) -> Iterator[MetricBlock]:
         """`block` without its unusable records: never written (all zero) or damaged; usually the block itself."""
@@ -254,10 +251,17 @@ class RunReader:
                 Skipped(f"{writer.name} metrics from {block.first}", 0, damaged * METRIC.size, "damaged metric records")
             )
 
-    def _skip(self, path: Path, offset: int, length: int, reason: str) -> None:
-        skipped = Skipped(path.name, offset, length, reason)
+    def _skip(self, path: str, offset: int, length: int, reason: str) -> None:
+        skipped = Skipped(os.path.basename(path), offset, length, reason)
         if skipped not in self.skipped:
             self.skipped.append(skipped)
+
+
+def _swapped(data: bytes) -> bytes:
+    """Records in the other byte order; every field has 8 bytes."""
+    words = array("Q", data)
+    words.byteswap()
+    return words.tobytes()
 
 
 def _used(data: bytes) -> int:

@@ -18,7 +18,7 @@ from reticent.ownfile import OwnDescriptor
 from reticent.process import this_process
 from reticent.records import METRIC, Lost, MetricKey, SealedRecord, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, EventWriter
-from reticent.runlog.metrics import AppendedSegment, MappedSegment, segment_path
+from reticent.runlog.metrics import AppendedSegment, MappedSegment, segment_name
 from reticent_redact import SealedText
 
 RETRY_S = 0.05
@@ -55,6 +55,8 @@ class LogWriter:
         self._seen: Counter[int] = Counter()
         self._skipped: dict[int, bytes] = {}
         self._thinned = 0
+        self._synced: dict[Path, int] = {}
+        """How many records, or writes, the disk has of each open file."""
 
     def forked(self) -> None:
         """In a forked child: leave the parent's files to the parent, start others with the next record."""
@@ -153,16 +155,20 @@ class LogWriter:
     def sync(self) -> None:
         """Have the disk hold what the kernel has, and show that this process lives."""
         with self._lock:
-            paths = [part.file.path for part in (self._events, self._segment) if part is not None]
-        for path in paths:
+            if self._events is None:
+                return
+            heartbeat = self._events.file.path
+            parts = {part.file.path: part.count() for part in (self._events, self._segment) if part is not None}
+            grown = [path for path, count in parts.items() if self._synced.get(path) != count]
+        for path in grown:
             # Opened once more, as the writing goes on meanwhile, and may close the segment.
             opened = OwnDescriptor(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
             try:
                 getattr(os, "fdatasync", os.fsync)(opened.number)
             finally:
                 opened.close()
-        if paths:
-            os.utime(paths[0])
+        self._synced = parts
+        os.utime(heartbeat)
 
     def close(self) -> None:
         with self._lock:
@@ -174,6 +180,7 @@ class LogWriter:
             self.write_metric = _closed
             self._close_segment()
             events, self._events = self._events, None
+            self._synced = {}
             # The files stay this process's own: a late record opens them again.
             with contextlib.closing(events):
                 events.append((WriterClosed(time=time.time(), metrics=self._metrics),))
@@ -213,7 +220,7 @@ class LogWriter:
         return events
 
     def _open_segment(self) -> MappedSegment | AppendedSegment:
-        path = segment_path(self.directory, self.name, self._segments)
+        path = self.directory / segment_name(self.name, self._segments)
         kind = MappedSegment if _may_map(self.directory.parent) else AppendedSegment
         segment = kind(path, self._metrics, self._segments)
         self._segments += 1

@@ -194,14 +194,14 @@ def test_a_zeroed_page_in_a_segment_is_reported_and_passed(directory: Path) -> N
 
 def test_a_truncated_segment_in_the_middle_is_reported(directory: Path) -> None:
     writer = new_writer(directory)
-    for step in range(2000):  # four segments
+    for step in range(8000):  # three segments
         log_metric(writer, "loss", step, 0.0)
     writer.close()
     second = sorted(directory.glob("*.metrics"))[1]
     second.write_bytes(second.read_bytes()[: 32 + 32 * 10 + 7])
     reader = RunReader(directory)
     steps = [step for _, step in read_all(reader)[1]]
-    assert steps == [*range(511), *range(511, 521), *range(511 + 1023, 2000)]
+    assert steps == [*range(2047), *range(2047, 2057), *range(2047 + 4095, 8000)]
     assert [skipped.reason for skipped in reader.skipped] == ["truncated segment"]
 
 

@@ -71,9 +71,14 @@ def children(
     return load(connection, seal, condition, [json.dumps(list(run_ids)), *values])
 
 
-def get(connection: sqlite3.Connection, seal: Callable[[str], str], run_id: str) -> StoredRun | None:
-    """The run with exactly this id."""
-    found = load(connection, seal, "run.run_id = ?", [run_id])
+def get(
+    connection: sqlite3.Connection,
+    seal: Callable[[str], str],
+    run_id: str,
+    look_further: Callable[[], None] | None = None,
+) -> StoredRun | None:
+    """The run with exactly this id. `look_further`, see there."""
+    found = load(connection, seal, "run.run_id = ?", [run_id], look_further)
     return found[0] if found else None
 
 

@@ -76,12 +76,13 @@ class StoredRun:
     tags: dict[str, str]
     metrics: dict[str, float]
     health: Health
-    child_count: int
-    """How many other runs have this one as their parent."""
+    _child_count: int = field(repr=False)
     _connection: sqlite3.Connection = field(repr=False, compare=False)
     _seal: Callable[[str], str] = field(repr=False, compare=False)
     """For errors, which repeat what the caller gave."""
     _row: int = field(repr=False, compare=False)
+    _look_further: Callable[[], None] | None = field(repr=False, compare=False)
+    """Where the store was brought up to date with this run's log alone: has it be so with those of all others."""
 
     def __repr__(self) -> str:
         return f"<StoredRun {self.name} {self.run_id} {self.status.value}>"
@@ -90,6 +91,13 @@ class StoredRun:
     def duration_s(self) -> float | None:
         """None while the run goes on."""
         return None if self.start_time is None or self.end_time is None else self.end_time - self.start_time
+
+    @property
+    def child_count(self) -> int:
+        """How many other runs have this one as their parent."""
+        if self._look_further is None:
+            return self._child_count
+        return sum(child.run_id != self.run_id for child in self.children())
 
     def metric_keys(self) -> list[str]:
         return sorted(self.metrics)
@@ -228,6 +236,8 @@ class StoredRun:
 
     def children(self) -> list[StoredRun]:
         """The runs whose parent this is, in the order in which they were started, or else of the numbers in their names."""
+        if self._look_further is not None:
+            self._look_further()
         order = "run.start_time, length(run.name), run.name, run.run_id"
         return load(self._connection, self._seal, f"run.parent_id = ? ORDER BY {order}", [self.run_id])
 
@@ -289,7 +299,11 @@ class StoredRun:
 
 
 def load(
-    connection: sqlite3.Connection, seal: Callable[[str], str], condition: str, values: Sequence[object]
+    connection: sqlite3.Connection,
+    seal: Callable[[str], str],
+    condition: str,
+    values: Sequence[object],
+    look_further: Callable[[], None] | None = None,
 ) -> list[StoredRun]:
     """The runs that fulfil a condition on `run`, left-joined with `experiment`; it may go on to order and limit them."""
     described = fetch_named(
@@ -314,10 +328,11 @@ def load(
             tags={},
             metrics={},
             health=Health("ok"),
-            child_count=row["child_count"],
+            _child_count=row["child_count"],
             _connection=connection,
             _seal=seal,
             _row=row["id"],
+            _look_further=look_further,
         )
         for row in described
     }
