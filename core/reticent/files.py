@@ -71,10 +71,9 @@ def write_note(path: Path, content: bytes) -> None:
     """Write over the beginning of a file in place: ten times as fast as a new one that takes its place. What is no file
     is replaced."""
     try:
-        descriptor = open_private(path, os.O_WRONLY)
-        with os.fdopen(descriptor, "wb") as file:
+        with _open(path) as descriptor:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                file.write(content)
+                os.write(descriptor, content)
                 return
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EMLINK):
@@ -122,13 +121,27 @@ def locked(path: Path | str, wait_s: float) -> Iterator[None]:
     make_directory(os.path.dirname(path))
     deadline = time.monotonic() + wait_s
     while True:
-        with os.fdopen(open_private(path, os.O_WRONLY), "wb") as file:
-            if lock(file.fileno()) and _is_at(file.fileno(), path):
+        with _open(path) as descriptor:
+            if lock(descriptor) and _is_at(descriptor, path):
                 yield
                 return
         if time.monotonic() >= deadline:
             raise LockedError(f"another process has {path} locked")
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def _open(path: Path | str) -> Iterator[int]:
+    """A descriptor to write to a file by, which is closed unless it has become another's: a program may close all that there
+    are, as daemons do when they start, and open files of its own meanwhile."""
+    descriptor = open_private(path, os.O_WRONLY)
+    ours = os.fstat(descriptor)
+    try:
+        yield descriptor
+    finally:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), ours):
+                os.close(descriptor)
 
 
 def _is_at(descriptor: int, path: Path | str) -> bool:
