@@ -8,7 +8,7 @@ import reticent
 from reticent import records
 from reticent.backends.memory import MemoryBackend
 from reticent.testing import BackendContract, isolated, memory_store
-from reticent.testing.backend_contract import RUN, START, batch, example, sealed
+from reticent.testing.batches import RUN, START, batch, example, sealed
 
 
 class TestMemory(BackendContract):

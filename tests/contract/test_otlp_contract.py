@@ -23,7 +23,7 @@ from reticent.backends import UnavailableError, create
 from reticent.backends.otlp import OtlpBackend
 from reticent.errors import SettingsError
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, Batch, batch, example, param, split, started
+from reticent.testing.batches import RUN, START, Batch, batch, example, param, split, started
 
 Answer = tuple[int, dict[str, str], bytes]
 

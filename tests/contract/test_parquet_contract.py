@@ -17,7 +17,7 @@ from reticent import records
 from reticent.backends import Mark, parquet
 from reticent.backends.parquet import ParquetBackend
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, example, tag
+from reticent.testing.batches import RUN, START, batch, example, tag
 
 
 class TestParquet(BackendContract):

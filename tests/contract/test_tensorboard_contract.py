@@ -21,7 +21,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from reticent import records
 from reticent.backends.tensorboard import TensorBoardBackend
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, example, param, sealed, started, tag
+from reticent.testing.batches import RUN, START, batch, example, param, sealed, started, tag
 
 EVERYTHING = {"scalars": 0, "tensors": 0, "images": 0}
 
@@ -143,7 +143,7 @@ import sys
 from pathlib import Path
 from reticent.backends import Target
 from reticent.backends.tensorboard import TensorBoardBackend
-from reticent.testing.backend_contract import example
+from reticent.testing.batches import example
 backend = TensorBoardBackend()
 backend.open(Target("tensorboard", Path({str(tmp_path)!r})))
 if {part!r} == "write":

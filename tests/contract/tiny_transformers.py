@@ -29,13 +29,13 @@ TEXTS = ["the cat sat on the mat", "a red dog ran under a mat", "secret token"]
 IDS = np.array([[2, 5, 7, 9, 3], [2, 6, 14, 8, 3]])
 
 
-def tokenizer() -> Any:
+def tokenizer(**more: Any) -> Any:
     words = Tokenizer(models.WordLevel({word: i for i, word in enumerate([*SPECIAL, *WORDS])}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
     return PreTrainedTokenizerFast(
-        tokenizer_object=words, **named, padding_side="left", model_input_names=["input_ids", "attention_mask"]
+        tokenizer_object=words, **named, padding_side="left", model_input_names=["input_ids", "attention_mask"], **more
     )
 
 

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 import reticent
 from reticent import records, settings
 from reticent.registry import register_model, set_alias
-from reticent.testing.backend_contract import START, alias, model, sealed
+from reticent.testing.batches import START, alias, model, sealed
 
 from .faults import Fault, FaultyProxy, lost_answer, reset, status
 from .test_mlflow_artifacts import of, opened

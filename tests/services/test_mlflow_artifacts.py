@@ -23,7 +23,7 @@ from reticent.backends.mlflow import MlflowBackend, proxied
 from reticent.backends.mlflow import s3 as parts
 from reticent.backends.mlflow.direct import Direct
 from reticent.records import SealedRecord
-from reticent.testing.backend_contract import START, batch, sealed
+from reticent.testing.batches import START, batch, sealed
 
 from .diff import Server
 from .faults import FaultyProxy, status

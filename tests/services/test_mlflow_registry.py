@@ -18,7 +18,7 @@ import reticent
 from reticent import records, settings
 from reticent.backends import Mark, UnavailableError
 from reticent.records import SealedRecord
-from reticent.testing.backend_contract import START, param, sealed
+from reticent.testing.batches import START, param, sealed
 
 from .diff import Server
 from .faults import Fault, FaultyProxy, lost_answer, reset, status

@@ -19,7 +19,7 @@ from reticent import records
 from reticent.backends import Backend
 from reticent.backends.aim import AimBackend
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, example, param, sealed, tag
+from reticent.testing.batches import RUN, START, batch, example, param, sealed, tag
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from reticent import records
 from reticent.backends.clearml import ClearMlBackend
 from reticent.errors import SettingsError
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, example, param, sealed, tag
+from reticent.testing.batches import RUN, START, batch, example, param, sealed, tag
 
 
 class TestClearMl(BackendContract):

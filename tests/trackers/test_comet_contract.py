@@ -22,7 +22,7 @@ from reticent.backends import Batch
 from reticent.backends.comet import CometBackend
 from reticent.errors import SettingsError
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, example, param, sealed, started
+from reticent.testing.batches import RUN, START, batch, example, param, sealed, started
 
 VALIDATORS = {
     "metric_msg": schemas.get_metric_msg_validator(),

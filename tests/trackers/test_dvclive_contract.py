@@ -15,7 +15,7 @@ from dvclive.utils import parse_json, parse_metrics
 from reticent import records
 from reticent.backends.dvclive import DvcLiveBackend
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, example, param, sealed
+from reticent.testing.batches import RUN, START, batch, example, param, sealed
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from reticent.backends import Batch, Mark, Rejection, Target
 from reticent.backends.swanlab import SwanlabBackend
 from reticent.records import Entry, RunStatus
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, param, sealed, started, tag
+from reticent.testing.batches import RUN, START, batch, param, sealed, started, tag
 
 
 def messages(directory: Path, run_id: str = RUN) -> list[Record]:

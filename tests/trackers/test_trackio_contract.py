@@ -23,7 +23,7 @@ from reticent import records
 from reticent.backends import Batch, Mark, Target
 from reticent.backends.trackio import TrackioBackend
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, param, sealed, started
+from reticent.testing.batches import RUN, START, batch, param, sealed, started
 
 
 @pytest.fixture(autouse=True)

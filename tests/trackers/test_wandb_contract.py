@@ -25,7 +25,7 @@ from reticent.backends.wandb import WandbBackend
 from reticent.backends.wandb.mapping import HEADER, STATUS, STEP
 from reticent.records import Entry, RunStatus
 from reticent.testing import BackendContract
-from reticent.testing.backend_contract import RUN, START, batch, param, sealed, started, tag
+from reticent.testing.batches import RUN, START, batch, param, sealed, started, tag
 
 
 def messages(directory: Path, run_id: str = RUN) -> list[wandb_internal_pb2.Record]:

@@ -19,7 +19,7 @@ import pytest
 from reticent.backends import Mark, Target, UnavailableError
 from reticent.backends.wandb import WandbBackend, upload
 from reticent.backends.wandb.mapping import STEP
-from reticent.testing.backend_contract import RUN, batch, example, pieces
+from reticent.testing.batches import RUN, batch, example, pieces
 
 from .wandb_server import Server, wandb_server
 
@@ -146,7 +146,7 @@ import os, sys, time
 from pathlib import Path
 from reticent.backends import Target
 from reticent.backends.wandb import WandbBackend
-from reticent.testing.backend_contract import batch
+from reticent.testing.batches import batch
 backend, root = WandbBackend(), Path({str(tmp_path)!r})
 backend.open(Target({URL!r}, root))
 backend.write(batch(root, metrics=[("loss", 0, 1.0)]))

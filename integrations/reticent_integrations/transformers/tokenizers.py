@@ -35,6 +35,8 @@ def describe(processing_class: Any) -> dict[str, Any]:
         "tokenizer_name": getattr(tokenizer, "name_or_path", ""),
         "tokenizer_vocab_size": len(tokenizer),
         "tokenizer_digest": digest(tokenizer),
+        # Any `..._token=` that it is made with becomes one, also a secret, which checkpoints have without its name.
+        "tokenizer_special_tokens": {name: str(token) for name, token in tokenizer.special_tokens_map.items()},
     }
 
 

@@ -19,7 +19,7 @@ from reticent.errors import SettingsError
 from reticent.progress import Progress, ProgressFiles
 from reticent.session import current
 from reticent.testing import memory_store
-from reticent.testing.backend_contract import sealed
+from reticent.testing.batches import sealed
 from reticent.testing.isolation import isolated
 
 

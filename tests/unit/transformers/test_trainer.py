@@ -17,7 +17,7 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traini
 
 import reticent
 from reticent.models import load_model
-from reticent.testing import captured
+from reticent.testing import captured, find
 from reticent_integrations.transformers.observer import observer_class
 
 from .conftest import MakeTrainer
@@ -226,6 +226,16 @@ def test_the_model_is_loaded_as_it_was_trained(root: Path, make_trainer: MakeTra
     example = json.loads((root / "runs" / run.run_id / "artifacts/model/input_example.json").read_text())
     assert len(example) == 2  # the rows of a batch
     assert set(" ".join(example).split()) <= set(tiny.WORDS)
+
+
+def test_a_secret_that_a_tokenizer_takes_for_a_token_is_in_no_checkpoint(root: Path, make_trainer: MakeTrainer) -> None:
+    tokenizer = tiny.tokenizer(auth_token="by-chance-a-word-7")
+    make_trainer(parts={"processing_class": tokenizer}, save_strategy="steps", save_steps=3).train()
+    (run,) = captured(root)
+    assert "by-chance" not in run.params["tokenizer_special_tokens"]
+    assert "[UNK]" in run.params["tokenizer_special_tokens"]
+    assert any("tokenizer.json" in path for path in run.artifacts)
+    assert find("by-chance-a-word-7", root) == []
 
 
 def test_a_model_alone_has_tensors_of_any_length(root: Path, make_trainer: MakeTrainer) -> None:
