@@ -342,7 +342,7 @@ class Sender:
                 rejections = backend.write(batch)
             else:
                 with self._stricter.batch(batch, files.directory / "sealed") as sealed:
-                    rejections = backend.write(sealed)
+                    rejections = list(backend.write(sealed))
         return [*rejections, *unkept(batch, backend, self.name)]
 
     def _record(self, progress: Progress, state: Literal["complete", "pending"]) -> Delivery:
