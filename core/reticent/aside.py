@@ -90,6 +90,10 @@ class Aside:
             raise AsideError(answer["error"])
         return str(answer["result"])
 
+    def is_calling(self) -> bool:
+        """Whether the child works on something."""
+        return self._turn.locked()
+
     def take_back(self) -> None:
         """For the end of a process, where nothing trains any more, and all that such work needs is imported, which takes a
         child seconds. Unless a child has done some already, from now on have all but what is large done here: calls raise

@@ -66,7 +66,7 @@ def close(sessions: list[Session]) -> None:
             report(kind, TimeoutError(_LATE[kind]))
         _wait(sessions, deadline)
     for session in sessions:
-        session.give_up_aside(time.monotonic() + GRACE_S)
+        session.work_here_done(time.monotonic() + GRACE_S)
     unsealed = sum(session.working_on() for session in sessions)
     if unsealed:
         logger.warning("reticent: not sealed in time: %d of the files or models; `reticent sync` does it", unsealed)
@@ -80,6 +80,7 @@ def close(sessions: list[Session]) -> None:
             lost += recorder.losses()
         for sender in session.delivering():
             left[sender.name] += len(sender.give_up())
+        session.model_aside.close()
     if +left:
         names = ", ".join(f"{name} ({count} runs)" for name, count in (+left).items())
         logger.warning("reticent: not all delivered in time to %s; kept for the next run or `reticent sync`", names)

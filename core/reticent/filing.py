@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reticent import artifacts, clock, pictures, recovery
+from reticent.aside import EndedError
 from reticent.background import Job
 from reticent.files import safe_relative
 from reticent.guard import warn_once
@@ -148,7 +149,11 @@ class Filing:
         file = directory / safe_relative(path).name
 
         def job() -> None:
-            pictures.draw(session.aside, draw, content, file)
+            try:
+                pictures.draw(session.aside, draw, content, file)
+            except EndedError as error:
+                self.recorder.report(DRAWING, error)
+                return
             self.publish(f"{token}/{file.name}", path)
 
         session.pictures.submit(DRAWING, job, self.recorder.report)

@@ -93,7 +93,7 @@ def set_alias(name: str, alias: str, version: int) -> None:
     if sealed != (alias, name):
         raise told(f"the alias {alias!r} of {name!r} cannot be set: a secret is in it, and it would be written down")
     file = directory / f"@{alias}"
-    moment = clock.now(after=_set_at(file))
+    moment = max(clock.now(), _set_at(file) + 1e-6)  # later than what another clock has said
     found = _read(directory, version).source
     run_id, _, path = found.removeprefix("runs:/").partition("/")
     if found.startswith("runs:/") and session.run_directory(run_id).is_dir():

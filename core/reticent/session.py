@@ -231,12 +231,12 @@ class Session:
         self.trials.drop()
         self.model_aside.take_back()
 
-    def give_up_aside(self, deadline: float) -> None:
-        """At the end of the process: do without what children do, and wait for the model that is finished here."""
-        self.model_aside.end()
+    def work_here_done(self, deadline: float) -> None:
+        """Wait for the picture and the model that this process works on itself, and for no picture that the child draws."""
         self.aside.end()
-        for queue in (self.pictures, self.models):
-            queue.wait(deadline)
+        self.pictures.wait(deadline)
+        if not self.model_aside.is_calling():
+            self.models.wait(deadline)
 
     def working_on(self) -> int:
         """How many jobs are not done."""

@@ -99,9 +99,9 @@ def test_metrics_are_thinned_and_nothing_else(root: Path, tmp_path: Path) -> Non
 
 def test_it_is_over_when_all_has_arrived(root: Path, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file: nothing can be delivered")
-    reticent.configure(max_spool_mb=0.05, disk_sync_s=0.02, deliver_s=0.02)
+    reticent.configure(max_spool_mb=0.3, disk_sync_s=0.02, deliver_s=0.02)
     with reticent.start_run(run_id="large") as large:
-        large.log_text("x" * 100_000, "a.txt")
+        large.log_text("x" * 1_000_000, "a.txt")
     run = reticent.start_run(run_id="r")
     until(lambda: current()._budget._every == 1024)
     for step in range(100):

@@ -323,7 +323,8 @@ class Sender:
                 files.save(run_id, progress)
             if not finished:
                 return Step.CAUGHT_UP
-            files.settle(run_id, seen)
+            if not _has_staged(self._root / "runs" / run_id):  # else whoever looks next publishes that
+                files.settle(run_id, seen)
             del self._following[run_id]
             if progress.said == "pending" or (not progress.said and self._tells(run_id)):
                 self._completed(run_id, self._record(progress, "complete"))
@@ -354,3 +355,9 @@ class Sender:
             rejected=progress.rejected,
             error=self._seal(progress.error or self.error) if state == "pending" or progress.rejected else None,
         )
+
+
+def _has_staged(directory: Path) -> bool:
+    """Whether something of a run waits to be sealed."""
+    staging = directory / STAGING
+    return staging.is_dir() and any(staging.iterdir())
