@@ -25,7 +25,7 @@ FRAMEWORKS = (
     "xgboost",
     "lightgbm",
     "catboost",
-    "statsmodels",
+    "statsmodels.api",
     "keras",
     "lightning",
     "transformers",
