@@ -154,6 +154,27 @@ def test_what_is_begun_at_the_end_is_not_cut_off_in_compiled_code(root: Path, st
     assert reticent.get_run("r").artifact_path("a.png").read_bytes()[:4] == b"\x89PNG"
 
 
+ENDLESS = """
+    import sys
+    sys.path.insert(0, PLACE)
+    import endless
+    import reticent
+    with reticent.start_run("r", run_id="r") as run:
+        run.log_picture(endless.picture, {"labels": ["a"], "matrix": [[1]]}, "a.png")
+    ready()
+"""
+
+
+def test_a_picture_that_the_child_still_draws_at_the_end_is_given_up(root: Path, start: Start, tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text("import time\ndef picture(data):\n    time.sleep(600)\n")
+    process = start(ENDLESS.replace("PLACE", repr(str(tmp_path))), RETICENT_EXIT_TIMEOUT_S="1")
+    _, errors = process.communicate(timeout=60)  # the child draws for ten minutes, and here nobody does
+    assert process.returncode == 0
+    assert "the process ended before it was done" in errors
+    (warning,) = reticent.get_run("r").warnings()
+    assert warning.kind == "drawing a picture"
+
+
 TAKEN_BACK = """
     import time
     import reticent, slow
