@@ -106,7 +106,7 @@ def test_all_of_a_run_is_brought_in(root: Path, logged: Path) -> None:
     assert {key: run.params[key] for key in ("lr", "late", "net")} == {
         "lr": "0.1",
         "late": "5",
-        "net": "{'layers': [1, 2], 'drop': None}",
+        "net": "{'drop': None, 'layers': [1, 2]}",
     }
     wanted = {
         "wandb.tags": "a, b",

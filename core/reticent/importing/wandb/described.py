@@ -48,7 +48,16 @@ def describe(
         ours,
         (run.get("group") if ours else None) or project,
         None if parent is None else str(parent),
-        {name(key): value for key, value in params.items()},
+        {name(key): _in_order(value) for key, value in params.items()},
         tags,
         RunStatus(status) if status in RunStatus.__members__ else None,
     )
+
+
+def _in_order(value: Any) -> Any:
+    """The same text for the same value: W&B's upload puts the keys within a value in any order."""
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    return value
