@@ -13,6 +13,7 @@ import msgspec
 from reticent.patching import Integration, LightPatch, Options, Patch, RegisteredHook
 
 LOOP, WRITERS = f"{__name__}.loop", f"{__name__}.writers"
+FORWARD_ENDED = f"{__name__}.rank_steps:forward_ended"
 WRITER = "torch.utils.tensorboard.writer:SummaryWriter"
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -32,7 +33,10 @@ integration = Integration(
     patches=(
         RegisteredHook("torch.optim.optimizer:register_optimizer_step_post_hook", f"{LOOP}:stepped", everywhere=True),
         LightPatch(
-            "torch.autograd:backward", f"{LOOP}:went_backward", failed=f"{LOOP}:broke", before=f"{LOOP}:forward_ended"
+            "torch.autograd:backward",
+            f"{LOOP}:went_backward",
+            failed=f"{LOOP}:broke",
+            before=FORWARD_ENDED,
         ),
         LightPatch("torch.optim.optimizer:Optimizer.__init__", f"{LOOP}:constructed"),
         LightPatch("torch.optim.lr_scheduler:LRScheduler.__init__", f"{LOOP}:scheduled", subclasses=True),

@@ -7,7 +7,7 @@ from typing import Any
 
 from reticent.patching import Capture
 from reticent_integrations.torch import loaders
-from reticent_integrations.torch.here import Pass, here
+from reticent_integrations.torch.here import Pass, local
 
 
 class Epochs:
@@ -19,12 +19,16 @@ class Epochs:
         self.samples = 0
         self.began = 0.0
         """When the first epoch began; 0: there is none."""
-        self.last_step, self.last_time = 0, 0.0
-        """The latest step of an optimizer within a pass, and when it was."""
+        self._last_step, self._last_time = 0, 0.0
+        """The latest step of an optimizer, and when it was."""
         self._train: list[Any] = []
         self._eval: list[Any] = []
         """References to data sets: many a loop makes a new loader for each epoch."""
         self._current: Pass | None = None
+
+    def note(self, step: int, moment: float) -> None:
+        """The latest step of an optimizer: to be told before a pass begins or ends."""
+        self._last_step, self._last_time = step, moment
 
     def begin(self, current: Pass) -> None:
         """An optimizer steps for the first time within, or right after, a pass."""
@@ -35,12 +39,12 @@ class Epochs:
         self.began = self.began or current.began
         self._found(current)
 
-    def exhausted(self, one: Pass, now: float) -> None:
-        """A pass has come to its end."""
+    def exhausted(self, one: Pass, now: float, learned: bool) -> None:
+        """A pass has come to its end; `learned`: the loop went backward meanwhile."""
         if one.stepped:
-            self.last_time = now
+            self._last_time = now
             self.end(one)
-        elif not one.backwards:
+        elif not learned:
             self._evaluated(one, now)
 
     def end(self, one: Pass) -> None:
@@ -50,13 +54,13 @@ class Epochs:
         one.counted = True
         self.count += 1
         with self.capture.guard("epochs"):
-            seconds = self.last_time - one.began
+            seconds = self._last_time - one.began
             metrics = {"epoch": float(self.count), "epoch_seconds": seconds}
             samples = _samples(one)
             self.samples += samples
             if samples and seconds > 0:
                 metrics["samples_per_second"] = samples / seconds
-            self.capture.log_metrics(metrics, self.last_step)
+            self.capture.log_metrics(metrics, self._last_step)
 
     def close(self) -> None:
         """Count the epoch that was not gone through to its end."""
@@ -68,7 +72,7 @@ class Epochs:
         if current.loader is not None:
             current.rows = loaders.rows(current.loader)
             current.batch_size = _batch_size(current.loader)
-        beside = [one for one in here.passes.values() if one.learning and not one.stepped]
+        beside = [one for one in local.here.passes.values() if one.learning and not one.stepped]
         for loader in [one.loader for one in (current, *beside)]:
             if loader is not None and _number(loader.dataset, self._train) is None:
                 self._train.append(_reference(loader.dataset))
@@ -97,7 +101,7 @@ class Epochs:
             samples = loaders.rows(loader)
             if samples and seconds > 0:
                 metrics[f"{prefix}_samples_per_second"] = samples / seconds
-            self.capture.log_metrics(metrics, self.last_step)
+            self.capture.log_metrics(metrics, self._last_step)
 
 
 def _reference(data: Any) -> Any:

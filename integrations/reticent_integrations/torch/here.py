@@ -21,7 +21,8 @@ MAX_LOSSES = 4096
 class Pass:
     """One time that a DataLoader is gone through."""
 
-    def __init__(self, loader: Any, iterator: Any, learning: bool) -> None:
+    def __init__(self, loader: Any, iterator: Any, learning: bool, backwards: int) -> None:
+        """`learning`: whether gradients are computed; `backwards`: how often the thread has gone backward, before it."""
         self._loader = weakref.ref(loader)
         self._kept: Any = None if loader.persistent_workers else loader
         """While its iterator exists: many a loop makes a loader that nobody else keeps. One that keeps its iterator would
@@ -35,13 +36,12 @@ class Pass:
 
         self.iterator = weakref.ref(iterator, let_go)
         self.learning = learning
-        """Whether gradients are computed where it began."""
         self.began = time.perf_counter()
         self.batches = 0
         self.batch_size = 0
         self.rows: int | None = None
         """How many samples there are in all, if that is known."""
-        self.backwards = 0
+        self.backwards_before = backwards
         self.stepped = False
         """Whether an optimizer has stepped within it, or right after it."""
         self.exhausted = False
@@ -60,12 +60,16 @@ class Pass:
             self.batches = iterator._num_yielded
 
 
-class Here(threading.local):
+class Here:
+    __slots__ = ("backwards", "latest", "losses", "modules", "norm", "passes", "training", "unscaled")
+
     def __init__(self) -> None:
         self.training: Training | None = None
         """The one that this thread is at, or was at last."""
         self.losses: list[Any] = []
         """What was gone backward from since the last step: numbers, and tensors that are on a device."""
+        self.backwards = 0
+        """How often this thread has gone backward."""
         self.unscaled: dict[int, tuple[weakref.ref[Any], Any]] = {}
         """For a scaled loss, by its id, what it was before."""
         self.norm: Any = None
@@ -81,14 +85,20 @@ class Here(threading.local):
         return [module for module in (reference() for reference in self.modules.values()) if module is not None]
 
 
-here = Here()
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.here = Here()
+
+
+local = _Local()
+"""`local.here` is this thread's. What is called in every step looks that up once."""
 
 known: dict[int, Known] = {}
 """The optimizers of this process by their ids."""
 
 
 def _forked() -> None:
-    here.__init__()  # type: ignore[misc] # the training is its parent's
+    local.here = Here()  # the training is its parent's
     known.clear()
 
 

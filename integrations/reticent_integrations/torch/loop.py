@@ -10,34 +10,20 @@ from typing import Any
 from reticent import deferred, ranks
 from reticent.patching.context import inside
 from reticent.ranks import step_times
-from reticent_integrations.torch import ownership
-from reticent_integrations.torch.here import MAX_LOSSES, MAX_MODULES, Pass, here, known
+from reticent_integrations.torch import ownership, rank_steps
+from reticent_integrations.torch.here import MAX_LOSSES, MAX_MODULES, Pass, known, local
 from reticent_integrations.torch.training import MAX_OPTIMIZERS, Known, Training
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
 
 
-class ForwardEnded:
-    """Before each pass backward, in trainings of all frameworks and on every rank."""
-
-    wanted = False
-
-    def __call__(self, args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG002 - a hook's form
-        step_times.forward_ended()
-
-
-forward_ended = ForwardEnded()
-
-
 def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
     """After each step of each optimizer, likewise; but only a plain loop's are logged."""
-    step_times.count = count = step_times.count + 1
-    if count & (count - 1) == 0:
-        forward_ended.wanted = step_times.wanted()
-    if forward_ended.wanted:
+    if rank_steps.forward_ended.wanted:
         step_times.step_ended()
     if inside.get():
+        rank_steps.look()
         return
     one = known.get(id(optimizer))
     if one is None:
@@ -46,6 +32,7 @@ def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
         return
     training = one.training
     if training is None or training.over:
+        rank_steps.look()
         training = _place(one, optimizer)
     if training is not None:
         training.step(one, optimizer, args, kwargs)
@@ -55,7 +42,7 @@ def constructed(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001 - 
     """After an optimizer was made. For parameters that are being trained, it takes the place of the one before."""
     optimizer = args[0]
     one = Known(optimizer, time.perf_counter())
-    training = here.training
+    training = local.here.training
     if training is not None and not training.over:
         before = _sharing(training, optimizer)
         if before is not None and len(training.optimizers) < MAX_OPTIMIZERS:
@@ -74,22 +61,19 @@ def scheduled(args: Args, kwargs: Kwargs, _: None) -> None:
 
 def went_backward(args: Args, kwargs: Kwargs, _: None) -> None:
     """After `torch.autograd.backward`, which all backward calls come to."""
-    told = args[0] if args else kwargs["tensors"]
-    losses = here.losses
-    if len(losses) > MAX_LOSSES:
-        losses.clear()
+    here = local.here
+    here.backwards += 1
+    told, losses = args[0] if args else kwargs["tensors"], here.losses
     for loss in (told,) if hasattr(told, "numel") else told:
-        if loss.numel() == 1:
+        if loss.numel() == 1 and len(losses) < MAX_LOSSES:
             if here.unscaled:
                 loss = _unscaled(loss)
             losses.append(loss.item() if loss.is_cpu else _on_device(loss))
-    latest = here.latest
-    if latest is not None:
-        latest.backwards += 1
 
 
 def _unscaled(loss: Any) -> Any:
     """A loss as it was before any scaling."""
+    here = local.here
     reference, before = here.unscaled.pop(id(loss), (None, None))
     return before if reference is not None and reference() is loss else loss
 
@@ -101,7 +85,7 @@ def _on_device(value: Any) -> Any:
 
 def scaled(args: Args, kwargs: Kwargs, result: Any) -> None:
     """After `GradScaler.scale`."""
-    before = args[1] if len(args) > 1 else kwargs["outputs"]
+    here, before = local.here, args[1] if len(args) > 1 else kwargs["outputs"]
     if result is before or not hasattr(result, "numel"):
         return
     if len(here.unscaled) > MAX_MODULES:
@@ -111,6 +95,7 @@ def scaled(args: Args, kwargs: Kwargs, result: Any) -> None:
 
 def scaler_updated(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001 - a hook's form
     """After `GradScaler.update`: what was gone backward from and not stepped with was not finite."""
+    here = local.here
     if here.losses:
         here.losses = []
         if here.training is not None:
@@ -119,12 +104,12 @@ def scaler_updated(args: Args, kwargs: Kwargs, _: None) -> None:  # noqa: ARG001
 
 def clipped(args: Args, kwargs: Kwargs, norm: Any) -> None:  # noqa: ARG001 - a hook's form
     """After gradients were clipped by their norm."""
-    here.norm = norm.item() if norm.is_cpu else _on_device(norm)
+    local.here.norm = norm.item() if norm.is_cpu else _on_device(norm)
 
 
 def asked(args: Args, kwargs: Kwargs, _: Any) -> None:  # noqa: ARG001 - a hook's form
     """After a module was asked for its parameters, as it is to make an optimizer."""
-    module, modules = args[0], here.modules
+    module, modules = args[0], local.here.modules
     key = id(module)
     reference = modules.get(key)
     if reference is not None and reference() is module:
@@ -139,7 +124,8 @@ def began_pass(args: Args, kwargs: Kwargs, iterator: Any) -> None:  # noqa: ARG0
     """After `DataLoader.__iter__`."""
     import torch
 
-    one = Pass(args[0], iterator, torch.is_grad_enabled())
+    here = local.here
+    one = Pass(args[0], iterator, torch.is_grad_enabled(), here.backwards)
     for key, other in list(here.passes.items()):
         if other.iterator() is None:
             del here.passes[key]
@@ -153,23 +139,25 @@ def drew_none(args: Args, kwargs: Kwargs, error: BaseException) -> None:
     if not isinstance(error, StopIteration):
         broke(args, kwargs, error)
         return
-    one = here.passes.pop(id(args[0]), None)
-    training = here.training
+    here = local.here
+    one, training = here.passes.pop(id(args[0]), None), here.training
     if one is not None and one.iterator() is args[0]:
         one.exhausted = True
         one.count_batches()
         if training is not None and not training.over:
-            training.epochs.exhausted(one, time.perf_counter())
+            training.exhausted(one, here.backwards)
 
 
 def broke(args: Args, kwargs: Kwargs, error: BaseException) -> None:  # noqa: ARG001 - a hook's form
     """An error came out of the data, or on the way backward."""
-    if here.training is not None and not here.training.over and isinstance(error, Exception):
-        here.training.fail(error)
+    training = local.here.training
+    if training is not None and not training.over and isinstance(error, Exception):
+        training.fail(error)
 
 
 def _place(one: Known, optimizer: Any) -> Training | None:
     """The training that an optimizer belongs to whose steps belong to none so far."""
+    here = local.here
     training = here.training
     if training is not None and not training.over:
         before = _sharing(training, optimizer)
@@ -192,6 +180,7 @@ def _is_recorded() -> bool:
 
     if not torch.cuda.is_current_stream_capturing():
         return False
+    here = local.here
     here.losses, here.norm = [], None
     return True
 

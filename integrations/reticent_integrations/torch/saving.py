@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from reticent_integrations.torch.here import here
+from reticent_integrations.torch.here import local
 
 _BEST = re.compile(r"(?<![a-z])best(?![a-z])", re.IGNORECASE)
 
@@ -27,7 +27,7 @@ def saved_tensors(args: tuple[Any, ...], kwargs: Mapping[str, Any], _: None) -> 
 
 
 def _note(place: Any) -> None:
-    training = here.training
+    training = local.here.training
     if training is None or training.over or not isinstance(place, (str, os.PathLike)) or not os.path.isfile(place):
         return
     step = training.global_step

@@ -14,10 +14,10 @@ from reticent import holding
 from reticent.patching import Capture
 from reticent.patching.hooking import enabled
 from reticent.patching.phases import peak_memory
-from reticent_integrations.torch import ending, gradients, optimizers, ownership
+from reticent_integrations.torch import ending, gradients, optimizers, ownership, rank_steps
 from reticent_integrations.torch.epochs import Epochs
 from reticent_integrations.torch.example import Example
-from reticent_integrations.torch.here import here, known
+from reticent_integrations.torch.here import Pass, known, local
 
 if TYPE_CHECKING:
     from reticent.run import Run
@@ -43,6 +43,8 @@ class Line:
         self.norm: str | None
         """The names of these metrics in the run; None if the user does not want them."""
         self.step = 0
+        self.due = 1
+        """The step with which there is more to do."""
         self.rates: dict[int, float] = {}
         """The learning rates that were told last, by the number of the group."""
         self.told: list[float] = []
@@ -63,7 +65,7 @@ class Known:
         key, forget = id(optimizer), known.pop  # which outlives the name `known`, as an optimizer may at the very end
         self.ref = weakref.ref(optimizer, lambda _: forget(key, None))
         self.born = born
-        model, parts = ownership.owner(optimizer, here.asked())
+        model, parts = ownership.owner(optimizer, local.here.asked())
         self.model = None if model is None else weakref.ref(model)
         self.parts = [type(ownership.unwrapped(part)).__name__ for part in parts]
         """The classes of the modules whose parameters it has, where these are in no module together."""
@@ -115,7 +117,9 @@ class Training:
         """By the name of its artifact: the model, or a weak reference to it."""
         self.example: Example | None = None
         self.began = self.last_step = self._told_speed = time.perf_counter()
-        self.global_step = 0
+        self._pass: Pass | None = None
+        """In which an optimizer stepped last."""
+        self._lines: list[Line] = []
         self.epochs: Epochs = before.epochs if before is not None and self.resumed else Epochs(self.capture)
         self.epochs.capture = self.capture
         self.skipped = 0
@@ -133,6 +137,7 @@ class Training:
         elif not self.resumed:
             one.line, one.repeats = Line(one.prefix), False
         one.line.log_to(self.capture)
+        self._lines.append(one.line)
         self.optimizers.append(one.ref)
         ending.when_gone(optimizer, self._optimizer_gone)
         with self.capture.guard("params"):
@@ -142,28 +147,28 @@ class Training:
             with self.capture.guard("model"):
                 self._add_model(model)
 
+    @property
+    def global_step(self) -> int:
+        return max(line.step for line in self._lines)
+
     def step(self, one: Known, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """An optimizer has stepped. What most steps have no use for is not called here: in between the loop's own work no
-        code of ours is in the processor's caches, and a call that does nothing takes a microsecond."""
-        losses, norm = here.losses, here.norm
+        """An optimizer has stepped. In between the loop's own work nothing of ours is in the processor's caches, where each
+        line takes a good part of a microsecond: what most steps have no use for is in other methods."""
+        here, line = local.here, one.line
+        losses = here.losses
         if not losses and one.repeats:
             return
-        line, now = one.line, time.perf_counter()
-        line.step = step = line.step + 1
+        latest = here.latest
+        if latest is not self._pass and latest is not None:
+            self._begin_pass(latest, line.step + 1)
         if losses:
             here.losses = []
-        if step == 1 and losses:
-            self.capture.log_params({f"{one.prefix}backward_per_step": len(losses)}, "derived")
-        current = here.latest
-        if current is not None:
-            iterator = current.iterator()
+        line.step = step = line.step + 1
+        self.last_step = time.perf_counter()
+        if latest is not None:
+            iterator = latest.iterator()
             if iterator is not None:
-                current.batches = iterator._num_yielded
-            if not current.stepped:
-                self.epochs.begin(current)
-            self.epochs.last_step, self.epochs.last_time = step, now
-            if current.exhausted:
-                self.epochs.end(current)
+                latest.batches = iterator._num_yielded
         if step % self._every == 0:
             if losses and line.loss is not None:
                 # Of a closure the first: the others are of what the optimizer has tried.
@@ -172,11 +177,42 @@ class Training:
                     self.run.log_metric(line.loss, loss, step)
             if list(map(_rate, optimizer.param_groups)) != line.told:
                 self._log_rates(line, optimizer, step)
-            if norm is not None and line.norm is not None:
-                self.run.log_metric(line.norm, norm, step)
-        if norm is not None:
-            here.norm, line.clipped = None, True
-        elif self._norm_every and step % self._norm_every == 0:
+        if here.norm is not None:
+            self._log_clipped(line, step)
+        if step >= line.due:
+            self._now_and_then(one, optimizer, len(losses))
+
+    def _begin_pass(self, latest: Pass, step: int) -> None:
+        """An optimizer steps for the first time within, or right after, a pass through a loader."""
+        self._pass = latest
+        if not latest.stepped:
+            self.epochs.note(self.global_step, self.last_step)
+            self.epochs.begin(latest)
+            if latest.exhausted:
+                self.epochs.note(step, time.perf_counter())
+                self.epochs.end(latest)
+
+    def exhausted(self, one: Pass, backwards: int) -> None:
+        """A pass through a loader has come to its end."""
+        self.epochs.note(self.global_step, self.last_step)
+        self.epochs.exhausted(one, time.perf_counter(), learned=backwards > one.backwards_before)
+
+    def _log_clipped(self, line: Line, step: int) -> None:
+        """The loop itself has computed the norm of the gradients."""
+        here = local.here
+        if line.norm is not None and step % self._every == 0:
+            self.run.log_metric(line.norm, here.norm, step)
+        here.norm, line.clipped = None, True
+
+    def _now_and_then(self, one: Known, optimizer: Any, losses: int) -> None:
+        """What is not of every step."""
+        line, now = one.line, self.last_step
+        step = line.step
+        every = [number for number in (self._norm_every, self._histograms_every, SPEED_STEPS) if number]
+        line.due = min(step - step % number + number for number in every)
+        if step == 1 and losses:
+            self.capture.log_params({f"{one.prefix}backward_per_step": losses}, "derived")
+        if self._norm_every and step % self._norm_every == 0:
             self._log_norm(line, optimizer, step, now)
         if self._histograms_every and step % self._histograms_every == 0:
             gradients.log_histograms(self.capture, optimizer, self._model_of(one), one.prefix, step)
@@ -187,9 +223,7 @@ class Training:
                 self.capture.log_metric("steps_per_second", SPEED_STEPS / (now - self._told_speed), step)
             if step % SPEED_STEPS == 0 or step == 1:
                 self._told_speed = now
-        self.last_step = now
-        if step > self.global_step:
-            self.global_step = step
+        rank_steps.look()
 
     def fail(self, error: BaseException) -> None:
         """The loop has met with an error. It may get over it: then the next step goes on with the run."""
@@ -210,8 +244,9 @@ class Training:
         if self.over or os.getpid() != self.process:
             return
         self.over = True
-        if here.training is self:
-            here.training = None
+        if local.here.training is self:
+            local.here.training = None
+        self.epochs.note(self.global_step, self.last_step)
         self.epochs.close()
         if self.example is not None:
             self.example.stop()

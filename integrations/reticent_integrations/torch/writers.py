@@ -10,7 +10,7 @@ from reticent import holding
 from reticent.patching import Call, Capture
 from reticent.patching.hooking import enabled
 from reticent_integrations.torch import ending
-from reticent_integrations.torch.here import here
+from reticent_integrations.torch.here import local
 from reticent_integrations.torch.training import NAME
 
 Args = tuple[Any, ...]
@@ -25,7 +25,7 @@ class Mirror:
     """Where to goes what one writer is given."""
 
     def __init__(self, writer: Any) -> None:
-        training = here.training
+        training = local.here.training
         self.run = holding.run_with_holder(self)
         if training is not None and not training.over and training.run is self.run:
             self.capture = training.capture
@@ -36,7 +36,7 @@ class Mirror:
         ending.when_gone(writer, self.close)
 
     def name(self, tag: str) -> str:
-        training = here.training
+        training = local.here.training
         beside = training is not None and training.run is self.run
         return f"tensorboard/{tag}" if beside and tag in OWN else tag
 
