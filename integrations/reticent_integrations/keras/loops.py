@@ -57,7 +57,7 @@ class Loop:
         model = owners.owner(optimizer)
         if model is not None:
             self.stateless = _is_stateless()
-            self.model = (lambda: model) if owners.may_be_kept(model, optimizer) else weakref.ref(model)
+            self.model = owners.keep(model, optimizer)
 
     def step_made(self) -> None:
         self.steps += 1
@@ -106,6 +106,8 @@ def trained_on_batch(args: Args, kwargs: Kwargs, result: Any) -> None:
     x = args[1] if len(args) > 1 else kwargs.get("x")
     if loop.model is None:
         loop.model = weakref.ref(model)
+        with loop.capture.guard("model"):
+            loop.model = owners.keep(model, optimizer)
         _log_first(loop.capture, model, x)
     metrics = named(model, result)
     loop.capture.log_step({name: float(value) for name, value in metrics.items()}, loop.steps)
