@@ -91,6 +91,8 @@ def close(sessions: list[Session]) -> None:
     if lost:
         logger.warning("reticent: lost: %s", ", ".join(f"{count} {what}" for what, count in lost.items()))
     _unwatch()
+    if isinstance(_ending, KeyboardInterrupt):
+        _interrupt_again()
 
 
 def _flush(sessions: list[Session], deadline: float) -> bool:
@@ -120,6 +122,19 @@ def _wait(sessions: list[Session], deadline: float) -> bool:
             text = f"{', '.join(sorted(names)) or 'work in the background'}, {left:.0f} s at most"
             progress.update(task, completed=time.monotonic() - start, description=text)
     return False
+
+
+def _interrupt_again() -> None:
+    """Have Python exit as it does after Ctrl-C. It has forgotten that if C code has run some Python meanwhile,
+    as modules of Cython do when they are imported."""
+    if hasattr(sys, "ps1"):
+        return  # at a prompt the interrupt was not the end
+    import ctypes
+
+    run = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object)
+    file_input = 257
+    with suppress(KeyboardInterrupt):
+        run(("PyRun_String", ctypes.pythonapi))(b"raise KeyboardInterrupt", file_input, {}, {})
 
 
 def _unwatch() -> None:

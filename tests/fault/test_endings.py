@@ -176,6 +176,66 @@ def test_ctrl_c_in_a_plain_loop(root: Path, start: Start) -> None:
     assert "loss" in run.metrics
 
 
+def test_ctrl_c_after_a_training_whose_model_is_finished_at_the_end(root: Path, start: Start) -> None:
+    """What is imported for that makes Python forget what its exit code is to be."""
+    process = start("""
+        import reticent
+        reticent.autolog()
+        from sklearn.linear_model import LogisticRegression
+        LogisticRegression().fit([[1], [2]], [0, 1])
+        ready()
+        sleep()
+    """)
+    process.send_signal(signal.SIGINT)
+    returned, errors, run = ended(process)
+    assert returned == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert (run.status, len(run.models())) == (RunStatus.FINISHED, 1)
+
+
+KERAS = """
+    import numpy, reticent
+    reticent.autolog()
+    import keras
+    X, Y = numpy.ones((8, 4), "float32"), numpy.ones((8, 1), "float32")
+
+    class Waiting(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                ready()
+                sleep()
+
+    def train():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        {body}
+
+    train()
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "model.fit(X, Y, epochs=4, verbose=0, callbacks=[Waiting()])",
+        "model.train_on_batch(X, Y); model.train_on_batch(X, Y); ready(); sleep()",
+    ],
+    ids=["fit", "train_on_batch"],
+)
+def test_ctrl_c_in_a_training_of_keras(body: str, backend: str, root: Path, start: Start) -> None:
+    process = start(KERAS.format(body=body), KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
+    process.send_signal(signal.SIGINT)
+    returned, errors, run = ended(process)
+    assert returned == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert run.status is RunStatus.KILLED
+    assert run.error is not None
+    assert ", in train\n" in run.error
+    assert len(run.metric_history("loss")) == 2
+    assert run.models() == []
+
+
 def test_a_handler_of_the_users_for_sigterm_is_left_alone(root: Path, start: Start) -> None:
     process = start("""
         import reticent, signal, sys, time

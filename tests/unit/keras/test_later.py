@@ -154,6 +154,19 @@ def test_loops_join_the_users_run(only_run: OnlyRun) -> None:
     assert found.warnings == []
 
 
+def test_what_is_known_at_the_end_of_a_loop_is_in_the_users_run(runs: Runs) -> None:
+    model = make_model()
+    with reticent.start_run():
+        model.train_on_batch(X, Y)
+        model.train_on_batch(X, Y)
+    model.train_on_batch(X, Y)
+    del model
+    gc.collect()
+    of_user, later = runs()
+    assert (of_user.metrics["steps"], of_user.models, of_user.warnings) == ([(1, 2.0)], ["model"], [])
+    assert (len(later.metrics["loss"]), later.status, later.warnings) == (1, "FINISHED", [])
+
+
 def steps(optimizer: Any, count: int, *, compiled: bool) -> Any:
     model = make_model()
 
