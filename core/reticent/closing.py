@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,11 +16,11 @@ from typing import Any
 from reticent import member, ranks
 from reticent.files import make_directory
 from reticent.filing import DRAWING
-from reticent.guard import logger
+from reticent.guard import logger, swallowed
 from reticent.outcome import status_of
 from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
-from reticent.session import Session
+from reticent.session import Session, current
 
 _LATE = {
     DRAWING: "the process ended before it was drawn; its data is in the JSON file of the same name",
@@ -44,6 +45,7 @@ def watch(root: Path) -> None:
     _watching_pid = os.getpid()
     sys.excepthook = _excepthook(sys.excepthook)
     sys.exit = _exit(sys.exit)  # the only way to see its code at exit
+    threading.excepthook = _thread_excepthook(threading.excepthook)
     path = sigterm_mark(root, this_process())
     with suppress(OSError):  # a disk that refuses now is told by the run's first record
         make_directory(path.parent)
@@ -55,9 +57,11 @@ def close(sessions: list[Session]) -> None:
     """End open runs, finish background work and deliveries by one deadline, and say what is left to a later process."""
     timeout_s = max(session.settings.exit_timeout_s for session in sessions)
     deadline = time.monotonic() + timeout_s
+    # A worker of multiprocessing comes here while the error that ends it is under way, and calls no excepthook.
+    ending = _ending or sys.exc_info()[1]
     for session in sessions:
         for run in list(session.runs.values())[::-1]:
-            run.end(status_of(_ending), _ending)
+            run.end(status_of(ending), ending)
         session.take_back()
     queues = [queue for session in sessions for queue in (session.pictures, session.models)]
     # What is begun here has to come to its end: half of the time is for that, and for sealing and delivering it.
@@ -87,6 +91,8 @@ def close(sessions: list[Session]) -> None:
     if lost:
         logger.warning("reticent: lost: %s", ", ".join(f"{count} {what}" for what, count in lost.items()))
     _unwatch()
+    if isinstance(_ending, KeyboardInterrupt):
+        _interrupt_again()
 
 
 def _flush(sessions: list[Session], deadline: float) -> bool:
@@ -116,6 +122,19 @@ def _wait(sessions: list[Session], deadline: float) -> bool:
             text = f"{', '.join(sorted(names)) or 'work in the background'}, {left:.0f} s at most"
             progress.update(task, completed=time.monotonic() - start, description=text)
     return False
+
+
+def _interrupt_again() -> None:
+    """Have Python exit as it does after Ctrl-C. It has forgotten that if C code has run some Python meanwhile,
+    as modules of Cython do when they are imported."""
+    if hasattr(sys, "ps1"):
+        return  # at a prompt the interrupt was not the end
+    import ctypes
+
+    run = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object)
+    file_input = 257
+    with suppress(KeyboardInterrupt):
+        run(("PyRun_String", ctypes.pythonapi))(b"raise KeyboardInterrupt", file_input, {}, {})
 
 
 def _unwatch() -> None:
@@ -148,9 +167,29 @@ def _exit(original: Callable[..., Any]) -> Callable[..., Any]:
         global _ending
         if status not in (None, 0):
             _ending = SystemExit(status)
+            error = sys.exc_info()[1]
+            if error is not None:
+                _end_loops(error)
         return original(status)
 
     return exit
+
+
+def _thread_excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
+    def excepthook(args: Any, /) -> Any:
+        _end_loops(args.exc_value)
+        return original(args)
+
+    return excepthook
+
+
+def _end_loops(error: BaseException | None) -> None:
+    """An error ends this thread, or has the process ended: so it does the loops that have begun here. When it is let go of,
+    so is all that they hold, and that is how they end otherwise."""
+    with swallowed("the end of a loop"):
+        for run in list(current().runs.values())[::-1]:
+            if run.holding.by == "loop" and run.thread == threading.get_ident():
+                run.end(status_of(error), error)
 
 
 def _forked() -> None:

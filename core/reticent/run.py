@@ -190,6 +190,8 @@ class Run(FileLogging):
             if outcome.is_pruned(error):
                 self.set_tag("pruned", True)
                 error = None
+        if final is RunStatus.FINISHED:
+            error = None  # `sys.exit(0)` is one
         if self.parent_id not in self._session.runs:
             self._log_step_times()
         jobs, self._before_end = self._before_end, []

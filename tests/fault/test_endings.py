@@ -85,6 +85,157 @@ def test_ctrl_c_in_training(root: Path, start: Start) -> None:
     assert run.status is RunStatus.KILLED
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    ("body", "code", "status"),
+    [
+        ("raise ValueError('no such layer')", 1, RunStatus.FAILED),
+        ("sys.exit(0)", 0, RunStatus.FINISHED),
+        ("sys.exit(3)", 3, RunStatus.KILLED),
+    ],
+)
+def test_the_end_of_a_worker_process_is_the_status(
+    method: str, body: str, code: int, status: RunStatus, root: Path, start: Start
+) -> None:
+    script = f"""
+    import multiprocessing, reticent, sys
+
+    def work():
+        reticent.start_run("r")
+        reticent.log_metric("loss", 0.5, step=1)
+        {body}
+
+    if __name__ == "__main__":
+        process = multiprocessing.get_context("{method}").Process(target=work)
+        process.start()
+        process.join()
+        sys.exit(process.exitcode)
+    """
+    returned, _, run = ended(start(script, wait=False))
+    assert (returned, run.status) == (code, status)
+    assert ("ValueError: no such layer" in (run.error or "")) == (status is RunStatus.FAILED)
+    assert (run.error is None) == (status is RunStatus.FINISHED)
+
+
+LOOP = """
+    import reticent, sys, threading, torch
+    reticent.autolog()
+
+    def train(error):
+        model = torch.nn.Linear(3, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for step in range(5):
+            optimizer.zero_grad()
+            model(torch.ones(4, 3)).pow(2).mean().backward()
+            optimizer.step()
+            if step == 3:
+                error()
+
+    def fail():
+        raise ValueError("no such layer")
+
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("train(fail)", 1),
+        ("thread = threading.Thread(target=train, args=(fail,)); thread.start(); thread.join()", 0),
+        (
+            """try:
+        train(fail)
+    except Exception as error:
+        print("failed:", error)
+        sys.exit(4)""",
+            4,
+        ),
+    ],
+    ids=["script", "thread", "sys.exit in a handler"],
+)
+def test_the_error_that_ends_a_plain_loop_is_that_of_its_run(body: str, code: int, root: Path, start: Start) -> None:
+    returned, _, run = ended(start(LOOP.format(body=body), wait=False))
+    assert returned == code
+    assert run.status is RunStatus.FAILED
+    assert run.error is not None
+    assert ", in train\n" in run.error
+    assert run.error.rstrip().endswith("ValueError: no such layer")
+    assert "loss" in run.metrics
+    assert run.models() == []
+
+
+def test_ctrl_c_in_a_plain_loop(root: Path, start: Start) -> None:
+    process = start(LOOP.format(body="train(lambda: (ready(), sleep()))"))
+    process.send_signal(signal.SIGINT)
+    returned, errors, run = ended(process)
+    assert returned == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "reticent" not in errors
+    assert run.status is RunStatus.KILLED
+    assert "loss" in run.metrics
+
+
+def test_ctrl_c_after_a_training_whose_model_is_finished_at_the_end(root: Path, start: Start) -> None:
+    """What is imported for that makes Python forget what its exit code is to be."""
+    process = start("""
+        import reticent
+        reticent.autolog()
+        from sklearn.linear_model import LogisticRegression
+        LogisticRegression().fit([[1], [2]], [0, 1])
+        ready()
+        sleep()
+    """)
+    process.send_signal(signal.SIGINT)
+    returned, errors, run = ended(process)
+    assert returned == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert (run.status, len(run.models())) == (RunStatus.FINISHED, 1)
+
+
+KERAS = """
+    import numpy, reticent
+    reticent.autolog()
+    import keras
+    X, Y = numpy.ones((8, 4), "float32"), numpy.ones((8, 1), "float32")
+
+    class Waiting(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                ready()
+                sleep()
+
+    def train():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        {body}
+
+    train()
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "model.fit(X, Y, epochs=4, verbose=0, callbacks=[Waiting()])",
+        "model.train_on_batch(X, Y); model.train_on_batch(X, Y); ready(); sleep()",
+    ],
+    ids=["fit", "train_on_batch"],
+)
+def test_ctrl_c_in_a_training_of_keras(body: str, backend: str, root: Path, start: Start) -> None:
+    process = start(KERAS.format(body=body), KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
+    process.send_signal(signal.SIGINT)
+    returned, errors, run = ended(process)
+    assert returned == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert run.status is RunStatus.KILLED
+    assert run.error is not None
+    assert ", in train\n" in run.error
+    assert len(run.metric_history("loss")) == 2
+    assert run.models() == []
+
+
 def test_a_handler_of_the_users_for_sigterm_is_left_alone(root: Path, start: Start) -> None:
     process = start("""
         import reticent, signal, sys, time

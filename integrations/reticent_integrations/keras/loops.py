@@ -7,7 +7,6 @@ optimizer's own counter says the steps, and no step waits for it.
 
 from __future__ import annotations
 
-import atexit
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -49,7 +48,8 @@ class Loop:
         self._counter = getattr(optimizer, "iterations", None)
         self._began = self._told = time.perf_counter()
         self._steps_told = 0
-        atexit.register(self._log_end)
+        self.over = False
+        self._run.before_end(self._finish)
         weakref.finalize(optimizer, self._end).atexit = False  # then runs end as the process does
 
     def find_model(self, optimizer: Any) -> None:
@@ -57,7 +57,7 @@ class Loop:
         model = owners.owner(optimizer)
         if model is not None:
             self.stateless = _is_stateless()
-            self.model = (lambda: model) if owners.may_be_kept(model, optimizer) else weakref.ref(model)
+            self.model = owners.keep(model, optimizer)
 
     def step_made(self) -> None:
         self.steps += 1
@@ -67,26 +67,30 @@ class Loop:
             self.capture.log_metric("steps_per_second", speed, self.steps - 1)
             self._told, self._steps_told = now, self.steps
 
-    def _log_end(self) -> None:
-        """What is known when it is over."""
+    def _finish(self, status: str = "FINISHED") -> None:
+        """Log what is known when it is over."""
+        if self.over or not self._run.owned:
+            return
+        self.over = True
         capture, seconds = self.capture, time.perf_counter() - self._began
-        with capture.guard("steps"):
-            steps = max(self.steps, _count(self._counter))
-            found = {"fit_seconds": seconds}
-            if steps:  # JAX may count them in a state of the user's
-                found["steps"] = steps
-            if self.samples:
-                found["fit_samples_per_second"] = self.samples / seconds
-            capture.log_metrics(found, max(0, steps - 1))
-        model = None if self.model is None else self.model()
-        if model is not None and not self.stateless:
-            with capture.guard("model"):
-                trained.log(capture, model, None)
+        find, self.model = self.model, None
+        with data.untraced():  # an optimizer may be collected in the midst of another model's tracing
+            with capture.guard("steps"):
+                steps = max(self.steps, _count(self._counter))
+                found = {"fit_seconds": seconds}
+                if steps:  # JAX may count them in a state of the user's
+                    found["steps"] = steps
+                if self.samples:
+                    found["fit_samples_per_second"] = self.samples / seconds
+                capture.log_metrics(found, max(0, steps - 1))
+            if find is not None and not self.stateless and status == "FINISHED":
+                with capture.guard("model"):
+                    model = find()
+                    if model is not None:
+                        trained.log(capture, model, None)
 
     def _end(self) -> None:
-        atexit.unregister(self._log_end)
-        with data.untraced():  # an optimizer may be collected in the midst of another model's tracing
-            self._log_end()
+        self._finish()
         holding.leave(self._run, self)
 
 
@@ -100,12 +104,16 @@ def trained_on_batch(args: Args, kwargs: Kwargs, result: Any) -> None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return
-    loop = _loops.get(optimizer) or _begin(f"{type(model).__name__}.train_on_batch", optimizer)
-    if loop is None:
-        return
+    loop = _loops.get(optimizer)
+    if loop is None or loop.over:
+        loop = _begin(f"{type(model).__name__}.train_on_batch", optimizer)
+        if loop is None:
+            return
     x = args[1] if len(args) > 1 else kwargs.get("x")
     if loop.model is None:
         loop.model = weakref.ref(model)
+        with loop.capture.guard("model"):
+            loop.model = owners.keep(model, optimizer)
         _log_first(loop.capture, model, x)
     metrics = named(model, result)
     loop.capture.log_step({name: float(value) for name, value in metrics.items()}, loop.steps)
@@ -117,7 +125,7 @@ def applied(args: Args, kwargs: Kwargs, _: Any) -> None:
     """After an optimizer's `apply`."""
     optimizer, traced = args[0], _traced(args[1] if len(args) > 1 else kwargs.get("grads"))
     loop = _loops.get(optimizer)
-    if loop is None:
+    if loop is None or loop.over:
         loop = _begin(f"{type(optimizer).__name__}.apply", optimizer)
         if loop is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reticent.patching import quiet
@@ -42,9 +42,35 @@ def params(model: Any) -> dict[str, object]:
     return {"model_class": type(model).__name__, "num_parameters": total, "num_trainable_parameters": trainable}
 
 
-def may_be_kept(model: Any, optimizer: Any) -> bool:
-    """Whether a model does not lead to its optimizer, so that to keep the one keeps not the other."""
-    return not any(value is optimizer for part in model._flatten_layers() for value in list(vars(part).values()))
+def keep(model: Any, optimizer: Any) -> Callable[[], Any]:
+    """What gives the model when its loop is over, or None if it is gone. Meanwhile the optimizer is not kept alive by it.
+
+    A compiled model leads to its optimizer: both become garbage at once, and only a weak reference can be had to it. Its
+    layers lead there not. From them a model of one of Keras's own classes is made again, with the same weights.
+    """
+    import keras
+
+    if not _leads_to(optimizer, [model, *_parts(model)]):
+        return lambda: model
+    reference = weakref.ref(model)
+    plain = type(model).__module__.startswith("keras.") and getattr(model, "inputs", None)
+    if not plain or _leads_to(optimizer, _parts(model)) or _leads_to(model, _parts(model)):
+        return reference
+    inputs, outputs, name = model.inputs, model.outputs, model.name
+
+    def find() -> Any:
+        with quiet():
+            return reference() or keras.Model(inputs, outputs, name=name)
+
+    return find
+
+
+def _parts(model: Any) -> list[Any]:
+    return list(model._flatten_layers(include_self=False))
+
+
+def _leads_to(thing: Any, parts: list[Any]) -> bool:
+    return any(value is thing for part in parts for value in list(vars(part).values()))
 
 
 def _size(variable: Any) -> int:

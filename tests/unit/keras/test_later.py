@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ import tensorflow as tf
 from sklearn import metrics
 
 import reticent
+from reticent.runlog import ARTIFACTS
 from reticent.testing import Captured
 
 from .conftest import Runs, X, Y, make_model
@@ -115,6 +117,30 @@ def test_train_on_batch_is_a_run(runs: Runs) -> None:
     assert first.warnings == second.warnings == []
 
 
+@pytest.mark.parametrize("kind", ["built", "built by its data", "functional"])
+def test_the_model_of_a_loop_is_stored_that_is_garbage_when_its_run_ends(kind: str, root: Path, runs: Runs) -> None:
+    def train() -> tuple[weakref.ref[Any], Any]:
+        layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+        if kind == "functional":
+            given = keras.Input((4,))
+            hidden = layers[0](given)
+            model = keras.Model(given, layers[2](layers[1](hidden)))
+        else:
+            model = keras.Sequential([keras.Input((4,)), *layers] if kind == "built" else layers)
+        model.compile("adam", "mse")
+        for _ in range(3):
+            model.train_on_batch(X, Y)
+        return weakref.ref(model), model.predict_on_batch(X)
+
+    gone, outputs = train()
+    gc.collect()
+    assert gone() is None
+    (run,) = runs()
+    assert (run.status, run.models, run.warnings) == ("FINISHED", ["model"], [])
+    stored = reticent.load_model(root / "runs" / run.run_id / ARTIFACTS / "model")
+    assert np.allclose(stored.predict(X[:7], verbose=0), outputs[:7], atol=1e-6)
+
+
 def test_loops_join_the_users_run(only_run: OnlyRun) -> None:
     model = make_model()
     with reticent.start_run() as run:
@@ -126,6 +152,19 @@ def test_loops_join_the_users_run(only_run: OnlyRun) -> None:
     assert len(found.metrics["loss"]) == 2
     assert len(found.metrics["fit_2.loss"]) == 1
     assert found.warnings == []
+
+
+def test_what_is_known_at_the_end_of_a_loop_is_in_the_users_run(runs: Runs) -> None:
+    model = make_model()
+    with reticent.start_run():
+        model.train_on_batch(X, Y)
+        model.train_on_batch(X, Y)
+    model.train_on_batch(X, Y)
+    del model
+    gc.collect()
+    of_user, later = runs()
+    assert (of_user.metrics["steps"], of_user.models, of_user.warnings) == ([(1, 2.0)], ["model"], [])
+    assert (len(later.metrics["loss"]), later.status, later.warnings) == (1, "FINISHED", [])
 
 
 def steps(optimizer: Any, count: int, *, compiled: bool) -> Any:
