@@ -56,7 +56,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
 
     with quiet():
         # What has been read to its end, or was changed by the fit itself, cannot be predicted.
-        readable = not hasattr(features, "__next__") and not params.changes_data(estimator)
+        readable = not _is_stream(features) and not params.changes_data(estimator)
         found = metrics.Evaluation()
         if call.options.training_metrics and readable:
             random = randomness_kept(estimator.get_params(deep=True))
@@ -127,6 +127,11 @@ def argument(call: Call, position: int, name: str) -> Any:
     """An argument by its name, or by its position where an estimator calls it otherwise."""
     value = call.get(name)
     return call.args[position] if value is None and len(call.args) > position else value
+
+
+def _is_stream(features: Any) -> bool:
+    """Whether data can only be read from its start to its end, as a generator, or texts that are read from files anew."""
+    return hasattr(features, "__iter__") and datasets.rows(features) is None and not hasattr(features, "__len__")
 
 
 def _log_metrics(capture: Capture, found: metrics.Evaluation) -> None:

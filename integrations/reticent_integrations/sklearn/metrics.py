@@ -116,7 +116,7 @@ def _score_alone(found: Evaluation, estimator: Any, features: Any, targets: Any,
     """The score of an estimator that is neither classifier nor regressor: a clustering, a density."""
     found.rows = found.of_rows = datasets.rows(features) or 0
     if targets is None:
-        step = affordable_step(estimator.score, features, fit_s)
+        step = affordable_step(estimator, estimator.score, features, fit_s)
         features = datasets.take(features, step)
         found.rows = math.ceil(found.of_rows / step)
     found.compute({"score": lambda: _score(estimator, features, targets, None)})
