@@ -143,7 +143,11 @@ def _log_metrics(capture: Capture, found: metrics.Evaluation) -> None:
 
 
 def _log_models(capture: Capture, estimator: Any, features: Any, found: metrics.Evaluation) -> None:
-    labels = None if found.predictions is None else found.predictions.labels
+    labels = None
+    if found.predictions is not None:
+        labels = found.predictions.labels
+        if features is not None and found.sampled:  # the labels are those of these rows, not of the first ones
+            features = found.predictions.features
     data = {"signature_inputs": features, "signature_outputs": labels, "input_example": features}
     capture.log_model(estimator, **data)
     best = getattr(estimator, "best_estimator_", None)

@@ -252,11 +252,10 @@ def _score_is_standard(estimator: Any) -> bool:
     """Whether `score` is accuracy for a classifier and R2 for a regressor, by definition of its class."""
     from sklearn.base import ClassifierMixin, RegressorMixin
 
-    if getattr(estimator, "scoring", None) is not None:
-        return False
     best = getattr(estimator, "best_estimator_", None)
     if best is not None:
-        return _score_is_standard(best)
+        # Of a search; the `scoring` of others, as of gradient boosting, is for their early stopping.
+        return getattr(estimator, "scoring", None) is None and _score_is_standard(best)
     steps = getattr(estimator, "steps", None)
     if isinstance(steps, list) and steps:
         return _score_is_standard(steps[-1][1])

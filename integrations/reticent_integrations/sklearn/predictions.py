@@ -128,7 +128,8 @@ def affordable_step(estimator: Any, ask: Callable[[Any], Any], features: Any, fi
     rows = datasets.rows(features) or 0
     affordable_s = max(LEAST_S, SHARE * fit_s)
     if _is_quick(estimator):
-        if 2 * fit_s <= affordable_s and rows <= LARGEST:
+        learned_s = getattr(estimator, "refit_time_", fit_s)  # a search has fitted many, to parts of the data
+        if 2 * learned_s <= affordable_s and rows <= LARGEST:
             return 1  # so that nothing has to be asked to know how long it takes
     else:
         limit = max(BEARABLE_S, BEARABLE_SHARE * fit_s)

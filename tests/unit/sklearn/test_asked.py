@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import sklearn.base
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -125,6 +125,33 @@ def test_our_copy_of_skops_writes_the_same_model_without_indentation(tmp_path):
     assert json.loads(schema)["__class__"] == "RandomForestClassifier"
     loaded = skops_files.load(tmp_path / "model.skops")
     assert (loaded.predict_proba(ROWS) == model.predict_proba(ROWS)).all()
+
+
+def test_gradient_boosting_is_not_asked_again_for_its_score(root, monkeypatch):
+    def score(*_):
+        raise AssertionError("the accuracy is known already")
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "score", score)
+    monkeypatch.setattr(sklearn.base.ClassifierMixin, "score", score)
+    reticent.autolog()
+    model = HistGradientBoostingClassifier(max_iter=2).fit(ROWS, LABELS)
+    (run,) = captured(root)
+    assert run.metrics["training_score"][0][1] == float((model.predict(ROWS) == LABELS).mean())
+
+
+def test_the_labels_of_a_sample_are_compared_with_those_of_the_same_rows(root, monkeypatch):
+    monkeypatch.setattr(predictions, "LEAST_S", 1e-9)
+    monkeypatch.setattr(predictions, "SHARE", 0.0)
+    monkeypatch.setattr(predictions, "BEARABLE_S", 600.0)
+    reticent.autolog()
+    labels = np.arange(len(ROWS)) % 2  # what any five rows in a row do not have in common with every tenth one
+    KNeighborsClassifier(1).fit(ROWS, labels)
+    assert reticent.flush(60)
+    (run,) = captured(root)
+    assert run.tags["training_metrics_rows"] == "500 of 5000"
+    assert not run.warnings
+    example = json.loads((root / "runs" / run.run_id / "artifacts/model/input_example.json").read_text())
+    assert example == ROWS[:50:10].tolist()
 
 
 class Text(str):
