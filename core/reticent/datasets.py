@@ -7,7 +7,7 @@ library is known by its methods, so none is imported here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -45,16 +45,21 @@ def describe(features: Any, targets: Any = None, **others: Any) -> Description:
         source=_source(features),
         schema={name: _schema(part) for name, part in parts.items()},
         profile={name: _profile(part) for name, part in parts.items()} | _classes(targets),
-        contents={name: digest for name, digest in digests.items() if _readable(parts[name])},
+        contents={
+            name: digest if _column(parts[name]) is parts[name] else _digest(_column(parts[name]))
+            for name, digest in digests.items()
+            if _readable(parts[name])
+        },
     )
 
 
 def contents(**parts: Any) -> dict[str, str]:
-    """A digest of the content of each part, whatever holds it: an array has that of a series of the same numbers.
+    """A digest of the content of each part, whatever holds it: an array has that of a series of the same numbers, and of a
+    table of a single column.
 
     Parts that are None, or cannot be read without taking from them or waiting for a device, are left out.
     """
-    return {name: _digest(part) for name, part in parts.items() if _readable(part)}
+    return {name: _digest(_column(part)) for name, part in parts.items() if _readable(part)}
 
 
 def fingerprint(data: Any) -> str:
@@ -119,6 +124,13 @@ def _readable(data: Any) -> bool:
     return shape(data) is not None
 
 
+def _column(data: Any) -> Any:
+    """The only column of an array or of a table, without a copy; all other data as it is."""
+    if (shape(data) or ())[1:] != (1,) or hasattr(data, "nnz") or hasattr(data, "detach"):
+        return data
+    return data.iloc[:, 0] if hasattr(data, "iloc") else data[:, 0]
+
+
 def _digest(data: Any) -> str:
     digest = blake2b(digest_size=8)
     for chunk in _chunks(data):
@@ -128,7 +140,10 @@ def _digest(data: Any) -> str:
 
 def _chunks(data: Any) -> Iterator[bytes]:
     """The bytes that tell data from other data: its form, then a sample of its content."""
-    yield f"{shape(data)} {getattr(data, 'dtype', '')}".encode()
+    dtype = str(getattr(data, "dtype", ""))
+    if type(data).__module__.startswith("polars."):  # whose Int64 is everyone else's int64
+        dtype = dtype.lower()
+    yield f"{shape(data)} {dtype}".encode()
     known = fingerprint(data)
     if known:  # each row would be decoded, and transformed
         yield known.encode()
@@ -147,7 +162,7 @@ def _chunks(data: Any) -> Iterator[bytes]:
             yield f"{values.plain(key)!r} {type_name(part)}".encode()
             yield from _chunks(part)
     elif isinstance(data, (list, tuple)):
-        yield b"".join(map(_item, data[:: _step(len(data), MAX_ROWS)]))
+        yield _items(data[:: _step(len(data), MAX_ROWS)])
     elif shape(data) is not None:
         yield from _array(data)
 
@@ -195,9 +210,15 @@ def _array(data: Any) -> Iterator[bytes]:
             sample = sample.float().numpy()
     if getattr(getattr(sample, "dtype", None), "kind", "O") == "O":
         items = list(sample.reshape(-1) if hasattr(sample, "reshape") else sample)
-        yield b"".join(map(_item, items[:MAX_ROWS]))
+        yield _items(items[:MAX_ROWS])
     else:
         yield sample.tobytes()
+
+
+def _items(items: Sequence[Any]) -> bytes:
+    if set(map(type, items)) == {str}:  # as `_item`, at once
+        return "".join([f"{item[:MAX_TEXT]}\0" for item in items]).encode("utf-8", "backslashreplace")
+    return b"".join(map(_item, items))
 
 
 def _item(item: Any) -> bytes:
@@ -274,7 +295,8 @@ def _classes(targets: Any) -> dict[str, Any]:
         return {}
     sample = take(targets, _step(extents[0], MAX_ROWS))
     items = sample.tolist() if hasattr(sample, "tolist") else list(sample)
-    counts = Counter(items) if all(isinstance(item, (str, int)) for item in items) else Counter()
+    kinds = set(map(type, items))
+    counts = Counter(items) if all(issubclass(kind, (str, int)) for kind in kinds) else Counter()
     if not counts or len(counts) > MAX_CLASSES:
         return {}
     return {"classes": {str(label)[:100]: count for label, count in counts.most_common()}}

@@ -7,6 +7,7 @@ installed costs nothing. The text of equal values is equal: no memory addresses,
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Set
@@ -31,6 +32,7 @@ MAX_ARRAY = 100
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{4,16}")
 _ATOMS = (type(None), bool, int, float, str, bytes)
+_ATOM_TYPES = frozenset(_ATOMS)
 
 
 def plain(value: object) -> Plain:
@@ -96,6 +98,8 @@ def _finite(value: Plain) -> Plain:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
+        if {float}.issuperset(map(type, value)) and math.isfinite(sum(value)):
+            return value  # none of thousands of points is anything else
         return [_finite(item) for item in value]
     return text(value) if isinstance(value, (bytes, _Verbatim)) else value
 
@@ -174,6 +178,9 @@ class _Plainer:
 
     def _items(self, value: Any, depth: int) -> list[Plain]:
         result: list[Plain] = []
+        if type(value) is list and len(value) < self.nodes and _ATOM_TYPES.issuperset(map(type, value)):
+            self.nodes -= len(value)
+            return value.copy()
         for item in value:
             if self.nodes <= 0:
                 result.append(_Verbatim(f"... {len(value) - len(result)} more"))

@@ -139,6 +139,8 @@ class Walk:
         return result
 
     def _sequence(self, items: Collection[Any], verdict: names.Verdict | None, path: str) -> Any:
+        if type(items) is list and NEVER_SECRET.issuperset(map(type, items)):  # the points of a curve
+            return items.copy()
         if items and all(map(_is_pair, items)):  # what a mapping's `items()` give
             result = [
                 self._inside(pair, 2, partial(self._pair, pair, self._told(pair, path), verdict, path))

@@ -43,6 +43,11 @@ def take(data: Any) -> Example | None:
         rows = data.slice(0, _rows(data.shape)).to_pylist()
         cells = [[_cell(cell) for cell in row.values()] for row in rows]
         return Example("dataframe", cells, list(data.column_names)) if rows else None
+    if is_a(data, "polars", "Series"):
+        data = data.head(ROWS).to_frame()
+    if is_a(data, "polars", "DataFrame"):
+        cells = [[_cell(cell) for cell in row] for row in data.head(_rows(data.shape)).rows()]
+        return Example("dataframe", cells, list(data.columns)) if cells else None
     if is_sparse(data):
         return _of_sparse(data)
     if is_array(data):

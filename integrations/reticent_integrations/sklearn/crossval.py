@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from reticent.patching import Call, Capture
+from reticent_integrations.sklearn import later
 from reticent_integrations.sklearn.fit import start
 
 
@@ -15,7 +16,8 @@ def evaluate(call: Call) -> Generator[None, Any, None]:
         call.quiet = True
         yield
         return
-    start(call, call.get("estimator"), call.get("X"), call.get("y"))
+    features, targets = call.get("X"), call.get("y")
+    _, contents = start(call, call.get("estimator"), features, targets)
     capture, name = call.capture, call.function.__name__
     capture.set_tags({"evaluation": name})
     call.quiet = True
@@ -27,6 +29,12 @@ def evaluate(call: Call) -> Generator[None, Any, None]:
         _log_arguments(call)
     with capture.guard("scores"):
         _log_scores(capture, name, call, result)
+    if name == "cross_val_predict":
+        with capture.guard("later metrics"):
+            # Not called training data: each row was predicted by an estimator that had not seen it.
+            data = later.Data(name, later.Identity(features), later.Identity(targets), contents)
+            fitted = later.Fitted(capture, name, data, {})
+            later.remember_labels(fitted, data.features, result)
 
 
 def _log_arguments(call: Call) -> None:

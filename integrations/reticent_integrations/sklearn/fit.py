@@ -56,7 +56,7 @@ def fit(call: Call) -> Generator[None, Any, None]:
 
     with quiet():
         # What has been read to its end, or was changed by the fit itself, cannot be predicted.
-        readable = not hasattr(features, "__next__") and not params.changes_data(estimator)
+        readable = not _is_stream(features) and not params.changes_data(estimator)
         found = metrics.Evaluation()
         if call.options.training_metrics and readable:
             random = randomness_kept(estimator.get_params(deep=True))
@@ -129,6 +129,11 @@ def argument(call: Call, position: int, name: str) -> Any:
     return call.args[position] if value is None and len(call.args) > position else value
 
 
+def _is_stream(features: Any) -> bool:
+    """Whether data can only be read from its start to its end, as a generator, or texts that are read from files anew."""
+    return hasattr(features, "__iter__") and datasets.rows(features) is None and not hasattr(features, "__len__")
+
+
 def _log_metrics(capture: Capture, found: metrics.Evaluation) -> None:
     capture.log_metrics({f"training_{name}": value for name, value in found.metrics.items()})
     if found.left_out:
@@ -138,7 +143,11 @@ def _log_metrics(capture: Capture, found: metrics.Evaluation) -> None:
 
 
 def _log_models(capture: Capture, estimator: Any, features: Any, found: metrics.Evaluation) -> None:
-    labels = None if found.predictions is None else found.predictions.labels
+    labels = None
+    if found.predictions is not None:
+        labels = found.predictions.labels
+        if features is not None and found.sampled:  # the labels are those of these rows, not of the first ones
+            features = found.predictions.features
     data = {"signature_inputs": features, "signature_outputs": labels, "input_example": features}
     capture.log_model(estimator, **data)
     best = getattr(estimator, "best_estimator_", None)

@@ -45,6 +45,10 @@ class Identity:
             return self._reference is other._reference
         return self._reference() is not None and self._reference() is other._reference()
 
+    @property
+    def is_known(self) -> bool:
+        return self._form is not None
+
     def value(self) -> Any:
         """The object, or None if it is gone or there are no weak references to it."""
         return None if self._reference is None else self._reference()
@@ -61,7 +65,10 @@ class Data:
     """As of `datasets.contents`."""
 
     def same_objects(self, other: Data) -> bool:
-        return self.features.same(other.features) or self.targets.same(other.targets)
+        """Whether the targets are, or the features where there are no other targets to tell data by."""
+        if self.targets.same(other.targets):
+            return True
+        return self.features.same(other.features) and not (self.targets.is_known and other.targets.is_known)
 
     def same_contents(self, other: Data) -> bool:
         """Whether all that both have digests of is equal: the targets alone where the features are gone."""
@@ -217,7 +224,7 @@ def remember(estimator: Any, fitted: Fitted) -> None:
 
 
 def remember_labels(fitted: Fitted, features: Identity, *found: Any) -> None:
-    """Log what is asked from now on of the labels that a fit found itself."""
+    """Log what is asked from now on of the labels that a fit found itself, or a cross-validation."""
     for labels in found:
         if hasattr(labels, "__array__"):
             _outputs.put(labels, (fitted, features))

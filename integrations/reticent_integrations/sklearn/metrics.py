@@ -116,7 +116,7 @@ def _score_alone(found: Evaluation, estimator: Any, features: Any, targets: Any,
     """The score of an estimator that is neither classifier nor regressor: a clustering, a density."""
     found.rows = found.of_rows = datasets.rows(features) or 0
     if targets is None:
-        step = affordable_step(estimator.score, features, fit_s)
+        step = affordable_step(estimator, estimator.score, features, fit_s)
         features = datasets.take(features, step)
         found.rows = math.ceil(found.of_rows / step)
     found.compute({"score": lambda: _score(estimator, features, targets, None)})
@@ -252,11 +252,10 @@ def _score_is_standard(estimator: Any) -> bool:
     """Whether `score` is accuracy for a classifier and R2 for a regressor, by definition of its class."""
     from sklearn.base import ClassifierMixin, RegressorMixin
 
-    if getattr(estimator, "scoring", None) is not None:
-        return False
     best = getattr(estimator, "best_estimator_", None)
     if best is not None:
-        return _score_is_standard(best)
+        # Of a search; the `scoring` of others, as of gradient boosting, is for their early stopping.
+        return getattr(estimator, "scoring", None) is None and _score_is_standard(best)
     steps = getattr(estimator, "steps", None)
     if isinstance(steps, list) and steps:
         return _score_is_standard(steps[-1][1])

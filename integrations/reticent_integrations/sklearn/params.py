@@ -24,10 +24,11 @@ def log(capture: Capture, estimator: Any, shown: Any) -> None:
     texts = {**given, **shown.get_params(deep=deep)}
     explicit: dict[str, object] = {}
     default: dict[str, object] = {}
+    written: dict[int, str] = {}
     for key, value in given.items():
         chosen = default if _is_default(estimator, given, key, value) else explicit
         # A part's own values are logged by their names as well, where what is secret is seen and counted.
-        chosen[key] = _text(texts[key]) if _holds_estimators(value) else value
+        chosen[key] = _text(texts[key], written) if _holds_estimators(value) else value
     capture.log_params(explicit, "explicit")
     capture.log_params(default, "default")
 
@@ -94,16 +95,19 @@ def _register(plain: Any, shown: Any) -> None:
         current().redactor.register(plain)
 
 
-def _text(value: Any) -> str:
-    """The text of estimators, or of a container of them, in one line."""
+def _text(value: Any, written: dict[int, str]) -> str:
+    """The text of estimators, or of a container of them, in one line. `written` are those that there are already, by the
+    identity of the estimator: scikit-learn takes milliseconds for one, and each stands in all that it is a part of."""
     if type(value) in (list, tuple):
-        items = [_text(item) for item in value]
+        items = [_text(item, written) for item in value]
         return f"[{', '.join(items)}]" if type(value) is list else f"({', '.join(items)}{',' * (len(items) == 1)})"
     if type(value) is dict:
-        return "{" + ", ".join(f"{key!r}: {_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {_text(item, written)}" for key, item in value.items()) + "}"
     if not _is_estimator(value):
         return values.text([values.plain(value)])[1:-1]  # in a list, texts have quotes
-    return _LINE_BREAK.sub(" ", values.text(values.plain(value)))
+    if id(value) not in written:
+        written[id(value)] = _LINE_BREAK.sub(" ", values.text(values.plain(value)))
+    return written[id(value)]
 
 
 def is_search(estimator: Any) -> bool:

@@ -12,16 +12,29 @@ from typing import Any
 
 from reticent import datasets
 from reticent.guard import tried
+from reticent_integrations.sklearn.params import is_search
 
 LARGEST = 100_000
 """Rows that are predicted at most; of more data, every n-th row."""
-PROBES = (50, 500)
-"""Of data much larger than this, so many rows are predicted first, to see how long the rest would take."""
+PROBES = (1000, 50)
+"""Of data much larger than this, so many rows are predicted first, to see how long the rest would take; the fewer ones
+only where what a call takes for any number of rows matters."""
 SHARE = 0.2
 LEAST_S = 0.25
 BEARABLE_SHARE = 0.1
 BEARABLE_S = 1.0
 """Longer than this, and than this share of the fit, nothing is asked of an estimator, be its data ever so small."""
+_QUICK = {
+    "discriminant_analysis",
+    "dummy",
+    "ensemble",
+    "linear_model",
+    "multiclass",
+    "naive_bayes",
+    "neural_network",
+    "tree",
+}
+"""Parts of scikit-learn whose estimators have less to do with a row to predict it than to learn from it."""
 
 
 class TooSlowError(Exception):
@@ -56,12 +69,13 @@ def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight:
     truth = column(truth)
     total = len(truth)
     weight = None if weight is None else np.asarray(weight, dtype=float).reshape(-1)
-    step = affordable_step(estimator.predict, features, fit_s)
+    step = affordable_step(estimator, estimator.predict, features, fit_s)
     if step > 1:
         features = datasets.take(features, step)
         truth, weight = truth[::step], None if weight is None else weight[::step]
     made = Predictions(features, truth, weight, None, rows=len(truth), of_rows=total)
     if classifier:
+        estimator, features = _last(estimator, features)
         made.classes = _classes(estimator)
         with tried() as attempt:  # labels may be had where probabilities may not
             made.scores = _scores(estimator, features)
@@ -106,28 +120,36 @@ def _same_state(one: Any, other: Any) -> bool:
     return bool(one[2:] == other[2:] and (one[1] == other[1]).all())
 
 
-def affordable_step(ask: Callable[[Any], Any], features: Any, fit_s: float) -> int:
+def affordable_step(estimator: Any, ask: Callable[[Any], Any], features: Any, fit_s: float) -> int:
     """Every how many rows `ask`, a method of the estimator, may be asked about within a share of the time of the fit.
 
     Raises TooSlowError if even a few rows take too long.
     """
     rows = datasets.rows(features) or 0
-    limit = max(BEARABLE_S, BEARABLE_SHARE * fit_s)
-    if rows and not _bearable(ask, features, min(rows, 2 * PROBES[1]), limit):
-        raise TooSlowError(f"the estimator's answers for its training data would take longer than {limit:.3g} s")
-    if rows <= 4 * PROBES[1]:
+    affordable_s = max(LEAST_S, SHARE * fit_s)
+    if _is_quick(estimator):
+        learned_s = getattr(estimator, "refit_time_", fit_s)  # a search has fitted many, to parts of the data
+        if 2 * learned_s <= affordable_s and rows <= LARGEST:
+            return 1  # so that nothing has to be asked to know how long it takes
+    else:
+        limit = max(BEARABLE_S, BEARABLE_SHARE * fit_s)
+        if rows and not _bearable(ask, features, min(rows, PROBES[0]), limit):
+            raise TooSlowError(f"the estimator's answers for its training data would take longer than {limit:.3g} s")
+    if rows <= 2 * PROBES[0]:
         return 1
-    times = []
+    times: list[float] = []
     for count in PROBES:
         probe = datasets.take(features, rows // count, rows // count * count)
         start = time.perf_counter()
         ask(probe)
         times.append(time.perf_counter() - start)
+        # Twice: classifiers predict labels and probabilities.
+        if 2 * times[0] * rows <= affordable_s * PROBES[0]:
+            return math.ceil(rows / LARGEST)
     # What a call takes for any number of rows is no part of this.
-    seconds_a_row = max(times[1] - times[0], 0.0) / (PROBES[1] - PROBES[0])
-    # Twice: classifiers predict labels and probabilities.
-    affordable = max(LEAST_S, SHARE * fit_s) / max(2 * seconds_a_row, 1e-9)
-    return math.ceil(rows / min(LARGEST, max(PROBES[1], int(affordable))))
+    seconds_a_row = max(times[0] - times[1], 0.0) / (PROBES[0] - PROBES[1])
+    affordable = affordable_s / max(2 * seconds_a_row, 1e-9)
+    return math.ceil(rows / min(LARGEST, max(PROBES[0] // 2, int(affordable))))
 
 
 def _bearable(ask: Callable[[Any], Any], features: Any, rows: int, limit: float) -> bool:
@@ -151,6 +173,29 @@ def _bearable(ask: Callable[[Any], Any], features: Any, rows: int, limit: float)
             return False
         again = True  # the first answer may have had something to load
     return False
+
+
+def _is_quick(estimator: Any) -> bool:
+    """Whether predicting the training data takes no longer than the fit did, by what the estimator is made of."""
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    for kind in {type(part) for part in parts if hasattr(part, "fit") and not isinstance(part, type)}:
+        root, _, rest = kind.__module__.partition(".")
+        part_of = rest.partition(".")[0]
+        # What transforms, or only holds others, had all rows to transform in the fit.
+        holds = part_of == "pipeline" or hasattr(kind, "transform")
+        if root != "sklearn" or not (part_of in _QUICK or holds):
+            return False
+    return True
+
+
+def _last(estimator: Any, features: Any) -> tuple[Any, Any]:
+    """The estimator that answers, and the features as they come to it: a pipeline would transform them for each question
+    anew."""
+    pipeline = sys.modules.get("sklearn.pipeline")
+    best = getattr(estimator, "best_estimator_", estimator) if is_search(estimator) else estimator
+    if pipeline is None or type(best) is not pipeline.Pipeline or len(best.steps) < 2:
+        return best, features
+    return best.steps[-1][1], best[:-1].transform(features)
 
 
 def _classes(estimator: Any) -> Any:

@@ -111,4 +111,5 @@ def _first_rows(features: Any) -> Any:
     if hasattr(features, "__next__") or not datasets.rows(features):
         return None
     rows = datasets.take(features, 1, EXAMPLE_ROWS)
-    return rows.copy() if hasattr(rows, "copy") else None
+    copy = getattr(rows, "copy", None) or getattr(rows, "clone", None)
+    return None if copy is None else copy()

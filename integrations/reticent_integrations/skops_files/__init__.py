@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 from collections.abc import Set
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from reticent import aside
@@ -61,7 +63,10 @@ def _without_listing() -> Any:
     listing = utils.all_estimators
     utils.all_estimators = list
     try:
-        return import_module("skops.io")
+        skops_io = import_module("skops.io")
+        # Indented, Python would write it in Python, which takes most of the time that a forest takes.
+        sys.modules["skops.io._persist"].json = SimpleNamespace(dumps=lambda state, **_: json.dumps(state))  # type: ignore[attr-defined]
+        return skops_io
     finally:
         utils.all_estimators = listing
         for name in [name for name in sys.modules if name.partition(".")[0] == "skops"]:

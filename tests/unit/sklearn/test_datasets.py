@@ -80,7 +80,9 @@ def test_content_is_the_same_whatever_holds_it_and_other_than_that_of_another_fo
     numbers = np.arange(6)
     first = datasets.contents(features=KINDS["array"](), targets=numbers)
     assert first == datasets.describe(KINDS["array"](), pd.Series(numbers, name="label")).contents
-    others = [numbers + 1, numbers.reshape(2, 3), numbers.astype(float), numbers[:5], pd.DataFrame({"a": numbers})]
+    others = [numbers + 1, numbers.reshape(2, 3), numbers.astype(float), numbers[:5]]
+    columns = [pd.DataFrame({"a": numbers}), numbers.reshape(6, 1)]
+    assert {first["targets"]} == {datasets.contents(targets=column)["targets"] for column in columns}
     assert first["targets"] not in [datasets.contents(targets=other)["targets"] for other in others]
     zeros = [np.zeros(6), np.zeros(6, dtype=int), np.zeros((2, 3))]
     assert len({datasets.contents(targets=part)["targets"] for part in zeros}) == 3

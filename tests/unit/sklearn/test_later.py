@@ -15,7 +15,7 @@ from sklearn import metrics
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, roc_auc_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -221,3 +221,33 @@ def test_data_of_metrics_alone_is_logged_while_it_lives(cancer, root):
     (run,) = captured(root)
     assert run.datasets == [("dataset", "train"), ("eval_2", "eval")]
     assert run.warnings == []
+
+
+def test_of_predictions_that_were_made_by_cross_validation(cancer, root):
+    LogisticRegression().fit(*cancer)
+    labels = cross_val_predict(LogisticRegression(), *cancer, cv=3)
+    scores = cross_val_predict(LogisticRegression(), *cancer, cv=3, method="predict_proba")
+    expected = accuracy_score(cancer[1], labels)
+    area = roc_auc_score(cancer[1], scores[:, 1])
+    fit, by_labels, by_scores = captured(root)
+    assert not late(fit)
+    assert late(by_labels) == {"accuracy_score_cross_val_predict": expected}
+    assert late(by_scores) == {"roc_auc_score_cross_val_predict": area}
+    assert by_labels.datasets == [("dataset", "train")]
+
+
+def test_the_same_features_with_other_labels_are_other_data(cancer, root):
+    features, labels = pd.DataFrame(cancer[0]), pd.DataFrame({"label": cancer[1]})
+    model = LogisticRegression().fit(features, labels["label"].to_numpy())
+    model.score(features, labels)
+    accuracy_score(labels, model.predict(features))
+    model.score(features, 1 - cancer[1])
+    accuracy_score(1 - cancer[1], model.predict(features))
+    (run,) = captured(root)
+    assert set(late(run)) == {
+        "LogisticRegression_score_training",
+        "accuracy_score_training",
+        "LogisticRegression_score_eval",
+        "accuracy_score_eval",
+    }
+    assert run.datasets == [("dataset", "train"), ("eval", "eval")]

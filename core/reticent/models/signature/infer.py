@@ -42,6 +42,11 @@ def schema(data: Any) -> list[Spec] | None:
         return [_column(of_dtype(data.dtype, head), name, required=not head.isna().any())]
     if is_a(data, "pyarrow", "Table"):
         return _fields(data.slice(0, FIRST_ROWS))
+    if is_a(data, "polars", "DataFrame"):
+        head = data.head(FIRST_ROWS)
+        return [_of_polars(head[name], name) for name in head.columns] or None
+    if is_a(data, "polars", "Series"):
+        return [_of_polars(data.head(FIRST_ROWS), data.name or None)]
     if is_array(data):
         return _tensors([(None, data)])
     if isinstance(data, Mapping) and data:
@@ -94,6 +99,26 @@ def _fields(table: Any) -> list[Spec] | None:
             kind = {"type": "array", "items": kind}
         specs.append(_column(kind, field.name, required=column.null_count == 0))
     return specs or None
+
+
+_POLARS = {
+    "Boolean": "boolean",
+    **dict.fromkeys(("Int8", "Int16", "Int32", "UInt8", "UInt16"), "integer"),
+    **dict.fromkeys(("Int64", "UInt32", "UInt64"), "long"),
+    "Float32": "float",
+    "Float64": "double",
+    **dict.fromkeys(("String", "Categorical", "Enum"), "string"),
+    "Binary": "binary",
+    **dict.fromkeys(("Date", "Datetime"), "datetime"),
+}
+
+
+def _of_polars(column: Any, name: str | None) -> Spec:
+    outer = str(column.dtype).partition("(")[0]
+    nested = outer in ("List", "Array")
+    known = _POLARS.get(str(column.dtype.inner if nested else column.dtype).partition("(")[0])
+    kind = {"type": known} if known else ANY
+    return _column({"type": "array", "items": kind} if nested else kind, name, required=column.null_count() == 0)
 
 
 def _tensors(tensors: Iterable[tuple[str | None, Any]]) -> list[Spec] | None:
