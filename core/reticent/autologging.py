@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from reticent import aside, layers
+from reticent import layers
 from reticent.errors import SettingsError
 from reticent.guard import tried, warn_once
 from reticent.imports import when_imported
@@ -42,7 +42,8 @@ def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) 
     captured and redacted is told at the end of the process, or at the next `autolog` without it. Raises SettingsError for
     an unknown option or value; imports no framework.
     """
-    if aside.is_child:  # it imports the user's modules, which may say so at their top
+    aside = sys.modules.get("reticent.aside")
+    if aside is not None and aside.is_child:  # it imports the user's modules, which may say so at their top
         return
     with _one_at_a_time():
         _switch(disable, dry_run, options)
@@ -245,6 +246,8 @@ def _options(integration: Integration, choices: Mapping[str, Any]) -> Options | 
     if own is False:
         return None
     shared = _of_fields(choices, integration.options)
+    if own is True and not shared:
+        return integration.options()  # at once: msgspec first has to find out which types these are
     return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, integration.options)
 
 

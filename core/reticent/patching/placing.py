@@ -152,7 +152,7 @@ def _modules_having(names: set[str]) -> dict[str, list[types.ModuleType]]:
     found: dict[str, list[types.ModuleType]] = {name: [] for name in names}
     for module in list(sys.modules.values()):
         # Of another type are modules that load what is asked of them, which this must not do.
-        if type(module) is types.ModuleType:
+        if type(module) is types.ModuleType and not module.__dict__.keys().isdisjoint(names):
             for name in names & module.__dict__.keys():
                 found[name].append(module)
     return found
