@@ -10,15 +10,15 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reticent import layers
 from reticent.errors import SettingsError
+from reticent.forks import after_fork_in_child
 from reticent.guard import tried, warn_once
 from reticent.imports import when_imported
-from reticent.process import after_fork_in_child
 
 if TYPE_CHECKING:
     from reticent import settings
@@ -120,7 +120,7 @@ def check_settings(source: settings.Source, overridden: Collection[str] = ()) ->
     _check(f"{source.origin['autolog']}: setting 'autolog'", options)
 
 
-class IntegrationReport(NamedTuple):
+class IntegrationReport(msgspec.Struct):
     """What `reticent doctor` says of one integration. `patches`: targets, and whether they exist in this version."""
 
     name: str

@@ -87,7 +87,7 @@ class Signature(inspect.Signature):
     def replace(self, **parts: Any) -> inspect.Signature:  # type: ignore[override]
         return self._plain().replace(**parts)
 
-    __replace__ = replace
+    __replace__ = replace  # type: ignore[assignment]
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self._plain().__reduce__()

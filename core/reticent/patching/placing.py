@@ -9,14 +9,16 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from reticent.guard import swallowed
 from reticent.patching import hooking, light
 from reticent.patching.integration import AnyPatch, Integration, LightPatch, Patch, RegisteredHook
 
 
-class _Placed(NamedTuple):
+class _Placed(msgspec.Struct):
     owner: weakref.ref[Any]
     name: str
     original: Any
@@ -24,7 +26,7 @@ class _Placed(NamedTuple):
     wrapper: Any
 
 
-class _Registered(NamedTuple):
+class _Registered(msgspec.Struct):
     patch: RegisteredHook
     handle: Any
 
