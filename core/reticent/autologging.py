@@ -10,15 +10,15 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reticent import aside, layers
+from reticent import layers
 from reticent.errors import SettingsError
+from reticent.forks import after_fork_in_child
 from reticent.guard import tried, warn_once
 from reticent.imports import when_imported
-from reticent.process import after_fork_in_child
 
 if TYPE_CHECKING:
     from reticent import settings
@@ -42,7 +42,8 @@ def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) 
     captured and redacted is told at the end of the process, or at the next `autolog` without it. Raises SettingsError for
     an unknown option or value; imports no framework.
     """
-    if aside.is_child:  # it imports the user's modules, which may say so at their top
+    aside = sys.modules.get("reticent.aside")
+    if aside is not None and aside.is_child:  # it imports the user's modules, which may say so at their top
         return
     with _one_at_a_time():
         _switch(disable, dry_run, options)
@@ -119,7 +120,7 @@ def check_settings(source: settings.Source, overridden: Collection[str] = ()) ->
     _check(f"{source.origin['autolog']}: setting 'autolog'", options)
 
 
-class IntegrationReport(NamedTuple):
+class IntegrationReport(msgspec.Struct):
     """What `reticent doctor` says of one integration. `patches`: targets, and whether they exist in this version."""
 
     name: str
@@ -245,6 +246,8 @@ def _options(integration: Integration, choices: Mapping[str, Any]) -> Options | 
     if own is False:
         return None
     shared = _of_fields(choices, integration.options)
+    if own is True and not shared:
+        return integration.options()  # at once: msgspec first has to find out which types these are
     return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, integration.options)
 
 

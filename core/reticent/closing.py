@@ -16,9 +16,10 @@ from typing import Any
 from reticent import member, ranks
 from reticent.files import make_directory
 from reticent.filing import DRAWING
+from reticent.forks import after_fork_in_child
 from reticent.guard import logger, swallowed
 from reticent.outcome import status_of
-from reticent.process import after_fork_in_child, mark_sigterm, this_process, unmark_sigterm
+from reticent.process import mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
 from reticent.session import Session, current
 

@@ -1,6 +1,7 @@
-"""Processes: who this one is, whether another one still lives, what happens at fork, at exit and at SIGTERM.
+"""Processes: who this one is, whether another one still lives, what happens at exit and at SIGTERM.
 
-The only module with differences between operating systems in how processes behave; `files` has those of file systems.
+The only module with differences between operating systems in how processes behave, apart from `forks`; `files` has those of
+file systems.
 """
 
 from __future__ import annotations
@@ -107,11 +108,6 @@ def is_alive(machine: str, pid: int, started: float, last_sign: float) -> bool:
         return False
     except psutil.AccessDenied:
         return True
-
-
-def after_fork_in_child(action: Callable[[], None]) -> None:
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=action)
 
 
 def at_exit(action: Callable[[], None]) -> None:

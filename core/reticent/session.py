@@ -24,8 +24,9 @@ from reticent.backends.credentials import knowing
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
+from reticent.forks import after_fork_in_child
 from reticent.guard import swallowed
-from reticent.process import after_fork_in_child, at_exit, renew_sigterm_mark
+from reticent.process import at_exit, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.redaction import digest

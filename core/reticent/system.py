@@ -15,8 +15,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from reticent import member, ranks
+from reticent.forks import after_fork_in_child
 from reticent.guard import swallowed, tried
-from reticent.process import after_fork_in_child
 
 if TYPE_CHECKING:
     from reticent.run import Run

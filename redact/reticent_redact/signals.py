@@ -7,6 +7,9 @@ import signal
 from types import CodeType
 from typing import Any
 
+_NUMBERS = tuple(map(int, signal.valid_signals()))
+"""All that this system has: to ask for them takes longer than what is done with them."""
+
 
 def from_handler(error: BaseException) -> bool:
     """Whether an error was raised by a handler of the user's for a signal that came just then."""
@@ -14,7 +17,7 @@ def from_handler(error: BaseException) -> bool:
     while trace is not None:
         codes.add(trace.tb_frame.f_code)
         trace = trace.tb_next
-    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    handlers = [signal.getsignal(number) for number in _NUMBERS]
     return any(_code(handler) in codes for handler in handlers if callable(handler))
 
 

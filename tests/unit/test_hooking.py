@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import pickle
 import sys
 import types
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -15,7 +19,7 @@ from reticent.testing.targets import enabled_with
 CODE = """
 import warnings
 
-def train(value):
+def train(value: int, *others, seed: int | None = None) -> int:
     warnings.warn("of the caller's", stacklevel=2)
     return value
 """
@@ -55,6 +59,32 @@ def test_a_warning_of_what_the_caller_does_names_the_callers_line(
         places.append([(one.filename, one.lineno) for one in told])
     assert places[0] == places[1]
     assert places[0][0][0] == __file__
+
+
+ASKED: dict[str, Callable[[Any], object]] = {
+    "the signature": inspect.signature,
+    "its text": lambda function: str(inspect.signature(function)),
+    "how it shows": lambda function: repr(inspect.signature(function)),
+    "its hash": lambda function: hash(inspect.signature(function)),
+    "all of its arguments": inspect.getfullargspec,
+    "those of a method": lambda function: inspect.getfullargspec(types.MethodType(function, 1)),
+    "a method's signature": lambda function: inspect.signature(types.MethodType(function, 1)),
+    "what a call gives": lambda function: inspect.signature(function).bind(1).arguments,
+    "another one": lambda function: inspect.signature(function).replace(return_annotation=int),
+    "a copy": lambda function: copy.deepcopy(inspect.signature(function)),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_wrapper_has_the_originals_signature(asked: str, toy: types.ModuleType) -> None:
+    original = toy.train
+    patch = Patch("toy_framework:train", hook)
+    integration = Integration("toy", module="toy_framework", requires=">=0", patches=(patch,))
+    with enabled_with(integration, lambda hook: hook):
+        assert toy.train is not original
+        assert ASKED[asked](toy.train) == ASKED[asked](original)
+        # With a class of `__main__`, it is pickled by value: a process without Reticent is to read that.
+        assert type(pickle.loads(pickle.dumps(inspect.signature(toy.train)))) is inspect.Signature
 
 
 @pytest.mark.parametrize(("subclasses", "called"), [(False, ["sum"]), (True, [])])

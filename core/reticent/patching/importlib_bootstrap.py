@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ def around(original: Callable[..., Any], hooks: Any) -> Callable[..., Any]:
         hooked.after(result)
         return result
 
-    _say_arguments(wrapper)
+    _say_arguments(wrapper, original)
     return wrapper
 
 
@@ -56,11 +57,40 @@ def beside(original: Callable[..., Any], before: Any, done: Any, failed: Any) ->
             done(args, kwargs, result)
         return result
 
-    _say_arguments(wrapper)
+    _say_arguments(wrapper, original)
     return wrapper
 
 
-def _say_arguments(wrapper: Any) -> None:
+def _say_arguments(wrapper: Any, original: Callable[..., Any]) -> None:
     """`inspect.getfullargspec` does not follow `__wrapped__`: a Keras model that finds no `self` there cannot be made."""
-    with contextlib.suppress(Exception):  # of annotations, say, that cannot be evaluated
-        wrapper.__signature__ = inspect.signature(wrapper)
+    with contextlib.suppress(Exception):  # of what has no signature
+        if isinstance(inspect.unwrap(original), types.FunctionType):
+            wrapper.__signature__ = Signature(original)
+        else:
+            wrapper.__signature__ = inspect.signature(original)
+
+
+class Signature(inspect.Signature):
+    """Of a function, found out when it is asked for: few are, of the hundreds of wrappers that are placed at a start."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __getattr__(self, name: str) -> Any:
+        """Only called for what is not there: the slots of a signature are empty until then."""
+        if name not in inspect.Signature.__slots__:
+            raise AttributeError(name)
+        found = inspect.signature(self._function)
+        super().__init__(tuple(found.parameters.values()), return_annotation=found.return_annotation)
+        return getattr(self, name)
+
+    def replace(self, **parts: Any) -> inspect.Signature:  # type: ignore[override]
+        return self._plain().replace(**parts)
+
+    __replace__ = replace  # type: ignore[assignment]
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return self._plain().__reduce__()
+
+    def _plain(self) -> inspect.Signature:
+        return inspect.Signature(tuple(self.parameters.values()), return_annotation=self.return_annotation)

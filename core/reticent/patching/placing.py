@@ -9,14 +9,16 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from reticent.guard import swallowed
 from reticent.patching import hooking, light
 from reticent.patching.integration import AnyPatch, Integration, LightPatch, Patch, RegisteredHook
 
 
-class _Placed(NamedTuple):
+class _Placed(msgspec.Struct):
     owner: weakref.ref[Any]
     name: str
     original: Any
@@ -24,7 +26,7 @@ class _Placed(NamedTuple):
     wrapper: Any
 
 
-class _Registered(NamedTuple):
+class _Registered(msgspec.Struct):
     patch: RegisteredHook
     handle: Any
 
@@ -152,7 +154,7 @@ def _modules_having(names: set[str]) -> dict[str, list[types.ModuleType]]:
     found: dict[str, list[types.ModuleType]] = {name: [] for name in names}
     for module in list(sys.modules.values()):
         # Of another type are modules that load what is asked of them, which this must not do.
-        if type(module) is types.ModuleType:
+        if type(module) is types.ModuleType and not module.__dict__.keys().isdisjoint(names):
             for name in names & module.__dict__.keys():
                 found[name].append(module)
     return found

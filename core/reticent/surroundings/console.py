@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reticent import clock
-from reticent.process import after_fork_in_child, at_exit
+from reticent.forks import after_fork_in_child
+from reticent.process import at_exit
 from reticent.records import Console, RunStatus
 from reticent.run import active
 from reticent.surroundings import tee

@@ -17,11 +17,13 @@ def fit(call: Call) -> Generator[None, Any, None]:
     if not hasattr(found, "model"):  # some fits can be told to give numbers only
         return
     with asking(found):
-        if not call.inner:
-            log_model(call, found)
+        summary = summary_of(call, found)  # first: with a null model that it needs there are more metrics
         log_coefficients(call, found)
-        log_summary(call, found)
         log_metrics(call, found)
+    log_summary(call, summary)
+    if not call.inner:
+        with asking(found):
+            log_model(call, found)
 
 
 def training(call: Call) -> Generator[None, Any, Any]:
@@ -44,7 +46,11 @@ def training(call: Call) -> Generator[None, Any, Any]:
 
 @contextmanager
 def asking(found: Any) -> Iterator[None]:
-    """Ask results for what they compute only then: with no runs, no warnings and nothing left in them of it."""
+    """Ask results for what they compute only then: with no runs, no warnings and nothing left in them of it.
+
+    The model is asked by itself, as it is to be saved without all that; and last, as the summary's text is logged: what they
+    leave to the background would slow down what comes after.
+    """
     with quiet(), silent(), results.unchanged(found):
         yield
 
@@ -71,12 +77,18 @@ def log_coefficients(call: Call, found: Any) -> None:
             call.capture.log_dict(table, "coefficients.json")
 
 
-def log_summary(call: Call, found: Any) -> None:
+def summary_of(call: Call, found: Any) -> Any:
     if call.options.summary and results.summary_is_cheap(found):
         with call.capture.guard("summary"):
-            text = results.summary(found)
-            if text:
-                call.capture.log_text(text, "model_summary.txt")
+            return results.summary(found)
+    return None
+
+
+def log_summary(call: Call, summary: Any) -> None:
+    """In the background: to put it in lines takes longer than to make it."""
+    capture = call.capture
+    if summary is not None:
+        capture.in_background("summary", lambda: capture.log_text(str(summary), "model_summary.txt"))
 
 
 def log_metrics(call: Call, found: Any) -> None:

@@ -13,6 +13,7 @@ from reticent_integrations.statsmodels.fit import (
     log_metrics,
     log_model,
     log_summary,
+    summary_of,
     training,
 )
 
@@ -38,7 +39,7 @@ def forecast(call: Call) -> Generator[None, Any, None]:
     with asking(found):
         log_model(call, found)
         if hasattr(found.model_result, "summary"):
-            log_summary(call, found)
+            log_summary(call, summary_of(call, found))
     with asking(found.model_result):
         log_coefficients(call, found.model_result)
         log_metrics(call, found.model_result)
@@ -51,7 +52,7 @@ def theta(call: Call) -> Generator[None, Any, None]:
     with asking(found):
         log_model(call, found)
         log_coefficients(call, found)
-        log_summary(call, found)
+        log_summary(call, summary_of(call, found))
         with capture.guard("metrics"):  # without maximum likelihood, the variance would take a fit of its own
             capture.log_metrics({"nobs": data.rows(model), **({"sigma2": found.sigma2} if call.get("use_mle") else {})})
     with capture.guard("params"):
@@ -78,7 +79,7 @@ def imputed(call: Call) -> Generator[None, Any, None]:
     found = yield from training(call)
     with asking(found):
         log_coefficients(call, found)
-        log_summary(call, found)
+        log_summary(call, summary_of(call, found))
         log_metrics(call, found)
 
 

@@ -98,10 +98,14 @@ def responses(results: Any) -> list[dict[str, Any]]:
     ]
 
 
-def summary(results: Any) -> str | None:
-    """None where a model's class has none, and says so only when it is asked."""
+def summary(results: Any) -> Any:
+    """What has the text as its `str`, whatever becomes of the results. None where a model's class has none, and says so
+    only when it is asked."""
+    from statsmodels.iolib.summary import Summary
+
     with suppress(NotImplementedError):
-        return str(results.summary())
+        made = results.summary()
+        return made if type(made) is Summary else str(made)
     return None
 
 

@@ -8,7 +8,7 @@ import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from reticent.process import after_fork_in_child
+from reticent.forks import after_fork_in_child
 
 if TYPE_CHECKING:
     from reticent_integrations.torch.training import Known, Training

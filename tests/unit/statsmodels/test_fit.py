@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,22 @@ def test_the_summary(table: pd.DataFrame, root: Path, only_run: OnlyRun) -> None
     assert untimed(text) == untimed(str(results.summary()))
     assert "R-squared:" in text
     assert "a              " in text
+
+
+def test_the_summary_is_of_the_results_as_they_were(table: pd.DataFrame, root: Path, only_run: OnlyRun) -> None:
+    changed = threading.Event()
+    with reticent.start_run() as run:
+        run.in_background("a test", lambda: assert_set(changed))
+        results = sm.OLS(table["y"], table[X]).fit()
+        before = untimed(str(results.summary()))
+        results._results.params[:] = 77.0
+        results.remove_data()
+        changed.set()
+    assert untimed(artifact(root, only_run(), "model_summary.txt")) == before
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(60)
 
 
 def test_no_summary_where_none_is_wanted(table: pd.DataFrame, only_run: OnlyRun) -> None:

@@ -29,8 +29,8 @@ from weakref import WeakSet
 from reticent.backends import UnavailableError
 from reticent.errors import StoreError
 from reticent.files import PRIVATE_FILE, is_network, make_directory, open_private
+from reticent.forks import after_fork_in_child
 from reticent.ownfile import OwnDescriptor, never_close
-from reticent.process import after_fork_in_child
 
 FILE = "reticent.db"
 
