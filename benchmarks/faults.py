@@ -58,7 +58,7 @@ with timed():
     reticent.log_text("some text", "notes/a.txt")
 with timed():
     reticent.end_run()
-print(json.dumps([times, time.time()]), flush=True)
+print(json.dumps([times, time.monotonic()]), flush=True)
 sys.exit(3)
 """
 
@@ -142,6 +142,6 @@ def trained(backend: str) -> Training:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        exited = time.time()
+        exited = time.monotonic()
     times, ended = json.loads(done.stdout)
     return Training(times, exited - ended, done.returncode)

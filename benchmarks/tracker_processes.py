@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from benchmarks import processor
 from benchmarks.environments import environment, homes, with_mlflow_tables
 from benchmarks.trackers import TRACKERS
 
@@ -25,11 +24,10 @@ class Server:
     """MLflow's own, on SQLite."""
 
     url: str
-    process: psutil.Process
+    pid: int
 
     def processor_s(self) -> float:
-        every = [one.cpu_times() for one in (self.process, *self.process.children(recursive=True))]
-        return sum(one.user + one.system for one in every)
+        return processor.of_tree(self.pid)
 
 
 @contextmanager
@@ -38,7 +36,7 @@ def mlflow_server() -> Iterator[Server]:
 
     with tempfile.TemporaryDirectory() as directory, started(Path(directory)) as one:
         assert one.process is not None
-        yield Server(one.url, psutil.Process(one.process.pid))
+        yield Server(one.url, one.process.pid)
 
 
 def installed(names: Iterable[str]) -> dict[str, str]:
