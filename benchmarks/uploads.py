@@ -89,7 +89,7 @@ def measure() -> list[Row]:
         for experiment, told in (("straight", {"artifact_location": "s3://team/straight"}), ("through", {})):
             requests.post(create, json={"name": experiment, **told}, timeout=60).raise_for_status()
         tasks = {" ".join(way): partial(uploaded, one.server.url, s3, place, *way) for way in WAYS}
-        uploads = in_turns(tasks, rounds(3))
+        uploads = in_turns(tasks, rounds(2))
     beside = [rate for rate, _ in uploads["boto3 straight"]]
     return [
         {
