@@ -31,6 +31,7 @@ from typing import Any
 from tests.services.servers import Mlflow, Postgres, is_installed, mlflow_server, postgres
 
 from benchmarks import processor
+from benchmarks.environments import environment
 from benchmarks.turns import Row, in_turns, ratio, rounds, spread
 
 PROCESSES = 2
@@ -173,7 +174,7 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.delivery_child", case.client, url, experiment]
                 + [str(one) for one in (sum(shares[:number]), share, case.points, case.pause_s)],
-                env={**os.environ, "RETICENT_DIR": f"{place}/root"},
+                env=environment({"RETICENT_DIR": f"{place}/root"}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL if case.client == "mlflow, async" else None,  # hundreds of lines of failures

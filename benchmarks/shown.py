@@ -61,6 +61,10 @@ def _number(value: Any) -> str:
     return f"{number:,.{max(0, 1 - math.floor(math.log10(abs(number))))}f}"
 
 
+def _mb(value: Any) -> str:
+    return f"{_number(value) if _middle(value) >= 1 else format(_middle(value), '.1f')} MB"
+
+
 def _time(value: Any, unit: str, which: str = "median") -> str:
     """In us, ms or s, whichever makes it a short number."""
     if not isinstance(value, (dict, int, float)):
@@ -83,7 +87,7 @@ def log_call(rows: Rows) -> list[Row]:
             "p99": _time(row["p99 us"], "us"),
             "CPU, all threads": _time(row["CPU us a point"], "us")
             + (f", server {_time(server, 'us')}" if _middle(server := row["server's CPU us a point"]) else ""),
-            "memory": f"{_number(row['memory MB'])} MB",
+            "memory": _mb(row["memory MB"]),
             "until closed": _time(row["closed after s"], "s"),
             "stored": f"{row['found']:,} of {row['points']:,}",
             f"lost by {most} `kill -9`": f"{killed['lost']:,} of {killed['points whose call returned']:,}"
@@ -121,7 +125,7 @@ def scaling(rows: Rows) -> list[Row]:
             "a call, p50": _time(row["call p50 us"], "us"),
             "CPU of a point, all threads": _time(row["CPU us a point"], "us"),
             "start and end of a run": _time(row["start and end ms a run"], "ms"),
-            "memory grows by": f"{_number(row['memory grown MB'])} MB",
+            "memory grows by": _mb(row["memory grown MB"]),
             "the store has of a point": f"{_number(row['store, bytes a point'])} bytes",
             "stored": row["stored"],
         }
@@ -153,7 +157,7 @@ def startup(rows: Rows) -> list[Row]:
             "start of a process": row["code"],
             "bare": _time(row["bare ms"], "ms"),
             "added": _time(row["added ms"], "ms"),
-            "memory": f"{_number(row['added MB'])} MB",
+            "memory": _mb(row["added MB"]),
             "of the heavy packages it imports": row["imports of it"] if row["imports of it"] != "not asked" else "",
         }
         for row in rows
@@ -218,7 +222,7 @@ def models(rows: Rows) -> list[Row]:
             "the training waits for `log_model`": _time(row["log_model ms"], "ms"),
             "MLflow": _time(row["MLflow's log_model ms"], "ms"),
             "times ours": _number(row["times ours"]),
-            "memory": f"{_number(row['memory MB'])} MB",
+            "memory": _mb(row["memory MB"]),
             "`load_model`": _time(row["load_model ms"], "ms"),
             "MLflow ": _time(row["its load_model ms"], "ms"),
         }
@@ -246,7 +250,7 @@ def uploads(rows: Rows) -> list[Row]:
             f"a file of {row['MB']:,} MB to S3": f"{row['client']}, {row['way']}",
             "MB/s": _number(row["MB/s"]),
             "of boto3's": _number(row["of boto3's"]),
-            "the process grows by": f"{_number(row['memory grown MB'])} MB",
+            "the process grows by": _mb(row["memory grown MB"]),
         }
         for row in rows
     ]

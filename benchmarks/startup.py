@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 
+from benchmarks.environments import environment
 from benchmarks.turns import Row, in_turns, ratio, rounds, spread
 
 BARE = "pass"
@@ -113,4 +114,5 @@ def output(code: str) -> str:
     """What a process prints last that runs the code. By os._exit: what its end costs is not what is asked here."""
     command = [sys.executable, "-c", f"{code}\nimport os; os._exit(0)"]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
-        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=place).stdout.splitlines()[-1]
+        done = subprocess.run(command, env=environment({}), cwd=place, check=True, capture_output=True, text=True)
+        return done.stdout.splitlines()[-1]

@@ -51,6 +51,7 @@ def loop(clip, by_hand):
         yield taken[1:]
 
 def compare(name, clip, switch_on, switch_off, by_hand=()):
+    say(name)
     switch_on()
     blocks = loop(clip, by_hand)
     for warming_up in range(5):
@@ -58,7 +59,6 @@ def compare(name, clip, switch_on, switch_off, by_hand=()):
     assert reticent.flush(60)
     bare, logged = [], []
     for pair in range(int(sys.argv[1])):
-        say(f"{name}, {pair + 1} of {sys.argv[1]}")
         switch_off()
         bare.append(next(blocks))
         switch_on()

@@ -60,14 +60,8 @@ def command(python: str, task: str, name: str, place: Path, *more: object) -> li
 def settings(place: Path, server: Server | None) -> dict[str, str]:
     """The environment of such a process: what it keeps lies in `place`, and nothing asks a network."""
     own = {"RETICENT_DIR": f"{place}/root", "TRACKIO_DIR": f"{place}/trackio", "HOME": str(place)}
-    quiet = {
-        "DO_NOT_TRACK": "1",
-        "AIM_TRACKING_DISABLED": "1",
-        "DVC_NO_ANALYTICS": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    quiet |= {"WANDB_ERROR_REPORTING": "false", "HF_HUB_OFFLINE": "1", "GIT_PYTHON_REFRESH": "quiet"}
-    return environment(own | quiet | ({"MLFLOW_TRACKING_URI": server.url} if server else {}))
+    own["GIT_PYTHON_REFRESH"] = "quiet"
+    return environment(own | ({"MLFLOW_TRACKING_URI": server.url} if server else {}))
 
 
 def answer(python: str, task: str, name: str, place: Path, server: Server | None, *more: object) -> Any:
