@@ -52,10 +52,14 @@ def _installed(python: str, packages: tuple[str, ...]) -> list[str]:
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Of a child: it finds `benchmarks` from wherever it runs, libraries take one thread each, and nothing calls home."""
+    """Of a child: it finds `benchmarks` from wherever it runs, libraries take one thread each, nothing calls home.
+
+    No setting of Reticent's holds in it that the user may have.
+    """
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**os.environ, "PYTHONPATH": path, **threads, **QUIET, **more}
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("RETICENT_")}
+    return {**mine, "PYTHONPATH": path, **threads, **QUIET, **more}
 
 
 def with_mlflow_tables(place: Path) -> None:

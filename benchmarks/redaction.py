@@ -1,7 +1,7 @@
 """What does redaction cost: a param, a dict of params, a megabyte of text or file, the import; and what do others cost?
 
 CPU time, ours with no known values and with 50, and the others' in turns. Peers read a part of the same text (100 KB of 5
-MB), as most of them would take minutes for all of it. With `RETICENT_LABELLED` naming a directory that has a `secrets.json`
+MB), as most of them would take minutes for all of it. With `BENCH_LABELLED` naming a directory that has a `secrets.json`
 (a list of `{"rule": ..., "secret": bool, "text": ...}`), all are also scored on it: recall is the mean over the rules, and a
 text without a secret is spoiled if anything is found in it. Presidio looks for what identifies a person and for no
 credentials; logfire's scrubber stops at the first word that it knows, and hides the whole value. On data that our rules
@@ -58,10 +58,10 @@ def measure() -> list[Row]:
         print(f"left out, as it is not installed: {name}", file=sys.stderr)
     redactors = {name: redactor_knowing(number) for name, number in KNOWN.items()}
     told = [*of_params(redactors), *of_texts(redactors, others), *of_files(redactors), *of_start()]
-    if labelled := os.environ.get("RETICENT_LABELLED"):
+    if labelled := os.environ.get("BENCH_LABELLED"):
         told += of_labelled(Path(labelled), others)
     else:
-        print("left out: labelled data, which RETICENT_LABELLED does not name", file=sys.stderr)
+        print("left out: labelled data, which BENCH_LABELLED does not name", file=sys.stderr)
     columns = ("what", "unit", *KNOWN, *others, "times the fastest other")
     return [{column: one.get(column, "") for column in columns} for one in told]
 

@@ -194,7 +194,7 @@ def endings(rows: Rows) -> list[Row]:
             "bare": _time(row["bare end s"], "s"),
             "autologged": _time(row["autologged end s"], "s"),
             "processor, bare": _time(row["bare end, processor s"], "s"),
-            "autologged ": _time(row["autologged end, processor s"], "s"),
+            "processor, autologged": _time(row["autologged end, processor s"], "s"),
         }
         for row in rows
     ]
