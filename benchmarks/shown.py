@@ -89,7 +89,7 @@ def log_call(rows: Rows) -> list[Row]:
             + (f", server {_time(server, 'us')}" if _middle(server := row["server's CPU us a point"]) else ""),
             "memory": _mb(row["memory MB"]),
             "until closed": _time(row["closed after s"], "s"),
-            "stored": f"{row['found']:,} of {row['points']:,}",
+            "stored": f"{row['found']:,}" + ("" if row["found"] == row["points"] else f" of {row['points']:,}"),
             f"lost by {most} `kill -9`": f"{killed['lost']:,} of {killed['points whose call returned']:,}"
             if (killed := kills.get(row["tracker"]))
             else "",
@@ -100,6 +100,7 @@ def log_call(rows: Rows) -> list[Row]:
 
 def fits(rows: Rows) -> list[Row]:
     theirs = {(row["fit"], row["size"]): row for row in rows if row["logger"] == "mlflow"}
+    nothing = "has none" if theirs else "not measured"
     shown: list[Row] = []
     for row in rows:
         if row["logger"] == "reticent":
@@ -110,7 +111,7 @@ def fits(rows: Rows) -> list[Row]:
                     "bare": _time(row["bare ms"], "ms"),
                     "added, median": _time(row["added ms"], "ms"),
                     "p90": _time(row["added ms"], "ms", "p90"),
-                    "MLflow adds": _time(peer["added ms"], "ms") if peer else "not measured",
+                    "MLflow adds": _time(peer["added ms"], "ms") if peer else nothing,
                     "times ours": _number(peer["added, times ours"]) if peer else "",
                 }
             )
