@@ -2,7 +2,7 @@
 
 From the last line of a script to the exit of its process, bare and autologged, in turns: pictures, models and deliveries
 that the end waits for are in it. The processor's time, of all threads and child processes, says more on a busy machine.
-Keras, Lightning and Transformers take one turn, as their imports take longer than all the rest.
+One turn, if `BENCH_RUNS` does not say otherwise: the imports take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ module.prepare(**next(iter(module.SIZES.values())))()
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print("\\nended", time.monotonic(), time.process_time() + used.ru_utime + used.ru_stime, flush=True)
 """
-ONCE = ("keras", "lightning", "transformers")
-"""Their imports take as long as all the rest together."""
 CODES = {"bare": FIT, "autologged": f"import reticent\nreticent.autolog()\n{FIT}"}
 
 
@@ -40,7 +38,7 @@ def measure() -> list[Row]:
 
 def _row(framework: str) -> Row:
     say(framework)
-    times = 1 if framework in ONCE else rounds(2)
+    times = rounds(1)
     took = in_turns({name: partial(_ended, framework, code) for name, code in CODES.items()}, times)
     module = import_module(f"benchmarks.fits.{framework}")
     row: Row = {"fit": f"{(module.__doc__ or '').strip()}, {next(iter(module.SIZES))}", "rounds": times}

@@ -41,7 +41,7 @@ xgboost.XGBClassifier(n_estimators=100, n_jobs=2).fit(*digits)
 
 def measure() -> list[Row]:
     names = {"bare": TRAININGS, "autologged": f"import reticent\nreticent.autolog()\n{TRAININGS}"}
-    took = in_turns({name: partial(_run, code) for name, code in names.items()}, rounds(3))
+    took = in_turns({name: partial(_run, code) for name, code in names.items()}, rounds(2))
     bare = took["bare"]
     return [
         {

@@ -112,7 +112,6 @@ def fits(rows: Rows) -> list[Row]:
                     "added, median": _time(row["added ms"], "ms"),
                     "p90": _time(row["added ms"], "ms", "p90"),
                     "MLflow adds": _time(peer["added ms"], "ms") if peer else nothing,
-                    "times ours": _number(peer["added, times ours"]) if peer else "",
                 }
             )
     return shown

@@ -16,7 +16,7 @@ import tempfile
 from benchmarks.environments import environment
 from benchmarks.turns import Row
 
-PAIRS = 30
+PAIRS = 25
 
 SCRIPT = """
 import itertools, json, statistics, sys, time
