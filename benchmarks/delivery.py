@@ -5,10 +5,9 @@ is given 1,000 points at a time, gathered by the script, as an expert would; by 
 calls wait for the server or do not (`synchronous=False`). In turns; 100 and 1,000 runs are measured once. Time is from the
 first call to the exit of the last process, with everything delivered, the making of runs included. Batches have as many
 points as Reticent, single calls fewer, as it would take minutes for all: their rates are of those. With 100 runs and more
-they are left out: most of their requests would be those that make and end runs. What the store has is asked of its database: lost are
-points that are not there, twice those that are there more than once, in all rounds. The server's processor time includes
-PostgreSQL's.
-`BENCH_POINTS=1000` logs so many points in each run, but by single calls.
+they are left out: most of their requests would be those that make and end runs. What the store has is asked of its
+database: lost are points that are not there, twice those that are there more than once, in all rounds. The server's
+processor time includes PostgreSQL's. `BENCH_POINTS=1000` logs so many points in each run, but by single calls.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How long does a process take to end after a small fit, with everything delivered?
 
 From the last line of a script to the exit of its process, bare and autologged, in turns: pictures, models and deliveries
-that the end waits for are in it. The processor's time, of all threads and child processes, says more on a busy machine.
-One turn, if `BENCH_RUNS` does not say otherwise: the imports take longer than all the rest.
+that the end waits for are in it. The processor's time, of all threads and child processes, says more on a busy machine. One
+turn, if `BENCH_RUNS` does not say otherwise: the imports take longer than all the rest.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A small and a large model of each flavour, by each tracker in a process of its own; the two take turns. What is done in the
 background is waited for before the model is loaded, by its URI and in its own flavour, three times, of which the median
-counts. Memory is the peak of the process until then over what it had before. In a turn Reticent logs each model several times and MLflow once, as its calls take
-seconds, and of one model are all alike within a tenth: so there is one turn, and a ratio is that of its medians. MLflow logs
-to SQLite and a directory.
+counts. Memory is the peak of the process until then over what it had before. In a turn Reticent logs each model several
+times and MLflow once, as its calls take seconds, and of one model are all alike within a tenth: so there is one turn, and a
+ratio is that of its medians. MLflow logs to SQLite and a directory.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What does redaction cost: a param, a dict of params, a megabyte of text or file, the import; and what do others cost?
 
 CPU time, ours with no known values and with 50, and the others' in turns. Peers read a part of the same text (100 KB of 5
-MB), as most of them would take minutes for all of it. With `BENCH_LABELLED` naming a directory that has a `secrets.json`
-(a list of `{"rule": ..., "secret": bool, "text": ...}`), all are also scored on it: recall is the mean over the rules, and a
+MB), as most of them would take minutes for all of it. With `BENCH_LABELLED` naming a directory that has a `secrets.json` (a
+list of `{"rule": ..., "secret": bool, "text": ...}`), all are also scored on it: recall is the mean over the rules, and a
 text without a secret is spoiled if anything is found in it. Presidio looks for what identifies a person and for no
 credentials; logfire's scrubber stops at the first word that it knows, and hides the whole value. On data that our rules
 were developed with, our score says what we know and not what we would find elsewhere.

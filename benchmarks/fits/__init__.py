@@ -7,9 +7,8 @@ of them. One thread each for BLAS and OpenMP: with more, the times of the bare f
 
 MLflow's autologging is measured the same way in a process of its own, as it patches the same functions, with a local SQLite
 database. The two processes take turns, one each, if `BENCH_RUNS` does not say otherwise; Reticent's has more pairs of fits
-in it than MLflow's, whose take seconds.
-How many times ours MLflow adds is told of the medians of each turn, where ours is taken as 0.1 ms at least. A framework that
-is not installed is left out, and MLflow where it is not, or has no integration.
+in it than MLflow's, whose take seconds. How many times ours MLflow adds is told of the medians of each turn, where ours is
+taken as 0.1 ms at least. A framework that is not installed is left out, and MLflow where it is not, or has no integration.
 """
 
 from __future__ import annotations
