@@ -1,43 +1,46 @@
-"""How fast do points reach an MLflow server on PostgreSQL, or the embedded store, what do they cost it, and do all arrive?
+"""How fast do points reach an MLflow server on PostgreSQL, or files here, what do they cost it, and do all arrive?
 
-Runs in threads of two processes log all their points at once, by Reticent and by MLflow's own client, whose calls wait for
-the server or do not (`synchronous=False`); in turns, but for 100 and 1,000 runs, which are measured once. Time is from the
-first call to the exit of the last process, with everything delivered. MLflow's client gets fewer points, as it would take
-minutes for all: its rates are of those. What the store has is asked of its database: lost are points that are not there,
-twice those that are there more than once, in all rounds. The server's processor time includes PostgreSQL's.
-`BENCH_POINTS=1000` has Reticent log so many points in each run.
+Runs in threads of two processes log all their points at once: by Reticent; by MLflow's own `MlflowClient.log_batch`, which
+is given 1,000 points at a time, gathered by the script, as an expert would; by its `log_metric`, as most people do, whose
+calls wait for the server or do not (`synchronous=False`). In turns; 100 and 1,000 runs are measured once. Time is from the
+first call to the exit of the last process, with everything delivered, the making of runs included. Batches have as many
+points as Reticent, single calls fewer, as it would take minutes for all: their rates are of those. With 100 runs and more
+they are left out: most of their requests would be those that make and end runs. What the store has is asked of its
+database: lost are points that are not there, twice those that are there more than once, in all rounds. The server's
+processor time includes PostgreSQL's. `BENCH_POINTS=1000` logs so many points in each run, but by single calls.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
-from tests.services.servers import Gateway, Mlflow, Postgres, gateway, mlflow_server, postgres
+from tests.services.servers import Mlflow, Postgres, is_installed, mlflow_server, postgres
 
+from benchmarks import processor
+from benchmarks.environments import environment
 from benchmarks.turns import Row, in_turns, ratio, rounds, spread
 
 PROCESSES = 2
-LIMIT_S = {"reticent": 900, "mlflow": 15, "mlflow, async": 15}
+LIMIT_S = {"reticent": 900, "mlflow, log_batch": 900, "mlflow": 60, "mlflow, async": 60}
 """A process that has not ended by then is killed."""
-POINTS = {10: 500, 100: 100, 1_000: 10}
-"""What each run of Reticent's logs, where there are so many."""
-MLFLOW_POINTS = {"mlflow": 150, "mlflow, async": 150}
-"""What all runs of a client log together, at most, or one for each run."""
+POINTS = {10: 1_000, 100: 100, 1_000: 10}
+"""What each run logs in batches, where there are so many."""
+SINGLE_POINTS = 20
+"""And what by single calls, of ten runs."""
+BATCHES, SINGLE = ("reticent", "mlflow, log_batch"), ("mlflow", "mlflow, async")
 
 COUNT = (
     "SELECT count(*), count(DISTINCT (r.name, m.key, m.step)) FROM metrics m JOIN runs r ON r.run_uuid = m.run_uuid"
@@ -78,19 +81,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class Team:
-    """MLflow on PostgreSQL, its artifacts in S3."""
+    """MLflow on PostgreSQL."""
 
     server: Mlflow
     database: Postgres
-    s3: Gateway
 
     def processor_s(self) -> float:
         assert self.server.process is not None
         postmaster = int((self.database.directory / "data" / "postmaster.pid").read_text().split()[0])
-        roots = [psutil.Process(self.server.process.pid), psutil.Process(postmaster)]
-        every = [one.cpu_times() for root in roots for one in (root, *root.children(recursive=True))]
-        ended = [root.cpu_times() for root in roots]
-        return sum(one.user + one.system for one in every) + sum(one.children_user for one in ended)
+        return processor.of_tree(self.server.process.pid) + processor.of_tree(postmaster)
 
     def requests(self) -> int:
         return (self.server.directory / "mlflow.log").read_text().count(' HTTP/1.1" ')
@@ -104,9 +103,11 @@ class Team:
 
 
 def measure() -> list[Row]:
-    embedded_case = Case("reticent", 1, 1_000_000)
-    rows = [row(in_turns({"a million points to SQLite": partial(embedded, embedded_case)}, rounds(2)).popitem()[1])]
-    with team() as one:
+    rows = [row(told, to) for to, told in in_turns({to: partial(local, to) for to in LOCAL}, rounds(1)).items()]
+    if not is_installed("postgres"):
+        print("left out: delivery to MLflow: PostgreSQL is not installed (apt-get install postgresql)", file=sys.stderr)
+        return rows
+    with tempfile.TemporaryDirectory() as place, team(Path(place)) as one:
         for runs, times in ((1, rounds(2)), (10, rounds(2)), (100, 1), (1_000, 1)):
             cases = {f"{runs} runs by {case.client}": case for case in cases_of(runs)}
             told = in_turns({name: partial(served, one, case) for name, case in cases.items()}, times)
@@ -117,26 +118,19 @@ def measure() -> list[Row]:
 def cases_of(runs: int) -> list[Case]:
     """One run: a training that is not in a hurry, whose end is what matters."""
     if runs == 1:
-        return [Case(client, 1, 100, 0.02) for client in ("reticent", *MLFLOW_POINTS)]
+        return [Case(client, 1, 100, 0.02) for client in (*BATCHES, *SINGLE)]
     points = int(os.environ.get("BENCH_POINTS", POINTS[runs]))
-    theirs = [Case(client, runs, max(1, most // runs)) for client, most in MLFLOW_POINTS.items()]
-    return [Case("reticent", runs, points), *theirs]
+    single = [Case(client, runs, SINGLE_POINTS) for client in SINGLE if runs == 10]
+    return [*(Case(client, runs, points) for client in BATCHES), *single]
 
 
 @contextmanager
-def team() -> Iterator[Team]:
-    import s3fs
-
-    with tempfile.TemporaryDirectory() as place, postgres() as database, gateway() as s3:
-        own = s3.environment
-        files = s3fs.S3FileSystem(
-            key=own["AWS_ACCESS_KEY_ID"], secret=own["AWS_SECRET_ACCESS_KEY"], endpoint_url=s3.url
-        )
-        files.mkdir("team")
-        # With its pool of 15 connections the server stalls as soon as there are more calls at once, and keeps stalling.
-        own = {**own, "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "100"}
-        with mlflow_server(Path(place) / "server", database.url, "s3://team/artifacts", own) as server:
-            yield Team(server, database, s3)
+def team(place: Path, artifacts: str | None = None, environment: Mapping[str, str] = {}) -> Iterator[Team]:
+    """Its server's files are in `place`, artifacts too, if it is not told where else."""
+    # With its pool of 15 connections the server stalls as soon as there are more calls at once, and keeps stalling.
+    own = {**environment, "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "100"}
+    with postgres() as database, mlflow_server(place / "server", database.url, artifacts, own) as server:
+        yield Team(server, database)
 
 
 def served(team: Team, case: Case) -> Reading:
@@ -150,15 +144,25 @@ def served(team: Team, case: Case) -> Reading:
     return replace(found, requests=team.requests() - asked, server_s=team.processor_s() - busy)
 
 
-def embedded(case: Case) -> Reading:
-    def stored(root: Path) -> tuple[int, int]:
-        with sqlite3.connect(root / "reticent.db") as store:
-            counted = "count(*), count(DISTINCT run || ' ' || step)"
-            join = "metric JOIN metric_key ON metric_key.id = metric.key WHERE name = 'loss'"
-            every, different = store.execute(f"SELECT {counted} FROM {join}").fetchone()
-        return int(every), int(different)
+def local(backend: str) -> Reading:
+    """A million points of one run to files here."""
+    return run(Case("reticent", 1, 1_000_000), backend, "bench", LOCAL[backend])
 
-    return run(case, "sqlite", "bench", stored)
+
+def in_sqlite(root: Path) -> tuple[int, int]:
+    with sqlite3.connect(root / "reticent.db") as store:
+        counted = "count(*), count(DISTINCT run || ' ' || step)"
+        join = "metric JOIN metric_key ON metric_key.id = metric.key WHERE name = 'loss'"
+        every, different = store.execute(f"SELECT {counted} FROM {join}").fetchone()
+    return int(every), int(different)
+
+
+def in_jsonl(root: Path) -> tuple[int, int]:
+    steps = [json.loads(line)["step"] for path in root.glob("jsonl/*/metrics.jsonl") for line in path.open()]
+    return len(steps), len(set(steps))
+
+
+LOCAL = {"sqlite": in_sqlite, "jsonl": in_jsonl}
 
 
 def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[int, int]]) -> Reading:
@@ -169,7 +173,7 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.delivery_child", case.client, url, experiment]
                 + [str(one) for one in (sum(shares[:number]), share, case.points, case.pause_s)],
-                env={**os.environ, "RETICENT_DIR": f"{place}/root"},
+                env=environment({"RETICENT_DIR": f"{place}/root"}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL if case.client == "mlflow, async" else None,  # hundreds of lines of failures
@@ -178,13 +182,13 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
             for number, share in enumerate(shares)
         ]
         imports_s = sum(float(one.stdout.readline()) for one in started if one.stdout)
-        begun, before = time.time(), ended_processor_s()
+        begun, before = time.monotonic(), processor.of_ended()
         for one in started:
             assert one.stdin is not None
             one.stdin.write("\n")
             one.stdin.flush()
         told = [one for one in [finished(process, begun + LIMIT_S[case.client]) for process in started] if one]
-        ended, busy = time.time(), ended_processor_s() - before - imports_s
+        ended, busy = time.monotonic(), processor.of_ended() - before - imports_s
         every, different = stored(Path(place) / "root")
     whole = len(told) == processes
     return Reading(
@@ -201,7 +205,7 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
 def finished(process: subprocess.Popen[str], deadline: float) -> dict[str, Any]:
     """What a process has told; nothing if it was killed or failed."""
     try:
-        lines = process.communicate(timeout=max(0.1, deadline - time.time()))[0].splitlines()
+        lines = process.communicate(timeout=max(0.1, deadline - time.monotonic()))[0].splitlines()
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -210,36 +214,30 @@ def finished(process: subprocess.Popen[str], deadline: float) -> dict[str, Any]:
     return told
 
 
-def ended_processor_s() -> float:
-    """Of this process's children that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def compared(clients: list[list[Reading]]) -> list[Row]:
-    """The rate of the first one as a multiple of the others', where all log as fast as they can."""
+    """With our rate as a multiple of each other one's, where all log as fast as they can."""
     ours, *theirs = clients
-    rows = [row(one) for one in clients]
+    rows = [row(one, "mlflow") for one in clients]
     if not ours[0].case.pause_s:
-        for key, other in zip(("times MLflow's client", "times its async"), theirs, strict=True):
-            rows[0][key] = ratio([one.rate for one in ours], [one.rate for one in other])
+        for told, other in zip(rows[1:], theirs, strict=True):
+            told["ours, times"] = ratio([one.rate for one in ours], [one.rate for one in other])
     return rows
 
 
-def row(readings: list[Reading]) -> Row:
+def row(readings: list[Reading], to: str) -> Row:
     case, whole = readings[0].case, [one for one in readings if one.calls_ns]
     failed = f"failed, or killed after {LIMIT_S[case.client]} s: {len(readings) - len(whole)} of {len(readings)}"
-    served = any(one.requests for one in readings)
+    served = to == "mlflow"
     return {
         "client": case.client,
-        "to": "mlflow" if served else "sqlite",
+        "to": to,
         "runs": case.runs,
         "points": case.all_points,
+        "in s": case.points * case.pause_s if case.pause_s else "",
         "rounds": len(readings),
         "all delivered after s": spread(one.took_s for one in readings),
         "points/s": spread(one.rate for one in readings),
-        "times MLflow's client": "",
-        "times its async": "",
+        "ours, times": "",
         "end of the process s": spread(one.end_s for one in whole) if whole == readings else failed,
         "call p50 us": spread(one.calls_ns[len(one.calls_ns) // 2] / 1e3 for one in whole) if whole else "",
         "call p99 us": spread(one.calls_ns[int(len(one.calls_ns) * 0.99)] / 1e3 for one in whole) if whole else "",

@@ -1,7 +1,8 @@
 """How long does a process take to end after a small fit, with everything delivered?
 
 From the last line of a script to the exit of its process, bare and autologged, in turns: pictures, models and deliveries
-that the end waits for are in it. The processor's time, of all threads and child processes, says more on a busy machine.
+that the end waits for are in it. The processor's time, of all threads and child processes, says more on a busy machine. One
+turn, if `BENCH_RUNS` does not say otherwise: the imports take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -15,20 +16,19 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks import processor
 from benchmarks.fits import FRAMEWORKS, settings
-from benchmarks.script import processor_s
 from benchmarks.turns import Row, in_turns, rounds, say, spread
 
 FIT = """
-import os, sys, time, warnings
+import resource, sys, time, warnings
 warnings.simplefilter("ignore")
 from importlib import import_module
 module = import_module(f"benchmarks.fits.{sys.argv[1]}")
 module.prepare(**next(iter(module.SIZES.values())))()
-print("\\nended", time.time(), sum(os.times()[:4]), flush=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("\\nended", time.monotonic(), time.process_time() + used.ru_utime + used.ru_stime, flush=True)
 """
-ONCE = ("keras", "lightning", "transformers")
-"""Their imports take as long as all the rest together."""
 CODES = {"bare": FIT, "autologged": f"import reticent\nreticent.autolog()\n{FIT}"}
 
 
@@ -38,7 +38,7 @@ def measure() -> list[Row]:
 
 def _row(framework: str) -> Row:
     say(framework)
-    times = 1 if framework in ONCE else rounds(2)
+    times = rounds(1)
     took = in_turns({name: partial(_ended, framework, code) for name, code in CODES.items()}, times)
     module = import_module(f"benchmarks.fits.{framework}")
     row: Row = {"fit": f"{(module.__doc__ or '').strip()}, {next(iter(module.SIZES))}", "rounds": times}
@@ -51,19 +51,16 @@ def _row(framework: str) -> Row:
 
 def _ended(framework: str, code: str) -> tuple[float, float, float, str]:
     """The seconds from the last line of the script to its exit, the processor's of that and of all, and what it told."""
-    before = processor_s()
+    before = processor.of_ended()
     with tempfile.TemporaryDirectory() as place:
-        done = subprocess.run(
-            [sys.executable, "-c", code, framework],
-            env=settings(Path(place)),
-            cwd=place,
-            capture_output=True,
-            text=True,
-        )
-        exited = time.time()
+        log = Path(place, "log")
+        with log.open("wb") as file:  # not a pipe: who goes on beside could hold that open
+            command = [sys.executable, "-c", code, framework]
+            done = subprocess.run(command, env=settings(Path(place)), cwd=place, stdout=file, stderr=file)
+        exited, told = time.monotonic(), log.read_text(errors="replace")
     if done.returncode:
-        raise RuntimeError(f"{framework}:\n{done.stderr}")
-    ended = next(line for line in done.stdout.splitlines()[::-1] if line.startswith("ended "))
+        raise RuntimeError(f"{framework}:\n{told}")
+    ended = next(line for line in told.splitlines()[::-1] if line.startswith("ended "))
     _, at, busy_s = ended.split()
-    whole = processor_s() - before
-    return exited - float(at), whole - float(busy_s), whole, done.stderr
+    whole = processor.of_ended() - before
+    return exited - float(at), whole - float(busy_s), whole, told

@@ -15,6 +15,14 @@ from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "AIM_TRACKING_DISABLED": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
+    "HF_HUB_OFFLINE": "1",
+}
 FINDS = """
 import json, sys
 from importlib.util import find_spec
@@ -44,10 +52,14 @@ def _installed(python: str, packages: tuple[str, ...]) -> list[str]:
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Of a child: it finds `benchmarks` from wherever it runs, and its libraries take one thread each."""
+    """Of a child: it finds `benchmarks` from wherever it runs, libraries take one thread each, nothing calls home.
+
+    No setting of Reticent's holds in it that the user may have.
+    """
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**os.environ, "PYTHONPATH": path, **threads, **more}
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("RETICENT_")}
+    return {**mine, "PYTHONPATH": path, **threads, **QUIET, **more}
 
 
 def with_mlflow_tables(place: Path) -> None:
@@ -59,7 +71,6 @@ def with_mlflow_tables(place: Path) -> None:
 def _mlflow_tables() -> bytes:
     code = "from mlflow import MlflowClient; MlflowClient('sqlite:///mlflow.db').search_experiments()"
     with tempfile.TemporaryDirectory() as place:
-        quiet = environment({"MLFLOW_DISABLE_TELEMETRY": "true"})
         python = homes({"mlflow"})["mlflow"]
-        subprocess.run([python, "-c", code], env=quiet, cwd=place, capture_output=True, check=True)
+        subprocess.run([python, "-c", code], env=environment({}), cwd=place, capture_output=True, check=True)
         return Path(place, "mlflow.db").read_bytes()

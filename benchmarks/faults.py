@@ -9,7 +9,6 @@ server that works, in the same turn.
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from tests.services.faults import Fault, FaultyProxy, flapping, garbage, hang, lost_answer, reset, slow, status
 from tests.services.servers import free_port, mlflow_server
 
+from benchmarks.environments import environment
 from benchmarks.turns import Row, in_turns, rounds, spread
 
 WORKS = "none"
@@ -58,7 +58,7 @@ with timed():
     reticent.log_text("some text", "notes/a.txt")
 with timed():
     reticent.end_run()
-print(json.dumps([times, time.time()]), flush=True)
+print(json.dumps([times, time.monotonic()]), flush=True)
 sys.exit(3)
 """
 
@@ -129,19 +129,16 @@ def row(fault: str, found: list[Training], working: list[Training]) -> Row:
 
 
 def trained(backend: str) -> Training:
-    with tempfile.TemporaryDirectory() as root:
-        done = subprocess.run(
-            [sys.executable, "-c", TRAINING, backend],
-            env={
-                **os.environ,
-                "RETICENT_DIR": root,
-                "RETICENT_BACKENDS": backend,
-                "RETICENT_EXIT_TIMEOUT_S": str(EXIT_S),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        exited = time.time()
-    times, ended = json.loads(done.stdout)
+    own = {"RETICENT_BACKENDS": backend, "RETICENT_EXIT_TIMEOUT_S": str(EXIT_S)}
+    with tempfile.TemporaryDirectory() as place:
+        told = Path(place, "told")
+        with told.open("wb") as file:  # not a pipe: who goes on beside could hold that open
+            done = subprocess.run(
+                [sys.executable, "-c", TRAINING, backend],
+                env=environment(own | {"RETICENT_DIR": f"{place}/root"}),
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+            )
+        exited = time.monotonic()
+        times, ended = json.loads(told.read_text())
     return Training(times, exited - ended, done.returncode)

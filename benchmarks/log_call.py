@@ -4,8 +4,8 @@ A process per tracker and round, in turns. It logs points of one metric as fast 
 clock's 0.1 us is in the times. CPU is of the process and its children, all threads, from the first call until everything is
 stored, less that of an equal loop that calls nothing; an MLflow server's is told beside it. Memory is what the process and
 its children have more after the last call than before the tracker was imported. Closed is from the last call to the end of
-the process. In the end another process asks each tracker's own reader how many points there are. A tracker that is slower
-logs fewer points.
+the process. In the end another process asks each tracker's own reader how many points there are of the last round. A tracker
+that is slower logs fewer points.
 """
 
 from __future__ import annotations
@@ -38,14 +38,13 @@ def measure() -> list[Row]:
             {name: partial(logged, python, name, root, of_server[name]) for name, python in pythons.items()}, rounds(3)
         )
 
-        def read(name: str, one: Told) -> None:
-            one["found"] = answer(pythons[name], "read", name, one["place"], of_server[name])
+        def read(name: str) -> int:
+            return int(answer(pythons[name], "read", name, told[name][-1]["place"], of_server[name]))
 
         say("what has arrived")
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # how long it takes to read is not asked
-            for asked in [pool.submit(read, name, one) for name, every in told.items() for one in every]:
-                asked.result()
-    return [row(name, every, told[US]) for name, every in told.items()]
+            found = dict(zip(told, pool.map(read, told), strict=True))
+    return [row(name, every, told[US], found[name]) for name, every in told.items()]
 
 
 def logged(python: str, name: str, root: str, server: Server | None) -> Told:
@@ -53,12 +52,12 @@ def logged(python: str, name: str, root: str, server: Server | None) -> Told:
     prepare(name, place)
     before = server.processor_s() if server else 0.0
     told: Told = answer(python, "log", name, place, server, calls)
-    told["closed s"] = time.time() - told["returned"]
+    told["closed s"] = time.monotonic() - told["returned"]
     told["server us"] = (server.processor_s() - before) / calls * 1e6 if server else 0.0
     return told | {"place": place}
 
 
-def row(name: str, told: list[Told], ours: list[Told]) -> Row:
+def row(name: str, told: list[Told], ours: list[Told], found: int) -> Row:
     def of(key: str) -> Spread:
         return spread(one[key] for one in told)
 
@@ -74,5 +73,5 @@ def row(name: str, told: list[Told], ours: list[Told]) -> Row:
         "memory MB": of("memory MB"),
         "closed after s": of("closed s"),
         "points": TRACKERS[name].calls,
-        "found": ", ".join(f"{one['found']:,}" for one in told),
+        "found": found,
     }

@@ -81,7 +81,7 @@ def make_reticent(size: int) -> None:
     import reticent
 
     for number in range(size):
-        with reticent.start_run(f"run-{number}", run_id=f"{number:032x}") as run:
+        with reticent.start_run(f"run-{number}") as run:
             run.log_params(params(number))
             for point in points(number):
                 run.log_metric(*point)
@@ -108,7 +108,7 @@ def ask_reticent() -> dict[str, Query]:
         assert len(run.metric_history("loss")) == 20
         assert run.params
 
-    run_id = f"{50:032x}"
+    run_id = reticent.search_runs(max_results=1)[0].run_id
     return {
         "list": lambda: reticent.search_runs(max_results=50),
         "filter": lambda: reticent.search_runs(FILTER, max_results=50),

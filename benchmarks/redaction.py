@@ -1,11 +1,11 @@
 """What does redaction cost: a param, a dict of params, a megabyte of text or file, the import; and what do others cost?
 
-CPU time, the best of several, ours and the others' in turns. Rows of peers are over a part of the same text (100 KB of
-5 MB), as most of them would take minutes for all of it. With `RETICENT_LABELLED` naming a directory that has a
-`secrets.json` (a list of `{"rule": ..., "secret": bool, "text": ...}`), all are also scored on it: recall is the mean over
-the rules, and a text without a secret is spoiled if anything is found in it. Presidio looks for what identifies a person
-and for no credentials; logfire's scrubber stops at the first word that it knows, and hides the whole value.
-On data that our rules were developed with, our score says what we know and not what we would find elsewhere.
+CPU time, ours with no known values and with 50, and the others' in turns. Peers read a part of the same text (100 KB of 5
+MB), as most of them would take minutes for all of it. With `BENCH_LABELLED` naming a directory that has a `secrets.json` (a
+list of `{"rule": ..., "secret": bool, "text": ...}`), all are also scored on it: recall is the mean over the rules, and a
+text without a secret is spoiled if anything is found in it. Presidio looks for what identifies a person and for no
+credentials; logfire's scrubber stops at the first word that it knows, and hides the whole value. On data that our rules
+were developed with, our score says what we know and not what we would find elsewhere.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ from pathlib import Path
 
 from benchmarks.peers import Peer, peers
 from benchmarks.texts import TEXTS, TRAINING_ARGUMENTS, log
+from benchmarks.turns import Row, in_turns, ratio, rounds, say, spread
 from reticent_redact import Redactor
 
-Row = dict[str, object]
-
 REPEATS = 7
-CALLS = 20_000
+CALLS = 100_000
 TEXT = 5_000_000
 FILE = 100_000_000
 PEERS_TEXT = 100_000
-KNOWN = (0, 50)
-US = "reticent"
+US, KNOWING = "reticent", "reticent, 50 known values"
+KNOWN = {US: 0, KNOWING: 50}
 
 # Each in a process of its own, with the bytecode that an installed package has.
 START = """
@@ -49,15 +48,22 @@ redactor = reticent_redact.Redactor()
 print(imported * 1e3, imported_memory, (time.process_time() - start) * 1e3, resident() - memory)
 """
 
+Seconds = dict[str, list[float]]
+"""Of the processor, by each in each round."""
+
 
 def measure() -> list[Row]:
     others, missing = peers()
     for name in missing:
-        print(f"{name} is not installed and left out; `make bench` installs it", file=sys.stderr)
-    redactors = {number: redactor_knowing(number) for number in KNOWN}
-    rows = [*of_params(redactors), *of_texts(redactors, others), *of_files(redactors), *of_start()]
-    labelled = os.environ.get("RETICENT_LABELLED")
-    return rows + (of_labelled(Path(labelled), others) if labelled else [])
+        print(f"left out, as it is not installed: {name}", file=sys.stderr)
+    redactors = {name: redactor_knowing(number) for name, number in KNOWN.items()}
+    told = [*of_params(redactors), *of_texts(redactors, others), *of_files(redactors), *of_start()]
+    if labelled := os.environ.get("BENCH_LABELLED"):
+        told += of_labelled(Path(labelled), others)
+    else:
+        print("left out: labelled data, which BENCH_LABELLED does not name", file=sys.stderr)
+    columns = ("what", "unit", *KNOWN, *others, "times the fastest other")
+    return [{column: one.get(column, "") for column in columns} for one in told]
 
 
 def redactor_knowing(number: int) -> Redactor:
@@ -68,103 +74,114 @@ def redactor_knowing(number: int) -> Redactor:
     return redactor
 
 
-def row(what: str, who: str, known: int | None, value: float, unit: str) -> Row:
-    return {"what": what, "by": who, "known values": "" if known is None else known, "": value, "unit": unit}
+def seconds(tasks: Mapping[str, Callable[[], object]], times: int) -> Seconds:
+    def timed(task: Callable[[], object]) -> float:
+        start = time.process_time()
+        task()
+        return time.process_time() - start
+
+    return in_turns({name: partial(timed, task) for name, task in tasks.items()}, times)
 
 
-def in_turns(tasks: Mapping[str, Callable[[], object]], repeats: int = REPEATS) -> dict[str, float]:
-    """The least CPU seconds that each task took; one after the other, so that all meet the same machine."""
-    least = dict.fromkeys(tasks, float("inf"))
-    for _ in range(repeats):
-        for name, task in tasks.items():
-            start = time.process_time()
-            task()
-            least[name] = min(least[name], time.process_time() - start)
-    return least
+def of_params(redactors: dict[str, Redactor]) -> list[Row]:
+    def redact(redactor: Redactor) -> None:
+        redact = redactor.redact
+        for _ in range(CALLS):
+            redact("optimizer", "adamw_torch")
 
+    def seal(redactor: Redactor) -> None:
+        seal = redactor.seal
+        for _ in range(CALLS):
+            seal("adamw_torch", channel="param", key="optimizer")
 
-def of_params(redactors: dict[int, Redactor]) -> list[Row]:
+    def redact_all(redactor: Redactor) -> None:
+        for _ in range(CALLS // 100):
+            redactor.redact("args", TRAINING_ARGUMENTS)
+
     rows = []
-    for known, redactor in redactors.items():
-
-        def redact(redact: Callable[..., object] = redactor.redact) -> None:
-            for _ in range(CALLS):
-                redact("optimizer", "adamw_torch")
-
-        def seal(seal: Callable[..., object] = redactor.seal) -> None:
-            for _ in range(CALLS):
-                seal("adamw_torch", channel="param", key="optimizer")
-
-        def redact_all(redact: Callable[..., object] = redactor.redact) -> None:
-            for _ in range(CALLS // 100):
-                redact("args", TRAINING_ARGUMENTS)
-
-        least = in_turns({"redact": redact, "seal": seal, "dict": redact_all}, 5 * REPEATS)
-        rows += [
-            row("an ordinary param, `redact`", US, known, least["redact"] / CALLS * 1e9, "ns"),
-            row("an ordinary param, `seal`", US, known, least["seal"] / CALLS * 1e9, "ns"),
-            row("a dict of 112 params, `redact`", US, known, least["dict"] / (CALLS // 100) * 1e6, "us"),
-        ]
+    for what, task, calls, unit in (
+        ("an ordinary param, `redact`", redact, CALLS, "ns"),
+        ("an ordinary param, `seal`", seal, CALLS, "ns"),
+        ("a dict of 112 training arguments", redact_all, CALLS // 100, "us"),
+    ):
+        say(what)
+        took = seconds({name: partial(task, redactor) for name, redactor in redactors.items()}, rounds(REPEATS))
+        scale = {"ns": 1e9, "us": 1e6}[unit] / calls
+        rows.append(
+            {"what": what, "unit": unit, **{name: spread(s * scale for s in all) for name, all in took.items()}}
+        )
     return rows
 
 
-def of_texts(redactors: dict[int, Redactor], others: dict[str, Peer]) -> list[Row]:
+def of_texts(redactors: dict[str, Redactor], others: dict[str, Peer]) -> list[Row]:
     rows = []
     for kind, make in TEXTS.items():
+        say(kind)
         text = make(TEXT)
         part = text[:PEERS_TEXT]
-        ours = {str(known): partial(redactor.redact_text, text) for known, redactor in redactors.items()}
-        least = in_turns(ours | {name: partial(scan, part) for name, scan in others.items()})
-        rows += [row(kind, US, known, len(text) / 1e6 / least[str(known)], "MB/s") for known in redactors]
-        rows += [row(kind, name, None, len(part) / 1e6 / least[name], "MB/s") for name in others]
+        ours = {name: partial(redactor.redact_text, text) for name, redactor in redactors.items()}
+        took = seconds(ours | {name: partial(scan, part) for name, scan in others.items()}, rounds(REPEATS))
+        sizes = dict.fromkeys(ours, len(text)) | dict.fromkeys(others, len(part))
+        rates = {name: [sizes[name] / 1e6 / one for one in every] for name, every in took.items()}
+        row: Row = {"what": f"text: {kind}", "unit": "MB/s", **{name: spread(all) for name, all in rates.items()}}
+        if others:
+            row["times the fastest other"] = ratio(
+                rates[US], map(max, zip(*(rates[name] for name in others), strict=True))
+            )
+        rows.append(row)
     return rows
 
 
-def of_files(redactors: dict[int, Redactor]) -> list[Row]:
+def of_files(redactors: dict[str, Redactor]) -> list[Row]:
     with tempfile.TemporaryDirectory() as directory:
         source, target = Path(directory) / "train.log", Path(directory) / "sealed.log"
         source.write_text(log(TEXT) * (FILE // TEXT))
-        least = in_turns(
-            {
-                str(known): partial(redactor.seal_file, source, target, name=source.name)
-                for known, redactor in redactors.items()
-            },
-            3,
-        )
-    what = "training log of 100 MB, `seal_file`"
-    return [row(what, US, known, FILE / 1e6 / least[str(known)], "MB/s") for known in redactors]
+        sealing = {
+            name: partial(redactor.seal_file, source, target, name=source.name) for name, redactor in redactors.items()
+        }
+        took = seconds(sealing, rounds(3))
+    rates: Row = {name: spread(FILE / 1e6 / one for one in every) for name, every in took.items()}
+    return [{"what": "a file of 100 MB: training log", "unit": "MB/s", **rates}]
 
 
 def of_start() -> list[Row]:
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        runs = [
-            subprocess.run(
+
+        def started() -> list[float]:
+            done = subprocess.run(
                 [sys.executable, "-c", START], env=environment, check=True, capture_output=True, text=True
-            ).stdout.split()
-            for _ in range(2 * REPEATS)
-        ]
-    least = [min(map(float, values)) for values in zip(*runs, strict=True)]
-    names = ("`import reticent_redact`", "the first Redactor")
+            )
+            return [float(one) for one in done.stdout.split()]
+
+        started()  # it writes the bytecode
+        told = in_turns({"import": started}, rounds(10))["import"]
+    names = (
+        ("import, CPU", "ms"),
+        ("import, memory", "MB"),
+        ("the first redactor of a process, CPU", "ms"),
+        ("the first redactor of a process, memory", "MB"),
+    )
     return [
-        row(f"{name}, {what}", US, None, least[2 * n + m], unit)
-        for n, name in enumerate(names)
-        for m, (what, unit) in enumerate((("CPU", "ms"), ("memory", "MB")))
+        {"what": what, "unit": unit, US: spread(values)}
+        for (what, unit), values in zip(names, zip(*told, strict=True), strict=True)
     ]
 
 
 def of_labelled(directory: Path, others: dict[str, Peer]) -> list[Row]:
+    say("labelled data")
     samples = json.loads((directory / "secrets.json").read_text())
-    redactor, rows = Redactor(), []
+    redactor = Redactor()
+    recall, spoiled = {}, {}
     for name, scan in {US: lambda text: redactor.redact_text(text) != text, **others}.items():
         caught: dict[str, list[bool]] = defaultdict(list)
-        spoiled = []
+        harmless: list[bool] = []
         for sample in samples:
-            (caught[sample["rule"]] if sample["secret"] else spoiled).append(scan(sample["text"]))
-        recall = sum(sum(hits) / len(hits) for hits in caught.values()) / len(caught)
-        rows += [
-            row(f"recall, mean over {len(caught)} rules", name, None, recall, ""),
-            row(f"spoiled of {len(spoiled)} without a secret", name, None, sum(spoiled) / len(spoiled), ""),
-        ]
-    return rows
+            (caught[sample["rule"]] if sample["secret"] else harmless).append(scan(sample["text"]))
+        recall[name] = sum(sum(hits) / len(hits) for hits in caught.values()) / len(caught)
+        spoiled[name] = sum(harmless)
+    return [
+        {"what": f"found, mean over {len(caught)} kinds of secrets", "unit": "", **recall},
+        {"what": f"of {len(harmless)} look-alikes hidden too", "unit": "", **spoiled},
+    ]

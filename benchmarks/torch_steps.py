@@ -9,18 +9,21 @@ way, what people write by hand: the loss appended to a list, and given to Tensor
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 
-PAIRS = 50
+from benchmarks.environments import environment
+from benchmarks.turns import Row
+
+PAIRS = 25
 
 SCRIPT = """
 import itertools, json, statistics, sys, time
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 import reticent
+from benchmarks.turns import say, spread
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -48,6 +51,7 @@ def loop(clip, by_hand):
         yield taken[1:]
 
 def compare(name, clip, switch_on, switch_off, by_hand=()):
+    say(name)
     switch_on()
     blocks = loop(clip, by_hand)
     for warming_up in range(5):
@@ -60,16 +64,15 @@ def compare(name, clip, switch_on, switch_off, by_hand=()):
         switch_on()
         logged.append(next(blocks))
     switch_off()
-    added = sorted(statistics.median(after) - statistics.median(before) for before, after in zip(bare, logged))
-    mean = statistics.median(statistics.fmean(after) - statistics.fmean(before) for before, after in zip(bare, logged))
     return {
         "step": name,
-        "bare us": statistics.median(sum(bare, [])) / 1e3,
-        "added us, median": statistics.median(added) / 1e3,
-        "p10": added[len(added) // 10] / 1e3,
-        "p90": added[-1 - len(added) // 10] / 1e3,
-        "mean of all steps": mean / 1e3,
+        "bare us": spread(statistics.median(block) / 1e3 for block in bare),
+        "added us": spread(_added(statistics.median, bare, logged)),
+        "added to the mean us": spread(_added(statistics.fmean, bare, logged)),
     }
+
+def _added(middle, bare, logged):
+    return [(middle(after) - middle(before)) / 1e3 for before, after in zip(bare, logged)]
 
 off = lambda: reticent.autolog(disable=True)
 rows = [
@@ -92,20 +95,14 @@ print(json.dumps(rows))
 """
 
 
-def measure() -> list[dict[str, object]]:
+def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as root:
         output = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(PAIRS), f"{root}/tensorboard"],
-            env={
-                **os.environ,
-                "RETICENT_DIR": root,
-                "OPENBLAS_NUM_THREADS": "1",
-                "OMP_NUM_THREADS": "1",
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
+            env=environment({"RETICENT_DIR": root, "TF_CPP_MIN_LOG_LEVEL": "3"}),
             check=True,
             stdout=subprocess.PIPE,
             text=True,
         ).stdout
-    rows: list[dict[str, object]] = json.loads(output)
+    rows: list[Row] = json.loads(output.splitlines()[-1])
     return rows

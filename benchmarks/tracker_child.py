@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import processor
 from benchmarks.trackers import TRACKERS
 
 clock = time.perf_counter_ns
@@ -27,14 +28,14 @@ def log(name: str, place: Path, calls: int) -> dict[str, object]:
     tracker, memory = TRACKERS[name], _memory()
     call, close = tracker.open(place)
     times, empty = array("q", bytes(8 * calls)), array("q", bytes(8 * calls))
-    before = _processor_s()
+    before = processor.of_this_tree()
     _timed(lambda *_: None, empty)
-    bare = _processor_s() - before
-    before = _processor_s()
+    bare = processor.of_this_tree() - before
+    before = processor.of_this_tree()
     _timed(call, times)
-    returned, grown = time.time(), _memory() - memory
+    returned, grown = time.monotonic(), _memory() - memory
     close()
-    busy = _processor_s() - before - bare
+    busy = processor.of_this_tree() - before - bare
     times = array("q", sorted(times))
     return {
         "p50 us": times[calls // 2] / 1e3,
@@ -52,15 +53,6 @@ def _timed(call: Callable[[str, float, int], object], times: array[int]) -> None
         start = clock()
         call("loss", 0.5, step)
         times[step] = clock() - start
-
-
-def _processor_s() -> float:
-    """Of this process and its children, those that have ended too."""
-    used = 0.0
-    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
-        times = process.cpu_times()
-        used += times.user + times.system + times.children_user + times.children_system
-    return used
 
 
 def _memory() -> int:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from benchmarks import processor
 from benchmarks.environments import environment, homes, with_mlflow_tables
 from benchmarks.trackers import TRACKERS
 
@@ -25,11 +24,10 @@ class Server:
     """MLflow's own, on SQLite."""
 
     url: str
-    process: psutil.Process
+    pid: int
 
     def processor_s(self) -> float:
-        every = [one.cpu_times() for one in (self.process, *self.process.children(recursive=True))]
-        return sum(one.user + one.system for one in every)
+        return processor.of_tree(self.pid)
 
 
 @contextmanager
@@ -38,7 +36,7 @@ def mlflow_server() -> Iterator[Server]:
 
     with tempfile.TemporaryDirectory() as directory, started(Path(directory)) as one:
         assert one.process is not None
-        yield Server(one.url, psutil.Process(one.process.pid))
+        yield Server(one.url, one.process.pid)
 
 
 def installed(names: Iterable[str]) -> dict[str, str]:
@@ -62,14 +60,8 @@ def command(python: str, task: str, name: str, place: Path, *more: object) -> li
 def settings(place: Path, server: Server | None) -> dict[str, str]:
     """The environment of such a process: what it keeps lies in `place`, and nothing asks a network."""
     own = {"RETICENT_DIR": f"{place}/root", "TRACKIO_DIR": f"{place}/trackio", "HOME": str(place)}
-    quiet = {
-        "DO_NOT_TRACK": "1",
-        "AIM_TRACKING_DISABLED": "1",
-        "DVC_NO_ANALYTICS": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    quiet |= {"WANDB_ERROR_REPORTING": "false", "HF_HUB_OFFLINE": "1", "GIT_PYTHON_REFRESH": "quiet"}
-    return environment(own | quiet | ({"MLFLOW_TRACKING_URI": server.url} if server else {}))
+    own["GIT_PYTHON_REFRESH"] = "quiet"
+    return environment(own | ({"MLFLOW_TRACKING_URI": server.url} if server else {}))
 
 
 def answer(python: str, task: str, name: str, place: Path, server: Server | None, *more: object) -> Any:

@@ -204,7 +204,7 @@ TRACKERS = {
     "wandb, offline": Tracker("wandb", wandb, wandb_found, 5_000),
     "aim": Tracker("aim", aim, aim_found, 2_000),
     "mlflow, SQLite": Tracker("mlflow", mlflow, mlflow_found, 300),
-    "mlflow, SQLite, async": Tracker("mlflow", mlflow_async, mlflow_found, 500),
+    "mlflow, SQLite, async": Tracker("mlflow", mlflow_async, mlflow_found, 300),
     "mlflow, HTTP": Tracker("mlflow", mlflow, mlflow_found, 300),
-    "mlflow, HTTP, async": Tracker("mlflow", mlflow_async, mlflow_found, 500),
+    "mlflow, HTTP, async": Tracker("mlflow", mlflow_async, mlflow_found, 300),
 }

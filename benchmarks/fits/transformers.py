@@ -7,7 +7,7 @@ from collections.abc import Callable
 MLFLOW = "mlflow.transformers"
 SIZES = {
     "6 steps": {"steps": 6, "layers": 2, "width": 32},
-    "60 steps, 3 MB": {"steps": 60, "layers": 4, "width": 128},
+    "30 steps, 3 MB": {"steps": 30, "layers": 4, "width": 128},
 }
 
 reported_to: list[str] = []

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from benchmarks import __main__ as benchmarks
-from benchmarks import crash, fits, pictures, turns
+from benchmarks import crash, fits, pictures, processor, shown, turns
 from benchmarks.asked import asked
 from benchmarks.environments import environment
 from benchmarks.tracker_processes import answer
+
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
 
 
 def test_each_task_has_its_turn_in_every_round(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +75,42 @@ def test_a_table_has_ranges_where_there_are_any() -> None:
         {"who": "a", "us": turns.spread([1.0, 2.0, 3.0]), "n": 3},
         {"who": "b", "us": turns.spread([4321.0]), "n": ""},
     ]
-    assert benchmarks.table(rows).splitlines()[2:] == ["| a | 2 (1.2 to 2.8) | 3 |", "| b | 4,321 |  |"]
+    assert shown.table(rows).splitlines()[2:] == ["| a | 2 (1.2 to 2.8) | 3 |", "| b | 4,321 |  |"]
+
+
+def test_a_table_of_the_readme_has_each_number_in_a_unit_that_fits_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (shown, benchmarks):
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
+    row = {"script": "bare", "wall s": turns.spread([0.0123]), "processor s": turns.spread([1234.5]), "not shown": 7}
+    (tmp_path / "script.json").write_text(json.dumps({"rows": [row]}))
+    assert benchmarks.main(["--show"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| a script of eight trainings | wall | processor, with threads and child processes |",
+        "| --- | --- | --- |",
+        "| bare | 12 ms | 1,234 s |",
+        "",
+    ]
+
+
+def test_processor_time_is_that_of_all_threads_and_processes_and_finer_than_the_ticks_of_the_kernel() -> None:
+    code = """
+import threading, time
+thread = threading.Thread(target=lambda: [None for _ in range(300_000)])
+thread.start()
+thread.join()
+print(time.process_time(), flush=True)
+input()
+"""
+    waits = subprocess.Popen([sys.executable, "-c", code], **PIPES)
+    assert waits.stdout is not None
+    told = float(waits.stdout.readline())
+    assert told <= processor.of_tree(waits.pid) < told + 0.01
+    beside = processor.of_this_tree()
+    assert beside > told
+    waits.communicate("\n")
+    assert beside <= processor.of_this_tree() < beside + 0.1
 
 
 def test_one_that_fails_does_not_keep_the_others_from_being_measured(
