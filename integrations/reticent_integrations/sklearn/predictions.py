@@ -195,7 +195,10 @@ def _last(estimator: Any, features: Any) -> tuple[Any, Any]:
     best = getattr(estimator, "best_estimator_", estimator) if is_search(estimator) else estimator
     if pipeline is None or type(best) is not pipeline.Pipeline or len(best.steps) < 2:
         return best, features
-    return best.steps[-1][1], best[:-1].transform(features)
+    for _, step in best.steps[:-1]:  # not a pipeline of these, which may be said not to be fitted: some need no fit
+        if step is not None and not isinstance(step, str):
+            features = step.transform(features)
+    return best.steps[-1][1], features
 
 
 def _classes(estimator: Any) -> Any:
