@@ -164,7 +164,8 @@ def _note_source(run: Run) -> None:
 
 def _whole(session: Session, run_id: str) -> str:
     """The id of the only run whose id begins so, as everywhere else; otherwise the one that was given."""
-    if not _LIKE_OURS.fullmatch(run_id) or session.run_directory(run_id).is_dir():
+    whole = len(run_id) == 32  # of which there may be thousands: they are not looked through
+    if whole or not _LIKE_OURS.fullmatch(run_id) or session.run_directory(run_id).is_dir():
         return run_id
     found = [path.name for path in (session.root / "runs").glob(f"{run_id}*")]
     return found[0] if len(found) == 1 and RUN_ID.fullmatch(found[0]) else run_id
