@@ -4,6 +4,7 @@ with the first such call: wrappers are placed while a program starts.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,13 @@ def wrap(original: Callable[..., Any], patch: Patch, integration: Integration) -
     return wrapper
 
 
+@functools.cache
+def _hooked() -> type[Hooked]:
+    from reticent.patching.hooked import Hooked  # this statement in each call would take a sixth of what a hook takes
+
+    return Hooked
+
+
 class _Hooks:
     """What a wrapper does around the original. A class of `__main__` pickles by value, and with it the wrappers of its
     methods: this is left behind then, and they do nothing in the other process, which need not have Reticent."""
@@ -71,10 +79,8 @@ class _Hooks:
                 system.watch(session.current())
             return None
         hooked = None
-        with swallowed(f"{name} integration", report):
-            from reticent.patching.hooked import Hooked
-
-            hooked = Hooked(self.original, args, kwargs, patch, self.integration, options)
+        with swallowed("integrations", report):
+            hooked = _hooked()(self.original, args, kwargs, patch, self.integration, options)
             hooked.before()
         return hooked
 
