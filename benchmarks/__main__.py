@@ -1,4 +1,4 @@
-"""Run the benchmarks named on the command line, or all; tables to the terminal, JSON to `benchmarks/results/`.
+"""Run the benchmarks named on the command line, or all; tables to the terminal and the README, JSON to `benchmarks/results/`.
 
 `--show [NAME...]` measures nothing and prints the README's tables of the results that there are.
 
@@ -16,7 +16,7 @@ import traceback
 
 from benchmarks.machine import describe, told
 from benchmarks.pictures import draw
-from benchmarks.shown import RESULTS, show, table
+from benchmarks.shown import RESULTS, into_readme, show, table
 from benchmarks.turns import say_no_more
 
 ALL = (
@@ -63,6 +63,7 @@ def main(names: list[str]) -> int:
                 failed.append(name)
     finally:
         draw_all()  # also of what there is when somebody has enough
+        into_readme()
     print(f"All of it took {(time.monotonic() - start) / 60:.0f} minutes.")
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)

@@ -1,12 +1,13 @@
 """The tables of the README: fewer columns than the results have, medians, and each number in the unit that fits it.
 
-`python -m benchmarks --show [NAME...]` prints them of benchmarks/results/*.json.
+`python -m benchmarks --show [NAME...]` prints them of benchmarks/results/*.json; the benchmarks put them into the README.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from benchmarks.turns import Row
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parents[1] / "README.md"
+_PLACE = re.compile(r"(<!-- benchmark (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Rows = list[dict[str, Any]]
 
@@ -40,6 +43,18 @@ def cell(value: object) -> str:
 def show(name: str) -> str:
     rows = _rows(name)
     return table(SHOWN[name](rows) if name in SHOWN else rows)
+
+
+def into_readme() -> None:
+    """Put the tables of the results that there are where the README has a place for them."""
+    text = README.read_text()
+    filled = _PLACE.sub(
+        lambda place: (
+            f"{place[1]}\n{show(place[2])}\n\n{place[3]}" if (RESULTS / f"{place[2]}.json").exists() else place[0]
+        ),
+        text,
+    )
+    README.write_text(filled)
 
 
 def _rows(name: str) -> Rows:

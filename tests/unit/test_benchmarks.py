@@ -94,6 +94,29 @@ def test_a_table_of_the_readme_has_each_number_in_a_unit_that_fits_it(
     ]
 
 
+def test_the_readme_has_the_tables_of_the_results_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "RESULTS", tmp_path)
+    monkeypatch.setattr(shown, "README", tmp_path / "README.md")
+    row = {"script": "bare", "wall s": 1.0, "processor s": 2.0}
+    (tmp_path / "script.json").write_text(json.dumps({"rows": [row]}))
+    places = [
+        "<!-- benchmark script -->",
+        "former",
+        "<!-- end -->",
+        "between",
+        "<!-- benchmark fits -->",
+        "kept",
+        "<!-- end -->",
+    ]
+    shown.README.write_text("\n".join(places))
+    for _ in "again":
+        shown.into_readme()
+    lines = shown.README.read_text().splitlines()
+    assert (lines[0], lines[4], lines[6:]) == (places[0], "| bare | 1.0 s | 2.0 s |", places[2:])
+
+
 def test_processor_time_is_that_of_all_threads_and_processes_and_finer_than_the_ticks_of_the_kernel() -> None:
     code = """
 import threading, time
