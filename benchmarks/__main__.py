@@ -1,4 +1,4 @@
-"""Run the benchmarks named on the command line, or all; tables to the terminal and the README, JSON to `benchmarks/results/`.
+"""Run the benchmarks named on the command line, or all: tables to the terminal and the README, JSON to benchmarks/results.
 
 `--show [NAME...]` measures nothing and prints the README's tables of the results that there are.
 
