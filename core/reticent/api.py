@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from reticent import clock, member, ranks, settings, system, workers
+from reticent import clock, holding, member, ranks, settings, system, workers
 from reticent.guard import swallowed, warn_once
 from reticent.names import random_name
 from reticent.process import parent_process
@@ -77,6 +77,8 @@ def _new_run(
     run_id = None if run_id is None else _whole(session, run_id)
     if run_id in session.runs:
         return session.runs[str(run_id)]
+    if parent_run_id is None and nested is None:
+        holding.run_to_join()  # a loop gives way to what comes after it
     outer = active_run()
     if parent_run_id is None and nested is not False:
         parent_run_id, inherited = _enclosing(session)

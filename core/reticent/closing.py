@@ -11,17 +11,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reticent import member, ranks
 from reticent.files import make_directory
 from reticent.filing import DRAWING
 from reticent.forks import after_fork_in_child
-from reticent.guard import logger, swallowed
+from reticent.guard import logger, swallowed, tried
 from reticent.outcome import status_of
 from reticent.process import mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
 from reticent.session import Session, current
+
+if TYPE_CHECKING:
+    from reticent.run import Run
 
 _LATE = {
     DRAWING: "the process ended before it was drawn; its data is in the JSON file of the same name",
@@ -36,6 +39,9 @@ _ending: BaseException | None = None
 """What ends this process: an uncaught exception, or `sys.exit` with another code than 0."""
 _watching_pid: int | None = None
 _mark: Path | None = None
+_cell_began = 0.0
+_open_before: set[str] = set()
+"""The runs that were open when the cell of a notebook began."""
 
 
 def watch(root: Path) -> None:
@@ -47,6 +53,7 @@ def watch(root: Path) -> None:
     sys.excepthook = _excepthook(sys.excepthook)
     sys.exit = _exit(sys.exit)  # the only way to see its code at exit
     threading.excepthook = _thread_excepthook(threading.excepthook)
+    _watch_cells()
     path = sigterm_mark(root, this_process())
     with suppress(OSError):  # a disk that refuses now is told by the run's first record
         make_directory(path.parent)
@@ -184,13 +191,46 @@ def _thread_excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
     return excepthook
 
 
-def _end_loops(error: BaseException | None) -> None:
+def _end_loops(error: BaseException | None, concerns: Callable[[Run], bool] = lambda _: True) -> None:
     """An error ends this thread, or has the process ended: so it does the loops that have begun here. When it is let go of,
     so is all that they hold, and that is how they end otherwise."""
     with swallowed("the end of a loop"):
         for run in list(current().runs.values())[::-1]:
-            if run.holding.by == "loop" and run.thread == threading.get_ident():
+            if run.holding.by == "loop" and run.thread == threading.get_ident() and concerns(run):
                 run.end(status_of(error), error)
+
+
+def _watch_cells() -> None:
+    """IPython shows the error of a cell and takes the next one: none of Python's hooks sees it."""
+    ipython = sys.modules.get("IPython")
+    with tried():  # of a version with other names it is not known then
+        shell = ipython.get_ipython() if ipython is not None else None
+        if shell is not None:
+            shell.events.register("pre_run_cell", _cell_begins)
+            shell.events.register("post_run_cell", _cell_ended)
+
+
+def _cell_begins(_: Any = None) -> None:
+    global _cell_began, _open_before
+    with swallowed("a cell of a notebook"):
+        _cell_began, _open_before = time.perf_counter(), set(current().runs)
+
+
+def _cell_ended(result: Any = None) -> None:
+    global _ending
+    _ending = None  # the process goes on, even after `sys.exit(1)`
+    error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+    if isinstance(error, BaseException):
+        _end_loops(error, _is_of_cell)
+    with swallowed("a cell of a notebook"):
+        for run in list(current().runs.values()):
+            if run.holding.last_step():
+                run.holding.gives_way = True  # what another cell trains is no part of this one's loop
+
+
+def _is_of_cell(run: Run) -> bool:
+    """Whether a loop has been at work since the cell began. That of an earlier cell has nothing to do with its error."""
+    return run.run_id not in _open_before or run.holding.last_step() >= _cell_began
 
 
 def _forked() -> None:

@@ -29,6 +29,10 @@ class NothingPredictsError(ReticentError):
     """A model has no method that gives anything for other data, as a clustering that knows its own rows alone."""
 
 
+class NotDefinedError(ReticentError):
+    """A model is made of a class that is defined nowhere in this process: what defines it has to be imported first."""
+
+
 class BundleError(ReticentError):
     """Runs cannot be exported to a bundle, or one cannot be imported; nothing of it was taken then."""
 

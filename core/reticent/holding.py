@@ -9,6 +9,7 @@ loop turns out to go on, so does its run, which then gives way no more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -29,6 +30,8 @@ class Holding:
     gave_way: bool = False
     holders: set[int] = field(default_factory=set)
     """The ids of a loop's."""
+    last_step: Callable[[], float] = lambda: 0.0
+    """When a loop has made its last step, by `time.perf_counter`; 0 if it does not tell."""
 
     def has(self, holder: object) -> bool:
         """Whether the run waits for this one to leave it."""

@@ -168,8 +168,9 @@ class ModelTried(Record, tag="model_tried", frozen=True, kw_only=True):
     """What came of it that another process loaded a model and had it predict its input example."""
 
     path: SealedText
-    outcome: Literal["equal", "different", "loaded", "failed"]
-    """`loaded`: there was nothing to predict, or nothing to compare with."""
+    outcome: Literal["equal", "different", "loaded", "undefined", "failed"]
+    """`loaded`: there was nothing to predict, or nothing to compare with; `undefined`: what defines a class of it has to be
+    imported first."""
     detail: SealedText
 
 

@@ -69,7 +69,8 @@ def outcome(tried: ModelTried | None) -> Text:
     """What came of it that another process loaded the model."""
     if tried is None:
         return Text("no", render.DIM)
-    colour = {"equal": render.GOOD, "loaded": render.GOOD, "different": render.FAIR, "failed": render.BAD}
+    unsure = {"different": render.FAIR, "undefined": render.FAIR}
+    colour = {"equal": render.GOOD, "loaded": render.GOOD, "failed": render.BAD, **unsure}
     return Text(tried.outcome, colour[tried.outcome])
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from reticent.aside import Aside, AsideError
-from reticent.errors import NothingPredictsError
+from reticent.errors import NotDefinedError, NothingPredictsError
 from reticent.models import code, example
 from reticent.models.description import Description
 from reticent.models.flavor import named
@@ -22,8 +22,8 @@ TIMEOUT_S = 300.0
 
 
 class Trial(msgspec.Struct, frozen=True):
-    outcome: Literal["equal", "different", "loaded", "failed"]
-    """`loaded`: there is nothing to predict, or nothing to compare with."""
+    outcome: Literal["equal", "different", "loaded", "undefined", "failed"]
+    """As in `records.ModelTried`."""
     detail: str = ""
 
 
@@ -50,6 +50,8 @@ def of_staged(directory: Path, described: Description) -> Trial:
         return _tried(
             PyFunc(model, flavor, Signature.parse(described.signature)), described.example, described.expected
         )
+    except NotDefinedError as error:
+        return Trial("undefined", str(error))
     except Exception as error:  # noqa: BLE001 - of the framework: that is what is to be found out
         return Trial("failed", f"{type(error).__name__}: {error}"[:1000])
 
@@ -57,7 +59,11 @@ def of_staged(directory: Path, described: Description) -> Trial:
 def _attempt(directory: str, data: str) -> str:
     given, expected = msgspec.json.decode(data, type=tuple[example.Example | None, Any])
     with opened(directory) as model:
-        function = PyFunc(model.load(trust=True), model.flavor, Signature.parse(model.published.signature))
+        try:
+            loaded = model.load(trust=True)
+        except NotDefinedError as error:
+            return msgspec.json.encode(Trial("undefined", str(error))).decode()
+        function = PyFunc(loaded, model.flavor, Signature.parse(model.published.signature))
     return msgspec.json.encode(_tried(function, given, expected)).decode()
 
 

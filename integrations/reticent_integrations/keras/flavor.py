@@ -17,15 +17,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reticent.errors import ReticentError
-from reticent.files import inside, snapshot
+from reticent.errors import NotDefinedError, ReticentError
+from reticent.files import inside, share, snapshot
+from reticent.guard import tried
 from reticent.models import Flavor
 from reticent.models.flavor import Config
 from reticent_integrations.keras import archive, judged
 from reticent_redact import pickle_imports
 
 _DATA = "data"
-_PICKLED = ("global_custom_objects.cloudpickle", "custom_objects.cloudpickle")
+_OWN = "custom_objects.cloudpickle"
+_PICKLED = ("global_custom_objects.cloudpickle", _OWN)
 _BACKENDS = ("tensorflow", "torch", "jax")
 
 
@@ -34,6 +36,7 @@ def _save(model: Any, directory: Path) -> dict[str, Any]:
 
     (directory / _DATA).mkdir()
     model.save(directory / _DATA / "model", zipped=False)
+    _pickle_own(model, directory / _DATA)
     return {
         "keras": {
             "data": _DATA,
@@ -55,7 +58,31 @@ def _finish(saved: Path, finished: Path, flavors: dict[str, Any]) -> dict[str, A
     with zipfile.ZipFile(finished / _DATA / "model.keras", "w") as packed:
         for path in sorted(path for path in source.rglob("*") if path.is_file()):
             packed.write(path, path.relative_to(source).as_posix())
+    if (saved / _DATA / _OWN).exists():
+        share(saved / _DATA / _OWN, finished / _DATA / _OWN)
     return flavors
+
+
+def _pickle_own(model: Any, data: Path) -> None:
+    """Beside the model, the classes and functions of it that no other process can import: those of a script, or made
+    within a function. One that cannot be pickled has to be imported by whoever loads the model."""
+    named = archive.custom(archive.config_of(data / "model"))
+    if not named:
+        return
+    main = sys.modules.get("__main__")
+    parts = {type(part).__name__: type(part) for part in model._flatten_layers()}
+    own = {}
+    for one in named:
+        found: Any = parts.get(one.name, getattr(main, one.name, None))
+        if getattr(found, "__module__", None) == "__main__" or "<locals>" in getattr(found, "__qualname__", ""):
+            own[one.registered] = found
+    if own:
+        with tried() as attempt:
+            import cloudpickle
+
+            (data / _OWN).write_bytes(cloudpickle.dumps(own, protocol=5))
+        if attempt.error is not None:
+            (data / _OWN).unlink(missing_ok=True)
 
 
 def imports(directory: Path, config: Config) -> list[str]:
@@ -99,13 +126,13 @@ def _load(directory: Path, config: Config, *, safe_mode: bool) -> Any:
         objects = _unpickled(directory, config)
         return keras.saving.load_model(file, custom_objects=objects, safe_mode=safe_mode)
     content = archive.config_of(file)
-    objects = {**_unpickled(directory, config), **_imported(keras, content)}
+    objects = {**_imported(keras, content), **_unpickled(directory, config)}
     missing = [named for named in archive.custom(content) if not _known(keras, named, objects)]
     # A loss that is found nowhere is not needed to predict.
     needed = set(archive.custom({**content, "compile_config": None}))
     for named in needed.intersection(missing):
         whole = named.name if named.module == archive.NOWHERE else f"{named.module}.{named.name}"
-        raise ReticentError(
+        raise NotDefinedError(
             f"{whole}, which the model is made of, is not found there; import what defines it, and "
             f"have it registered as {named.registered!r} by keras.saving.register_keras_serializable"
         )
@@ -136,7 +163,7 @@ def model_file(directory: Path, config: Config) -> Path:
 
 
 def _pickled(directory: Path, config: Config) -> list[Path]:
-    """Pickles of classes that `mlflow.tensorflow` stores beside a model."""
+    """Pickles of classes beside a model, as `mlflow.tensorflow` stores them too."""
     data = inside(directory, config.get("data", "model"))
     names = [name for name in _PICKLED if (data / name).is_file()]
     return [inside(directory, (data / name).relative_to(directory).as_posix()) for name in names]
@@ -153,13 +180,13 @@ def _unpickled(directory: Path, config: Config) -> dict[str, Any]:
 
 
 def _imported(keras: ModuleType, content: Any) -> dict[str, Any]:
-    """The user's classes and functions that a config names. Importing their modules registers those with a decorator."""
+    """The user's classes and functions that a config names, those of a script out of the one that runs. Importing their
+    modules registers those with a decorator."""
     objects = {}
     for named in archive.custom(content):
-        if named.module != archive.NOWHERE:
-            module = import_module(named.module)
-            if keras.saving.get_registered_object(named.registered) is None and hasattr(module, named.name):
-                objects[named.registered] = getattr(module, named.name)
+        module = import_module("__main__" if named.module == archive.NOWHERE else named.module)
+        if keras.saving.get_registered_object(named.registered) is None and hasattr(module, named.name):
+            objects[named.registered] = getattr(module, named.name)
     return objects
 
 

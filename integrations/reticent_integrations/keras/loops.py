@@ -50,6 +50,9 @@ class Loop:
         self._steps_told = 0
         self.over = False
         self._run.before_end(self._finish)
+        self._last_step = self._began
+        if self._run.holding.has(self):
+            self._run.holding.last_step = lambda: self._last_step
         weakref.finalize(optimizer, self._end).atexit = False  # then runs end as the process does
 
     def find_model(self, optimizer: Any) -> None:
@@ -61,7 +64,7 @@ class Loop:
 
     def step_made(self) -> None:
         self.steps += 1
-        now = time.perf_counter()
+        self._last_step = now = time.perf_counter()
         if now - self._told >= PROGRESS_S:
             speed = (self.steps - self._steps_told) / (now - self._told)
             self.capture.log_metric("steps_per_second", speed, self.steps - 1)

@@ -107,6 +107,7 @@ class Training:
         self.thread = threading.get_ident()
         self.over = False
         self.failed: bool = False
+        """Whether an error has ended its run: steps that come after it go on with that."""
         self.resumed = resumed is not None
         self.replaced = False
         """Whether it was taken to be over because another one began."""
@@ -125,6 +126,8 @@ class Training:
         self.skipped = 0
         """Steps that a GradScaler left out."""
         self.run.before_end(self.finish)
+        if self.run.holding.has(self):
+            self.run.holding.last_step = lambda: self.last_step
         self.add(first, optimizer)
 
     def add(self, one: Known, optimizer: Any, successor_of: Known | None = None) -> None:
@@ -228,7 +231,6 @@ class Training:
     def fail(self, error: BaseException) -> None:
         """The loop has met with an error. It may get over it: then the next step goes on with the run."""
         if self.run.holding.has(self) and not self.resumed:
-            self.failed = True
             from reticent.outcome import status_of
 
             self.finish(status_of(error))
@@ -244,6 +246,7 @@ class Training:
         if self.over or os.getpid() != self.process:
             return
         self.over = True
+        self.failed = status != "FINISHED" and self.run.holding.has(self)
         if local.here.training is self:
             local.here.training = None
         self.epochs.note(self.global_step, self.last_step)
