@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -20,6 +21,8 @@ MAX_BYTES = 4 << 20
 MAX_COLUMNS = 1000
 MAX_TEXT = 1000
 MAX_CLASSES = 20
+MAX_LABEL = 100
+"""Characters: what has longer ones has texts, no labels of classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,31 @@ def take(data: Any, step: int, stop: int | None = None) -> Any:
     if fingerprint(data) and hasattr(data, "select"):  # a slice would be a dict of lists
         return data.select(range(len(data))[:stop:step])
     return data[:stop:step]
+
+
+def untouchable(data: Any) -> Any:
+    """The same data, for who may work in place on what is given: arrays refuse that, and of a table a copy is changed.
+    Nothing is copied here but tables of pandas before its version 3, which copies what somebody changes."""
+    if hasattr(data, "iloc"):
+        import pandas as pd
+
+        return data.copy(deep=int(pd.__version__.partition(".")[0]) < 3)
+    if isinstance(data, list):
+        return data.copy()
+    if hasattr(data, "nnz"):
+        twin = copy(data)
+        for name, part in vars(data).items():
+            setattr(twin, name, _read_only(part))
+        return twin
+    return _read_only(data)
+
+
+def _read_only(data: Any) -> Any:
+    if not hasattr(data, "flags") or not hasattr(data, "setflags"):
+        return data
+    view = data.view()
+    view.setflags(write=False)
+    return view
 
 
 def _source(data: Any) -> str:
@@ -297,6 +325,7 @@ def _classes(targets: Any) -> dict[str, Any]:
     items = sample.tolist() if hasattr(sample, "tolist") else list(sample)
     kinds = set(map(type, items))
     counts = Counter(items) if all(issubclass(kind, (str, int)) for kind in kinds) else Counter()
-    if not counts or len(counts) > MAX_CLASSES:
+    told = {str(label): count for label, count in counts.most_common()}
+    if not told or len(told) > MAX_CLASSES or max(map(len, told)) > MAX_LABEL:
         return {}
-    return {"classes": {str(label)[:100]: count for label, count in counts.most_common()}}
+    return {"classes": told}

@@ -61,7 +61,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
         if call.options.training_metrics and readable:
             random = randomness_kept(estimator.get_params(deep=True))
             with capture.guard("training metrics"), random, counters_kept(estimator):
-                found = metrics.evaluate(estimator, features, targets, call.get("sample_weight"), phase.seconds)
+                told = datasets.untouchable(features)
+                found = metrics.evaluate(estimator, told, targets, call.get("sample_weight"), phase.seconds)
             _log_metrics(capture, found)
         if children is not None:
             with capture.guard("search"):

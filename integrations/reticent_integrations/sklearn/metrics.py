@@ -86,6 +86,10 @@ def evaluate(estimator: Any, features: Any, targets: Any, weight: Any, fit_s: fl
         _evaluate(found, estimator, features, targets, weight, fit_s)
     except TooSlowError as reason:
         found.left_out = str(reason)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        found.left_out = "the estimator works in place on the data that it predicts"
     return found
 
 

@@ -72,7 +72,7 @@ class Epochs:
         if current.loader is not None:
             current.rows = loaders.rows(current.loader)
             current.batch_size = _batch_size(current.loader)
-        beside = [one for one in local.here.passes.values() if one.learning and not one.stepped]
+        beside = [one for one in local.here.passes.values() if one.learning and one.is_under_way and not one.stepped]
         for loader in [one.loader for one in (current, *beside)]:
             if loader is not None and _number(loader.dataset, self._train) is None:
                 self._train.append(_reference(loader.dataset))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from reticent.forks import after_fork_in_child
 
 if TYPE_CHECKING:
-    from reticent_integrations.torch.training import Known, Training
+    from reticent_integrations.torch.training import Training
+    from reticent_integrations.torch.watched import Known
 
 MAX_MODULES = 32
 MAX_LOSSES = 4096
@@ -52,6 +53,10 @@ class Pass:
     def loader(self) -> Any:
         """None if it is gone."""
         return self._loader()
+
+    @property
+    def is_under_way(self) -> bool:
+        return not self.exhausted and self.iterator() is not None
 
     def count_batches(self) -> None:
         """Note what the iterator, while there is one, has counted."""

@@ -12,7 +12,8 @@ from reticent.patching.context import inside
 from reticent.ranks import step_times
 from reticent_integrations.torch import ownership, rank_steps
 from reticent_integrations.torch.here import MAX_LOSSES, MAX_MODULES, Pass, known, local
-from reticent_integrations.torch.training import MAX_OPTIMIZERS, Known, Training
+from reticent_integrations.torch.training import MAX_OPTIMIZERS, Training
+from reticent_integrations.torch.watched import Known
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
@@ -161,7 +162,7 @@ def _place(one: Known, optimizer: Any) -> Training | None:
     training = here.training
     if training is not None and not training.over:
         before = _sharing(training, optimizer)
-        if before is not None or one.born <= training.last_step or training.open_to_all:
+        if before is not None or training.may_have(one):
             if len(training.optimizers) >= MAX_OPTIMIZERS:
                 return None
             training.add(one, optimizer, successor_of=before)

@@ -15,6 +15,8 @@ _NO_SETTINGS = {
     *("best", "num_bad_epochs", "cooldown_counter", "mode_worse"),
 }
 """What a scheduler takes from its optimizer, or keeps of where it is."""
+_IN_GROUPS = ("max_lr", "min_lr", "max_momentum", "base_momentum")
+"""What OneCycleLR was told is in the groups of its optimizer alone; of these the first."""
 MAX_GROUPS = 20
 MAX_ITEMS = 100
 _PLAIN = (type(None), bool, int, float, complex, str)
@@ -126,6 +128,8 @@ def _settings(scheduler: Any) -> Iterator[tuple[str, object]]:
         told = _LEFT_OUT if name in _NO_SETTINGS or name.startswith("_") else _plain(value)
         if told is not _LEFT_OUT:
             yield name, told
+    for group in getattr(getattr(scheduler, "optimizer", None), "param_groups", ())[:1]:
+        yield from ((name, _plain(group[name])) for name in _IN_GROUPS if name in group)
     parts = getattr(scheduler, "_schedulers", None)
     for number, part in enumerate(parts if isinstance(parts, (list, tuple)) else (), 1):
         yield f"{number}.name", name_of(part)

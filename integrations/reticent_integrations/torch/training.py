@@ -17,7 +17,8 @@ from reticent.patching.phases import peak_memory
 from reticent_integrations.torch import ending, gradients, optimizers, ownership, rank_steps
 from reticent_integrations.torch.epochs import Epochs
 from reticent_integrations.torch.example import Example
-from reticent_integrations.torch.here import Pass, known, local
+from reticent_integrations.torch.here import Pass, local
+from reticent_integrations.torch.watched import Known, Line
 
 if TYPE_CHECKING:
     from reticent.run import Run
@@ -26,61 +27,14 @@ NAME = "torch"
 SPEED_STEPS = 50
 """After so many steps each, their speed is told."""
 MAX_OPTIMIZERS = 8
+MAX_TURN = 500
+"""After so many steps of a loop without a loader an optimizer that has not stepped yet is not waiting for its turn."""
 NORM_EVERY = 10
 NORM_SHARE = 0.01
 """Where the user does not say in which steps: of the time of a training, the norms of gradients take no more than this..."""
 NORM_SECONDS = 0.05
 """...and this, which is enough for all of a short one."""
 _rate = methodcaller("get", "lr")
-
-
-class Line:
-    """The metrics of an optimizer, and of those that come after it for the same parameters."""
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        self.loss: str | None
-        self.norm: str | None
-        """The names of these metrics in the run; None if the user does not want them."""
-        self.step = 0
-        self.due = 1
-        """The step with which there is more to do."""
-        self.rates: dict[int, float] = {}
-        """The learning rates that were told last, by the number of the group."""
-        self.told: list[float] = []
-        """Those of all groups at that time, where they are numbers."""
-        self.clipped = False
-        """Whether the loop itself has the norm of the gradients computed."""
-        self.norm_seconds = 0.0
-        """So long this thread was at computing it here."""
-
-    def log_to(self, capture: Capture) -> None:
-        self.loss, self.norm = capture.name(f"{self.prefix}loss"), capture.name(f"{self.prefix}grad_norm")
-
-
-class Known:
-    """What is known of an optimizer, which is not kept alive by that."""
-
-    def __init__(self, optimizer: Any, born: float) -> None:
-        key, forget = id(optimizer), known.pop  # which outlives the name `known`, as an optimizer may at the very end
-        self.ref = weakref.ref(optimizer, lambda _: forget(key, None))
-        self.born = born
-        model, parts = ownership.owner(optimizer, local.here.asked())
-        self.model = None if model is None else weakref.ref(model)
-        self.parts = [type(ownership.unwrapped(part)).__name__ for part in parts]
-        """The classes of the modules whose parameters it has, where these are in no module together."""
-        self.params, self.chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
-        """From now, as some schedulers change more than the learning rate."""
-        self.groups = len(optimizer.param_groups)
-        self.on_cuda = any(getattr(each, "is_cuda", False) for each in ownership.parameters(optimizer))
-        self.schedulers: list[weakref.ref[Any]] = []
-        self.training: Training | None = None
-        self.line = Line("")
-        self.prefix = ""
-        """Of the names of its params."""
-        self.repeats = False
-        """Whether another one had its parameters before: then it may be wrapped around that one, and step with it."""
-        known[key] = self
 
 
 class Training:
@@ -154,6 +108,15 @@ class Training:
     def global_step(self) -> int:
         return max(line.step for line in self._lines)
 
+    def may_have(self, one: Known) -> bool:
+        """Whether an optimizer that steps for the first time may take its turns with those that are here. One that was there
+        and has not stepped by the next epoch is that of another training, which was prepared before this one."""
+        if self._pass is None:
+            waited = self.global_step > MAX_TURN
+        else:
+            waited = self.epochs.count > 0 and local.here.latest is not self._pass
+        return self.open_to_all or (one.born <= self.last_step and not waited)
+
     def step(self, one: Known, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """An optimizer has stepped. In between the loop's own work nothing of ours is in the processor's caches, where each
         line takes a good part of a microsecond: what most steps have no use for is in other methods."""
@@ -161,9 +124,9 @@ class Training:
         losses = here.losses
         if not losses and one.repeats:
             return
-        latest = here.latest
-        if latest is not self._pass and latest is not None:
-            self._begin_pass(latest, line.step + 1)
+        if here.latest is not self._pass:
+            self._begin_pass(line.step + 1)
+        latest = self._pass
         if losses:
             here.losses = []
         line.step = step = line.step + 1
@@ -185,8 +148,16 @@ class Training:
         if step >= line.due:
             self._now_and_then(one, optimizer, len(losses))
 
-    def _begin_pass(self, latest: Pass, step: int) -> None:
-        """An optimizer steps for the first time within, or right after, a pass through a loader."""
+    def _begin_pass(self, step: int) -> None:
+        """An optimizer steps for the first time within, or right after, a pass through a loader. One that was over before
+        that, while another one goes on, was for validation, where gradients were computed for nothing."""
+        here = local.here
+        latest = here.latest
+        if latest is not None and not latest.is_under_way:
+            others = [one for one in here.passes.values() if one.learning and one.is_under_way]
+            latest = here.latest = others[-1] if others else latest
+        if latest is None or latest is self._pass:
+            return
         self._pass = latest
         if not latest.stepped:
             self.epochs.note(self.global_step, self.last_step)

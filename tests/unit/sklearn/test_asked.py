@@ -205,3 +205,29 @@ def test_a_stream_of_texts_is_read_once_by_a_pipeline_too(stream, root):
     (run,) = captured(root)
     assert not run.warnings
     assert "training_score" not in run.metrics
+
+
+@pytest.mark.parametrize("kind", ["array", "sparse", "table"])
+def test_what_an_estimator_does_to_its_data_is_not_done_twice(kind, root):
+    pandas, sparse = pytest.importorskip("pandas"), pytest.importorskip("scipy.sparse")
+    drawn = np.random.default_rng(0).random((60, 3))
+    labels = (drawn[:, 0] > 0.5).astype(int)
+    data = {"array": drawn, "sparse": sparse.csr_matrix(drawn), "table": pandas.DataFrame(drawn, columns=list("abc"))}[
+        kind
+    ]
+
+    def halve(given):
+        if kind == "table":
+            given.loc[:, "a"] /= 2
+        else:
+            given *= 0.5
+        return given
+
+    model = make_pipeline(FunctionTransformer(halve), LogisticRegression())
+    expected = sklearn.base.clone(model).fit(data.copy(), labels)
+    before = data.copy()
+    with reticent.start_run():
+        model.fit(data, labels)
+    np.testing.assert_array_equal(model[-1].coef_, expected[-1].coef_)
+    once = halve(before)
+    np.testing.assert_array_equal(*[one.toarray() if kind == "sparse" else np.asarray(one) for one in (data, once)])

@@ -57,6 +57,7 @@ def test_form_and_classes():
     assert found.profile["features"] == {"rows": 20, "columns": 3}
     assert found.profile["classes"] == {"0": 15, "1": 5}
     assert found.source == "memory (numpy.ndarray)"
+    assert "classes" not in datasets.describe([1, 2], ["short", "a label cut short is sealed no more" * 3]).profile
     assert "classes" not in datasets.describe([1], [f"a text of its own {number}" for number in range(50)]).profile
 
 

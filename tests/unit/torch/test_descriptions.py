@@ -104,3 +104,9 @@ def test_schedulers_are_told_with_those_that_they_are_made_of() -> None:
     assert told["scheduler.2.milestones"] == [2, 4]
     assert told["scheduler.2.gamma"] == 0.3
     assert told["scheduler.milestones"] == [5]
+
+
+def test_what_a_scheduler_leaves_to_the_groups_of_its_optimizer_is_told() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    told = optimizers.describe_scheduler(torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.5, total_steps=10))
+    assert (told["scheduler.max_lr"], told["scheduler.max_momentum"]) == (0.5, 0.95)

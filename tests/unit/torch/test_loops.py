@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from torch.optim import optimizer as optimizer_module
+from torch.utils.data import DataLoader, TensorDataset
 
 import reticent
 from reticent.testing.captured import captured
@@ -64,6 +65,49 @@ def test_an_optimizer_for_parameters_in_training_goes_on_with_the_run(root: Path
     assert [step for step, _ in run.metrics["loss"]] == [1, 2, 3, 4, 5]
     assert (run.params["optimizer_name"], run.params["optimizer_2.optimizer_name"]) == ("SGD", "Adam")
     assert run.models == ["model"]
+
+
+def test_trainings_that_were_prepared_together_are_runs_of_their_own(root: Path) -> None:
+    def all_of_them() -> None:
+        for model, optimizer in [make() for _ in range(3)]:
+            for _ in range(2):
+                for _batch in DataLoader(TensorDataset(X), batch_size=4):
+                    steps(model, optimizer, 1)
+
+    all_of_them()
+    assert [run.params["epochs"] for run in captured(root)] == ["2", "2", "2"]
+
+
+def test_an_optimizer_that_steps_once_an_epoch_is_of_the_same_training(root: Path) -> None:
+    def loop() -> None:
+        (model, often), (other, rarely) = make(), make()
+        for _ in range(2):
+            for _batch in DataLoader(TensorDataset(X), batch_size=2):
+                steps(model, often, 1)
+            steps(other, rarely, 1)
+
+    loop()
+    assert [step for step, _ in one(root).metrics["optimizer_2.loss"]] == [1, 2]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_validation_with_gradients_within_an_epoch_is_none(root: Path, whole: bool) -> None:
+    def loop() -> None:
+        model, optimizer = make()
+        data, held_out = TensorDataset(X), DataLoader(TensorDataset(X.clone()), batch_size=2)
+        for _ in range(2):
+            for number, _batch in enumerate(DataLoader(data, batch_size=1)):
+                if number == 1:
+                    for (rows,) in held_out if whole else [next(iter(held_out))]:
+                        model(rows)
+                steps(model, optimizer, 1)
+
+    loop()
+    run = one(root)
+    assert run.params["epochs"] == "2"
+    assert [step for step, _ in run.metrics["epoch"]] == [4, 8]
+    assert ("validate_seconds" in run.metrics) is whole
+    assert [context for _, context in run.datasets] == ["train", "eval"][: 1 + whole]
 
 
 def test_a_new_training_ends_the_one_before(root: Path) -> None:

@@ -1,0 +1,62 @@
+"""What is known of an optimizer, and where the metrics of its steps stand."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from reticent.patching import Capture
+from reticent_integrations.torch import optimizers, ownership
+from reticent_integrations.torch.here import known, local
+
+if TYPE_CHECKING:
+    from reticent_integrations.torch.training import Training
+
+
+class Line:
+    """The metrics of an optimizer, and of those that come after it for the same parameters."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.loss: str | None
+        self.norm: str | None
+        """The names of these metrics in the run; None if the user does not want them."""
+        self.step = 0
+        self.due = 1
+        """The step with which there is more to do."""
+        self.rates: dict[int, float] = {}
+        """The learning rates that were told last, by the number of the group."""
+        self.told: list[float] = []
+        """Those of all groups at that time, where they are numbers."""
+        self.clipped = False
+        """Whether the loop itself has the norm of the gradients computed."""
+        self.norm_seconds = 0.0
+        """So long this thread was at computing it here."""
+
+    def log_to(self, capture: Capture) -> None:
+        self.loss, self.norm = capture.name(f"{self.prefix}loss"), capture.name(f"{self.prefix}grad_norm")
+
+
+class Known:
+    """What is known of an optimizer, which is not kept alive by that."""
+
+    def __init__(self, optimizer: Any, born: float) -> None:
+        key, forget = id(optimizer), known.pop  # which outlives the name `known`, as an optimizer may at the very end
+        self.ref = weakref.ref(optimizer, lambda _: forget(key, None))
+        self.born = born
+        model, parts = ownership.owner(optimizer, local.here.asked())
+        self.model = None if model is None else weakref.ref(model)
+        self.parts = [type(ownership.unwrapped(part)).__name__ for part in parts]
+        """The classes of the modules whose parameters it has, where these are in no module together."""
+        self.params, self.chosen = optimizers.describe(optimizer), optimizers.explicit(optimizer)
+        """From now, as some schedulers change more than the learning rate."""
+        self.groups = len(optimizer.param_groups)
+        self.on_cuda = any(getattr(each, "is_cuda", False) for each in ownership.parameters(optimizer))
+        self.schedulers: list[weakref.ref[Any]] = []
+        self.training: Training | None = None
+        self.line = Line("")
+        self.prefix = ""
+        """Of the names of its params."""
+        self.repeats = False
+        """Whether another one had its parameters before: then it may be wrapped around that one, and step with it."""
+        known[key] = self
