@@ -226,8 +226,9 @@ def test_what_an_estimator_does_to_its_data_is_not_done_twice(kind, root):
     model = make_pipeline(FunctionTransformer(halve), LogisticRegression())
     expected = sklearn.base.clone(model).fit(data.copy(), labels)
     before = data.copy()
-    with reticent.start_run():
-        model.fit(data, labels)
+    reticent.autolog()
+    model.fit(data, labels)
+    assert len(captured(root)) == 1
     np.testing.assert_array_equal(model[-1].coef_, expected[-1].coef_)
     once = halve(before)
     np.testing.assert_array_equal(*[one.toarray() if kind == "sparse" else np.asarray(one) for one in (data, once)])
