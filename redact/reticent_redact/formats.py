@@ -31,6 +31,9 @@ _COMPUTED = 2
 
 _DEEPEST_UBJ = 100
 
+_LETTER = 4
+"""Bytes: texts in an array that are no larger are the letters of a longer one, if anything."""
+
 _PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]{6,}|(?:[\t\r\n\x20-\x7e]\0){6,}")
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _PDF_STRING = re.compile(rb"/(\w+)\s{0,4}\(([^()\\]{1,1000})\)")
@@ -158,11 +161,16 @@ def _in_array(file: BinaryIO) -> Iterator[Part]:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         yield UNREADABLE
-    elif "O" in kinds or "[(" not in header:
-        yield io.BytesIO(content.replace(b"\0", b"\n") if kinds == {"S"} else content)
+    elif "O" in kinds:
+        yield io.BytesIO(content)
     else:
         try:
-            yield from arrays.columns(content, *arrays.layout(ast.literal_eval(header.strip())["descr"]))
+            fields, size = arrays.layout(ast.literal_eval(header.strip())["descr"])
+            if "[(" in header:
+                yield from arrays.columns(content, fields, size)
+            elif fields:
+                is_apart = size > _LETTER
+                yield io.BytesIO(arrays.lines(content, fields[0].encoding, size) if is_apart else content)
         except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
             yield UNREADABLE
 

@@ -136,7 +136,22 @@ def test_the_bounds_are_seen() -> None:
 
 # Linear work. Texts in which a rule is tried at as many places as can be, and nothing is found at most of them.
 
-UNITS = ["a", "7", "7 ", "a@", "://a:", "aB3/", "1.2345678901234567, ", "\\n", "A", "-----", "eyJ", "_eyJ", "_eyJaaaaaaaa", "00"]
+UNITS = [
+    "a",
+    "7",
+    "7 ",
+    "a@",
+    "://a:",
+    "aB3/",
+    "1.2345678901234567, ",
+    "\\n",
+    "A",
+    "-----",
+    "eyJ",
+    "_eyJ",
+    "_eyJaaaaaaaa",
+    "00",
+]
 
 
 def adversaries(rule: Rule) -> list[str]:
