@@ -1,4 +1,4 @@
-"""What files of known formats say in texts and under keys: pictures, PDF, numpy, XGBoost, safetensors, ONNX, SQLite."""
+"""What files of known formats say in texts and under keys: pictures, PDF, numpy, XGBoost, Arrow, ONNX, SQLite and others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from reticent_redact import archives, arrays, onnx, pickles
+from reticent_redact import archives, arrays, arrow, onnx, pickles
 from reticent_redact.archives import inflated, is_zlib
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
 
@@ -55,6 +55,8 @@ def reader(beginning: bytes) -> Callable[[BinaryIO], Iterator[Part]] | None:
         return _in_safetensors
     if beginning[:2] == b"{L" and beginning[2:7] == b"\0" * 5:
         return _in_ubj
+    if arrow.begins(beginning):
+        return arrow.parts
     if onnx.begins(beginning):
         return _in_onnx
     return None
