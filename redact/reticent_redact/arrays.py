@@ -60,6 +60,19 @@ def columns(content: bytes, fields: list[Field], size: int) -> Iterator[dict[str
         yield found
 
 
+def lines(content: bytes, encoding: str, size: int) -> bytes:
+    """The texts of an array, each on a line of its own: those that fill their items have nothing between them."""
+    found = bytearray()
+    for start in range(0, len(content), _AT_ONCE * size):
+        end = min(len(content), start + _AT_ONCE * size)
+        texts = dict.fromkeys(content[at : at + size] for at in range(start, end, size))
+        if encoding == "utf-8":  # or any other whose letters are bytes: they stay as they are
+            found += b"\n".join(text.rstrip(b"\0") for text in texts) + b"\n"
+        else:
+            found += "".join(text.decode(encoding, "replace").rstrip("\0") + "\n" for text in texts).encode()
+    return bytes(found)
+
+
 def _simple(description: str, name: str, at: int) -> tuple[list[Field], int]:
     match = _DTYPE.fullmatch(description)
     if match is None or match[2] == "O":

@@ -138,13 +138,15 @@ class Assignments:
             return []
         key = head(text, start, end)
         if key.at < 0:
-            places = self._before(text, key, verdict) or list(self._column(text, key, verdict))
+            places = self._before(text, key, verdict)
         else:
             has_more = key.assigns == ":" or text[key.at : key.at + 1] in ("[", "{")
             places = list(self._nested(text, key, verdict)) if has_more else []
             if not places and (verdict.certain or key.front in ("?", "&") or _LONG.match(text, key.at)):
                 place = self._place(text, key, verdict)
                 places = [place] if place is not None else []
+        if not places and not key.assigns:  # what looks like a pair may be two names of columns
+            return list(self._columns(text, key, verdict))
         return [Assigned(*place, key.key, verdict) for place in places]
 
     def _place(self, text: str, key: Head, verdict: names.Verdict) -> tuple[int, int] | None:
@@ -245,18 +247,23 @@ class Assignments:
             return []
         return [found.span("value")]
 
-    def _column(self, text: str, key: Head, verdict: names.Verdict) -> Iterator[tuple[int, int]]:
-        """The places of the values in the column that a key is the header of."""
+    def _columns(self, text: str, key: Head, verdict: names.Verdict) -> Iterator[Assigned]:
+        """The values in the columns of the table in whose header a key is, if it is the first one there."""
         if not verdict.certain:
             return
         from reticent_redact import tables  # as above
 
-        for start, end in tables.column(text, key.start, key.end):
+        for start, end, name in tables.cells(text, key.start, key.end, self._is_certain):
             value = text[start:end]
             if self._names_secret(value):
                 return
-            if self._is_leaf(value, "", verdict):
-                yield start, end
+            own = self._judge(name)
+            if own is not None and self._is_leaf(value, "", own):
+                yield Assigned(start, end, name, own)
+
+    def _is_certain(self, name: str) -> bool:
+        verdict = self._judge(name) if name else None
+        return verdict is not None and verdict is not names.KEPT and verdict.certain
 
     def _names_secret(self, text: str) -> bool:
         return bool(text) and len(text) <= _LONGEST_NAME and self._judge(text) not in (None, names.KEPT)

@@ -1,4 +1,4 @@
-"""What files of known formats say in texts and under keys: pictures, PDF, numpy, XGBoost, safetensors, ONNX, SQLite."""
+"""What files of known formats say in texts and under keys: pictures, PDF, numpy, XGBoost, Arrow, ONNX, SQLite and others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from reticent_redact import archives, arrays, onnx, pickles
+from reticent_redact import archives, arrays, arrow, onnx, pickles
 from reticent_redact.archives import inflated, is_zlib
 from reticent_redact.parts import LARGEST, UNREADABLE, Part
 
@@ -30,6 +30,9 @@ _COMPUTED = 2
 """What `PRAGMA table_xinfo` says of a column that is stored nowhere."""
 
 _DEEPEST_UBJ = 100
+
+_LETTER = 4
+"""Bytes: texts in an array that are no larger are the letters of a longer one, if anything."""
 
 _PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]{6,}|(?:[\t\r\n\x20-\x7e]\0){6,}")
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")
@@ -52,6 +55,8 @@ def reader(beginning: bytes) -> Callable[[BinaryIO], Iterator[Part]] | None:
         return _in_safetensors
     if beginning[:2] == b"{L" and beginning[2:7] == b"\0" * 5:
         return _in_ubj
+    if arrow.begins(beginning):
+        return arrow.parts
     if onnx.begins(beginning):
         return _in_onnx
     return None
@@ -158,11 +163,16 @@ def _in_array(file: BinaryIO) -> Iterator[Part]:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         yield UNREADABLE
-    elif "O" in kinds or "[(" not in header:
-        yield io.BytesIO(content.replace(b"\0", b"\n") if kinds == {"S"} else content)
+    elif "O" in kinds:
+        yield io.BytesIO(content)
     else:
         try:
-            yield from arrays.columns(content, *arrays.layout(ast.literal_eval(header.strip())["descr"]))
+            fields, size = arrays.layout(ast.literal_eval(header.strip())["descr"])
+            if "[(" in header:
+                yield from arrays.columns(content, fields, size)
+            elif fields:
+                is_apart = size > _LETTER
+                yield io.BytesIO(arrays.lines(content, fields[0].encoding, size) if is_apart else content)
         except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
             yield UNREADABLE
 

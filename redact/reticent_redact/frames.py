@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
 from typing import Any, TypeVar
 
+from reticent_redact import arrow
 from reticent_redact.pickled import Numbers, Object
 
 _MOST = 500
 """Among so many things the array in an index or a column is looked for."""
 _DEEP = 8
+
+_WIDTHS = {"string": 4, "large_string": 8, "binary": 4, "large_binary": 8}
+"""Bytes of the numbers that say where the texts of an array of Arrow are."""
 
 _T = TypeVar("_T", str, bytes)
 
@@ -97,7 +101,7 @@ def _of_arrow(array: tuple[Any, ...], charge: Callable[[int], None]) -> list[str
     say where each begins, and are all texts in one; of long ones there is the beginning."""
     kind, start = _first(str, array[0]), array[3]
     places, content = (_first(bytes, buffer) for buffer in array[4][-2:])
-    width = {"string": 4, "large_string": 8}.get(kind or "")
+    width = _WIDTHS.get(kind or "")
     if width is None or places is None or content is None or type(start) is not int:
         return None
     last = len(places) - width + 1
@@ -106,6 +110,26 @@ def _of_arrow(array: tuple[Any, ...], charge: Callable[[int], None]) -> list[str
         return None
     charge(len(places) + len(content))
     return [content[at:end].decode("utf-8", "replace") for at, end in pairwise(ends)]
+
+
+def in_arrow(array: Any, whole: Callable[[bytes], bytes], charge: Callable[[int], None]) -> Iterator[bytes]:
+    """The texts of an array of Arrow and of those in it, each on a line; `whole` gives all of a buffer for its beginning."""
+    queue = [array]
+    for item in queue:
+        if type(item) is not tuple or len(item) != 7 or type(item[4]) is not list or type(item[3]) is not int:
+            continue
+        queue += [*(item[5] if type(item[5]) is list else []), item[6]][: _MOST - len(queue)]
+        width = _WIDTHS.get(_first(str, item[0]) or "")
+        if width is None or len(item[4]) < 2:
+            continue
+        places, content = (_first(bytes, buffer) for buffer in item[4][-2:])
+        if places is None or content is None:
+            continue
+        places, content = whole(places), whole(content)
+        charge(len(places) + len(content))
+        ends = arrow.ends(places, width, len(content), item[3])
+        if ends is not None:
+            yield arrow.lines(content, ends)
 
 
 def _first(kind: type[_T], value: Any) -> _T | None:

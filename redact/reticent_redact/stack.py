@@ -14,6 +14,7 @@ from reticent_redact.parts import LARGEST, UNREADABLE, Part
 from reticent_redact.pickled import (
     KEPT,
     Dtype,
+    Global,
     Numbers,
     Object,
     add_numbers,
@@ -37,6 +38,9 @@ _MOST_MADE = 8
 _SHORT_KEY = 12
 _NO_TEXT_KEY = re.compile(r"[^:=@>-]*")
 
+_BUFFERS = frozenset({"pyarrow.lib py_buffer", "builtins bytearray", "__builtin__ bytearray"})
+"""What a buffer of Arrow is made by, from its bytes."""
+
 _DECLARATIONS = frozenset({"__annotations__", "__dataclass_fields__"})
 
 
@@ -52,6 +56,8 @@ class Stack:
         self._marked: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
         self._arrays: dict[tuple[int, int], tuple[bytes, Dtype, list[Any] | None]] = {}
+        self._buffers: dict[int, tuple[bytes, bytes]] = {}
+        self._left_for_buffers = LARGEST
         self._made = 0
         self._found: list[Part] = []
         """What is a part of its own."""
@@ -101,7 +107,11 @@ class Stack:
             self._keep(self._from.read(size).decode("utf-8", "replace"))
 
     def _bytes(self, size: int) -> None:
-        if size > LONG:
+        if size > LONG and size <= self._left_for_buffers and self._stack and _is_buffer(self._stack[-1]):
+            self._left_for_buffers -= size
+            content = self._from.read(size)
+            self._stack.append(self._beginning(content))
+        elif size > LONG:
             self._stack.append(self._long(size, always=False))
         else:
             self._few_bytes(self._from.read(size))
@@ -122,6 +132,17 @@ class Stack:
         else:
             self._found.append(io.BytesIO(self._from.read(size)))
         return beginning
+
+    def _beginning(self, content: bytes) -> bytes:
+        """What stands for a buffer of Arrow: all of it is wanted when it is known what it is a part of."""
+        beginning = content[:LONG]
+        if encodings.text_of(beginning) is not None or self._is_packed(beginning):
+            self._found.append(io.BytesIO(content))
+        self._buffers[id(beginning)] = beginning, content
+        return beginning
+
+    def _whole(self, beginning: bytes) -> bytes:
+        return self._buffers.get(id(beginning), (beginning, beginning))[1]
 
     def _keep(self, value: str | bytes) -> None:
         self._texts += len(value)
@@ -194,6 +215,10 @@ class Stack:
         items = self._pop_mark()
         self._push({})
         self._set(items)
+
+
+def _is_buffer(of: Any) -> bool:
+    return type(of) is Global and of.name in _BUFFERS
 
 
 def _declared(attribute: str, names: dict[str, Any]) -> Any:

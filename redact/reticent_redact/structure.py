@@ -39,6 +39,10 @@ _NAME_KEYS = _in_any_case(
 _VALUE_KEYS = _in_any_case("value", "val", "v", "values", "default", "envValue", "stringValue", "ParameterValue")
 """What is under one of these belongs to the name that stands under one of those: `{"name": "password", "value": ...}`."""
 
+_COLUMNS_KEYS = ("columns", "column_names", "headers", "header")
+_ROWS_KEYS = frozenset({"data", "rows", "values"})
+"""What a table is written as whose rows are lists: `{"columns": ["user", "password"], "data": [[...], ...]}`."""
+
 _LONGEST_JSON = 1 << 20
 _LONGEST_LITERAL = 1 << 16
 """Characters: Python reads its own literals a hundred times as slowly as JSON."""
@@ -133,10 +137,39 @@ class Walk:
                 if named and key in _VALUE_KEYS:
                     told = [self._redactor.judge(asked, below) for asked in named]
                     own = max((*told, own), key=_strength)
-                item = self.plain(item, _stronger(verdict, own), below)
+                columns = self._of_columns(items) if key in _ROWS_KEYS and kind is list else None
+                if columns is None:
+                    item = self.plain(item, _stronger(verdict, own), below)
+                else:
+                    item = self._inside(
+                        item, len(item), partial(self._rows, item, columns, _stronger(verdict, own), below)
+                    )
             if item is not DROPPED:
                 result[name] = item
         return result
+
+    def _of_columns(self, table: dict[Any, Any]) -> list[names.Verdict | None] | None:
+        """The verdicts for the columns of a table whose rows are lists; None if no name of a column says anything."""
+        columns = next((table[key] for key in _COLUMNS_KEYS if isinstance(table.get(key), (list, tuple))), ())
+        told = [
+            self._redactor.judge(_name(name[-1] if isinstance(name, (list, tuple)) and name else name))
+            for name in columns
+        ]
+        return told if any(map(_strength, told)) else None
+
+    def _rows(
+        self, rows: list[Any], told: list[names.Verdict | None], verdict: names.Verdict | None, path: str
+    ) -> list[Any]:
+        def cells(row: Any) -> list[Any]:
+            sealed = (self.plain(cell, _stronger(verdict, own), path) for cell, own in zip(row, told, strict=True))
+            return [None if cell is DROPPED else cell for cell in sealed]  # the others stay where they are
+
+        fits = [isinstance(row, (list, tuple)) and len(row) == len(told) for row in rows]
+        sealed = (
+            self._inside(row, len(row), partial(cells, row)) if fit else self.plain(row, verdict, path)
+            for row, fit in zip(rows, fits, strict=True)
+        )
+        return [row for row in sealed if row is not DROPPED]
 
     def _sequence(self, items: Collection[Any], verdict: names.Verdict | None, path: str) -> Any:
         if type(items) is list and NEVER_SECRET.issuperset(map(type, items)):  # the points of a curve

@@ -7,6 +7,7 @@ over.
 
 from __future__ import annotations
 
+import io
 import math
 import pickletools
 import re
@@ -75,6 +76,8 @@ class Machine(Stack):
         self._aside = []
         self._found.clear()
         self._arrays.clear()
+        self._buffers.clear()
+        self._left_for_buffers = LARGEST
         while (code := self._from.read(1)[0]) != 0x2E or self._around:
             self.count += 1
             operations[code]()
@@ -130,6 +133,8 @@ class Machine(Stack):
             self._push(Global(""))
         else:
             self._make(of, arguments)
+            if name == "pyarrow.lib _restore_array" and type(arguments) is tuple and arguments:
+                self._found.extend(map(io.BytesIO, frames.in_arrow(arguments[0], self._whole, self._charge)))
 
     def _make(self, of: Any, *arguments: Any) -> None:
         self._put_aside(of)

@@ -134,7 +134,7 @@ _AZURE: tuple[Rule, ...] = (
     Rule(
         "azure-client-secret",
         ("0Q~",),
-        r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~-])",
+        r"(?<![A-Za-z0-9~.-])[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}(?!~)" + END_URLSAFE,
         is_varied,
         before="ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_~.-",
         reach=3,

@@ -114,7 +114,7 @@ _TOOLS: tuple[Rule, ...] = (
     Rule(
         "phabricator-token",
         tuple(f"{kind}-{first}" for kind in ("api", "cli") for first in "0abcdefghijklmnopqrstuvwxyz"),
-        ALONE + r"(?:api|cli)-[a-z0-9]{28}(?![A-Za-z0-9_-])",
+        ALONE + r"(?:api|cli)-[a-z0-9]{28}" + END_URLSAFE,
         has_digit,
         hits=("api-" + small(28),),
         misses=("api-" + small(20), "capi-" + small(28), "api-" + "x" * 28),

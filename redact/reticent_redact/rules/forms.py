@@ -16,9 +16,10 @@ _ESCAPED = (
 ALONE = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})"
 """The literal begins a word: `task-...` has no `sk-` in it."""
 
-ALONE_URLSAFE = rf"(?:(?<![A-Za-z0-9_-])|{_ESCAPED})"
 END = "(?![A-Za-z0-9])"
-END_URLSAFE = "(?![A-Za-z0-9_-])"
+END_URLSAFE = "(?:(?![A-Za-z0-9_-])|(?=_[a-z0-9]{1,8}(?![A-Za-z0-9_-])))"
+"""An underscore may belong to the token, or to what is hung on a column's name: `VALUE_0`, `VALUE_left`."""
+
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 AN_UUID = "3f9a0c7e-5b1d-4246-8f3a-9c0e7d5b1a24"
 HEX_DIGITS = "0abcdef"
@@ -34,7 +35,7 @@ LED = rf"(?:\A|[{re.escape(LEADING)}]|\\[nrt])"
 
 def begins_word(rule: Rule) -> bool:
     """Whether a rule finds nothing behind a letter or digit, unless these are part of an escape."""
-    return not rule.before and rule.pattern.startswith((ALONE, ALONE_URLSAFE, "(?<![A-Za-z0-9])"))
+    return not rule.before and rule.pattern.startswith((ALONE, "(?<![A-Za-z0-9])"))
 
 
 def led(literal: str) -> tuple[str, ...]:

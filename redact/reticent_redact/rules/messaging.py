@@ -63,7 +63,7 @@ _DISCORD_AND_OTHERS: tuple[Rule, ...] = (
     Rule(
         "discord-bot-token",
         _base64_of_digits(),
-        r"(?<![A-Za-z0-9_.+/-])[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}" + END_URLSAFE,
+        r"(?<![A-Za-z0-9.+/-])[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}" + END_URLSAFE,
         is_varied,
         hits=(
             "MTIz" + "NDU2Nzg5MDEyMzQ1Njc4" + "." + mixed(6) + "." + mixed(27),
@@ -153,8 +153,8 @@ _MAIL_AND_TELEPHONY: tuple[Rule, ...] = (
     token("brevo-key", ("xkeysib-", "xsmtpsib-"), "[a-f0-9]{64}-[A-Za-z0-9]{16}", hexes(64) + "-" + mixed(16)),
     Rule(
         "resend-key",
-        led("re_"),
-        LED + "(?P<secret>re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24})" + END,
+        (*led("re_"), "_re_"),
+        f"(?:{LED}|_)" + "(?P<secret>re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24})" + END,
         is_varied,
         hits=("re_" + mixed(8) + "_" + mixed(24), 'key="re_' + mixed(8) + "_" + mixed(24) + '"'),
         misses=("score_" + mixed(8) + "_" + mixed(24), "re_" + mixed(8) + "_" + mixed(20)),

@@ -133,6 +133,7 @@ _TEAMWORK: tuple[Rule, ...] = (
         r"(?<![A-Za-z0-9])[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk" + END,
         is_real,
         before="ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_",
+        reach=36,
         hits=(f"{mixed(6)}_{mixed(29)}_mmk",),
         misses=(f"{mixed(6)}_{mixed(20)}_mmk", f"{mixed(9)}_{mixed(29)}_mmk"),
     ),

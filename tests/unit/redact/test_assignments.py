@@ -340,11 +340,26 @@ PLAIN = [
     '@click.option("--password", "--pw")',
 ]
 
+TABLES = [
+    "| user | password | n |\n|:-----|:---------|--:|\n| ann  | §  | 1 |\n",
+    "|password|\n|---|\n|`§`|\n",
+    " user | password\n------+----------\n ann  | §\n(1 row)\n",
+    "+------+----------+\n| user | password |\n+------+----------+\n| ann  | a word   |\n+--+--+\n| bob  | § |\n",
+    "│ user ┆ password │\n│ ---  ┆ ---      │\n│ str  ┆ str      │\n╞══════╪══════════╡\n│ ann  ┆ § │\n",
+    ",user,password\n0,ann,§\n",
+    '{"columns":["user","password"],"index":[0,1],"data":[["ann","a"],["bob","§"]]}',
+    "{'columns': ['user', 'password'], 'index': [0], 'data': [['ann', '§']]}",
+    '{\n  "columns": [\n    "password",\n    "n"\n  ],\n  "data": [\n    [\n      "§",\n      1.5\n    ]\n  ]\n}',
+    "<table><tr><th>user</th><th>password</th></tr><tr><td>ann</td><td>§</td></tr></table>",
+    '<thead>\n<tr style="a: b;">\n<th></th>\n<th>password</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<th>0</th><td>§</td></tr>',
+]
+"""Tables in text, as pandas, polars, databases and Markdown write them."""
+
 SECRETS = ["tr0ub4dor" + "-and-3", "hunter" + "22"]
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("text", [*NESTED, *NOT_A_PLACEHOLDER, *KEYS, *SOURCE, *FORMS])
+@pytest.mark.parametrize("text", [*NESTED, *NOT_A_PLACEHOLDER, *KEYS, *SOURCE, *FORMS, *TABLES])
 def test_a_secret_in_text(text: str, secret: str) -> None:
     redacted = Redactor().redact_text(text.replace("§", secret))
     assert secret not in redacted
@@ -362,6 +377,27 @@ def test_only_the_values_of_a_column_go() -> None:
     redacted = Redactor().redact_text(text)
     hidden = "[REDACTED:key-password]"
     assert redacted == f"user,password,role\nann,{hidden},admin\nbob,{hidden},guest\n\nsee above, S1\n"
+
+
+@pytest.mark.parametrize(
+    "table", ["{},{}\n{},{}\n", "|{}|{}|\n|--|--|\n|{}|{}|\n", "{{'columns':['{}','{}'],'data':[['{}','{}']]}}"]
+)
+def test_the_values_of_two_columns(table: str) -> None:
+    redacted = Redactor().redact_text(table.format("password", "api_key", "S1-one-1", "S2-two-2"))
+    assert redacted == table.format("password", "api_key", "[REDACTED:key-password]", "[REDACTED:key-api-key]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| option | meaning |\n|--|--|\n| password | S1-one-1 |\n",
+        '{"columns": ["user", "n"], "data": [["S1-one-1", 1]]}',
+        "<tr><th>user</th><td>password</td></tr><tr><td>S1-one-1</td><td>a word</td></tr>",
+        "a | password\nb | S1-one-1\n",
+    ],
+)
+def test_what_stands_under_another_name_stays(text: str) -> None:
+    assert Redactor().redact_text(text) == text
 
 
 def test_only_the_values_in_a_list_go() -> None:

@@ -99,6 +99,23 @@ def test_arrays_of_numpy(tmp_path: Path, array: Any) -> None:
         assert sealed(tmp_path, buffer.getvalue()) == FOUND
 
 
+def test_texts_that_fill_an_array_of_numpy(tmp_path: Path) -> None:
+    """Nothing stands between them; one of a single letter each is read as one text."""
+    token = "AKIA" + "Q3EGRYZ7W2" + "TN5KHD"
+    texts = np.array(["x" * len(token), token, "y" * len(token)])
+    for array in (
+        texts,
+        texts.astype("S"),
+        texts.astype(f">U{len(token)}"),
+        np.array(list(token)),
+        np.array([*token], "S"),
+    ):
+        for save in (np.save, np.savez, np.savez_compressed):
+            buffer = io.BytesIO()
+            save(buffer, array)
+            assert sealed(tmp_path, buffer.getvalue()) == Withheld("aws-access-key-id"), array
+
+
 @pytest.mark.parametrize("kind", ["ubj", "json"])
 def test_attributes_of_a_booster(tmp_path: Path, kind: str) -> None:
     x = np.random.default_rng(0).normal(size=(50, 4))

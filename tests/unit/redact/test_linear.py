@@ -85,6 +85,13 @@ UNITS = {
         "a,password\nb,c1\n",
         "password,password,",
         "secret,,\n,,\n",
+        "|password",
+        "|password|api_key\n--|--\n",
+        "|password\n|--\n|a\n",
+        '"columns":["password",',
+        '"columns":["password"],"data":[["a"],',
+        "<tr><th>password</th>",
+        "<th>password</th></tr><tr><td>a</td>",
     ],
     "code": [
         "password = load(",

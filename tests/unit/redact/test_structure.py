@@ -449,3 +449,20 @@ def test_what_fails_when_it_is_looked_at_is_withheld() -> None:
     one, report = redactor(), Report()
     assert one.seal({"a": Odd()}, channel="param", report=report) == UNSCANNED
     assert [hidden[:3] for hidden in report.counts()] == [("param", "unscanned", "withhold")]
+
+
+@pytest.mark.parametrize("orient", ["split", "tight"])
+def test_a_table_whose_rows_are_lists(orient: Any) -> None:
+    table = pandas.DataFrame({"user": ["bob", "al"], "password": ["tr0ub4dor", "hunter2-"], "n": [1, 2]}).to_dict(
+        orient
+    )
+    rows = [["bob", "[REDACTED:key-password]", 1], ["al", "[REDACTED:key-password]", 2]]
+    assert Redactor().redact("table", table) == {**table, "data": rows}
+    assert json.loads(Redactor().redact("table", json.dumps(table)))["data"] == rows
+    assert Redactor().redact("table", {**table, "data": [["tr0ub4dor"], "hunter2-"]})["data"] == [
+        ["tr0ub4dor"],
+        "hunter2-",
+    ]
+    assert Redactor().redact("table", {"columns": ["user", "n"], "data": [["tr0ub4dor", 1]]})["data"] == [
+        ["tr0ub4dor", 1]
+    ]
