@@ -109,8 +109,7 @@ def _new_run(
         resumed=earlier is not None,
     )
     run = Run(session, started, earlier.params if earlier else {})
-    if outer is None or not outer.owned or earlier is not None:
-        _watch_process_end()
+    _watch_process_end()
     if earlier is None:
         _note_source(run)
     if earlier is None and run.parent_id not in session.begun:
