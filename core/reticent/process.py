@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -118,6 +119,9 @@ def at_exit(action: Callable[[], None]) -> None:
     if _is_worker():
         _finalize(action)
     else:
+        # Python removes temporary directories in an exit handler that it registers with the first finalizer, and the last
+        # one registered is called first: ours still needs them.
+        weakref.finalize(action, int).atexit = False
         atexit.register(action)
 
 

@@ -392,3 +392,26 @@ def test_a_script_that_ends_at_once_still_imports_what_its_backend_needs(
     assert (process.returncode, errors) == (0, "")
     (told,) = (root / "delivery").glob(f"{backend}-*/*.json")
     assert msgspec.json.decode(told.read_bytes())["complete"]
+
+
+def test_a_temporary_directory_that_work_needs_is_there_until_the_end(root: Path, start: Start) -> None:
+    """Python removes those that are left when it ends, which is before our end if it was told of the first one later."""
+    process = start(
+        """
+        import pathlib, reticent, tempfile, threading, time
+        run = reticent.start_run("r")
+        begun = threading.Event()
+        def work():
+            with tempfile.TemporaryDirectory() as place:
+                begun.set()
+                while not run._recorder.ended:
+                    time.sleep(0.01)
+                pathlib.Path(place, "file").write_text("there")
+        run.in_background("checkpoints", work)
+        begun.wait()
+        """,
+        wait=False,
+    )
+    _, errors, run = ended(process)
+    assert errors == ""
+    assert run.health.state == "ok"
