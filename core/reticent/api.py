@@ -66,6 +66,8 @@ def _new_run(
     run_name: str | None, run_id: str | None, experiment: str | None, nested: bool | None, parent_run_id: str | None
 ) -> Run:
     session = current()
+    with swallowed("secrets of the environment"):
+        session.redactor.know_environment()  # of variables that were set after an earlier run, by `load_dotenv` say
     if parent_run_id is not None and not _is_id(session, parent_run_id):
         warn_once("parent run id", "a parent_run_id must be the id of a run; it is left out")
         parent_run_id = None
@@ -107,8 +109,7 @@ def _new_run(
         resumed=earlier is not None,
     )
     run = Run(session, started, earlier.params if earlier else {})
-    if outer is None or not outer.owned or earlier is not None:
-        _watch_process_end()
+    _watch_process_end()
     if earlier is None:
         _note_source(run)
     if earlier is None and run.parent_id not in session.begun:

@@ -37,6 +37,10 @@ class Background:
             self._thread = threading.Thread(target=self._run, name="reticent-background", daemon=True)
             self._thread.start()
 
+    def is_used(self) -> bool:
+        """Whether there has ever been anything to do."""
+        return self._thread is not None
+
     def submit(self, kind: str, job: Job, report: Report) -> None:
         """Have `job` done soon; `report(kind, error)` is called if it fails."""
         with self._idle:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from reticent import member, ranks
 from reticent.files import make_directory
@@ -38,6 +39,10 @@ process."""
 _ending: BaseException | None = None
 """What ends this process: an uncaught exception, or `sys.exit` with another code than 0."""
 _watching_pid: int | None = None
+_ours: WeakSet[Callable[..., Any]] = WeakSet()
+"""Our hooks for uncaught errors."""
+_under_way: set[tuple[int, int]] = set()
+"""The hooks of others that are called by ours: in which thread, and which ones."""
 _mark: Path | None = None
 _cell_began = 0.0
 _open_before: set[str] = set()
@@ -45,14 +50,18 @@ _open_before: set[str] = set()
 
 
 def watch(root: Path) -> None:
-    """Have the open runs of this process get the status that it ends with, whatever ends it. Once per process."""
+    """Have the open runs of this process get the status that it ends with, whatever ends it. Called whenever a run starts:
+    others may have set hooks of theirs since the last one."""
     global _watching_pid, _mark
+    if not _is_ours(sys.excepthook):
+        sys.excepthook = _before(sys.excepthook, _see, sys.__excepthook__)
+    if not _is_ours(threading.excepthook):
+        threading.excepthook = _before(threading.excepthook, _see_in_thread, threading.__excepthook__)
     if _watching_pid == os.getpid():
         return
+    if _watching_pid is None:  # else it was forked from one that has done it
+        sys.exit = _exit(sys.exit)  # the only way to see its code at exit
     _watching_pid = os.getpid()
-    sys.excepthook = _excepthook(sys.excepthook)
-    sys.exit = _exit(sys.exit)  # the only way to see its code at exit
-    threading.excepthook = _thread_excepthook(threading.excepthook)
     _watch_cells()
     path = sigterm_mark(root, this_process())
     with suppress(OSError):  # a disk that refuses now is told by the run's first record
@@ -153,14 +162,36 @@ def _unwatch() -> None:
         _mark = None
 
 
-def _excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
-    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
-        global _ending
-        if not _goes_on(sys._getframe()):
-            _ending = error
-        return original(kind, error, trace)
+def _before(hook: Callable[..., Any], see: Callable[..., None], builtin: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook for uncaught errors that sees them before another one does."""
 
+    def excepthook(*args: Any) -> Any:
+        this = threading.get_ident(), id(hook)
+        if this in _under_way:  # it has been set again since, and goes on to what it found then: to this one
+            return builtin(*args)
+        _under_way.add(this)
+        try:
+            see(*args)
+            return hook(*args)
+        finally:
+            _under_way.discard(this)
+
+    _ours.add(excepthook)
     return excepthook
+
+
+def _is_ours(hook: Callable[..., Any]) -> bool:
+    return any(hook is one for one in _ours)
+
+
+def _see(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    global _ending
+    if not _goes_on(sys._getframe()):
+        _ending = error
+
+
+def _see_in_thread(args: Any) -> None:
+    _end_loops(args.exc_value)
 
 
 def _goes_on(frame: FrameType | None) -> bool:
@@ -181,14 +212,6 @@ def _exit(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(status)
 
     return exit
-
-
-def _thread_excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
-    def excepthook(args: Any, /) -> Any:
-        _end_loops(args.exc_value)
-        return original(args)
-
-    return excepthook
 
 
 def _end_loops(error: BaseException | None, concerns: Callable[[Run], bool] = lambda _: True) -> None:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -27,6 +28,9 @@ _handler: object = _NOT_MARKED
 """What Python had as the handler of SIGTERM when it was marked."""
 _mark: tuple[Path, OwnDescriptor] | None = None
 """The file in which SIGTERM leaves its mark."""
+
+_told_at_fork: list[Callable[[], None]] = []
+"""What multiprocessing has been told to run at the end of each child that it forks."""
 
 HEARTBEAT_S = 10.0
 """A writer touches its event file this often; one silent for three times as long, on another machine, is gone."""
@@ -112,13 +116,38 @@ def is_alive(machine: str, pid: int, started: float, last_sign: float) -> bool:
 
 def at_exit(action: Callable[[], None]) -> None:
     """Run `action` when this process ends in an orderly way, also as a child of multiprocessing (no atexit there)."""
-    multiprocessing = sys.modules.get("multiprocessing.process")
-    if multiprocessing is not None and multiprocessing.parent_process() is not None:
-        from multiprocessing.util import Finalize
-
-        Finalize(None, action, exitpriority=1)
+    if _is_worker():
+        _finalize(action)
     else:
+        # Python removes temporary directories in an exit handler that it registers with the first finalizer, and the last
+        # one registered is called first: ours still needs them.
+        weakref.finalize(action, int).atexit = False
         atexit.register(action)
+
+
+def at_exit_of_fork(action: Callable[[], None]) -> None:
+    """In a process that has just been forked: run there too what `at_exit` was told where it comes from.
+
+    atexit has inherited it. The finalizers of multiprocessing have not, and if it makes this process a child of its own, it
+    forgets as that begins what they are told until then.
+    """
+    if _is_worker():
+        _finalize(action)
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and action not in _told_at_fork:
+        _told_at_fork.append(action)  # whoever is forked from here knows it as well
+        util.register_after_fork(action, _finalize)
+
+
+def _is_worker() -> bool:
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
+
+
+def _finalize(action: Callable[[], None]) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(None, action, exitpriority=1)
 
 
 def mark_sigterm(path: Path) -> None:

@@ -26,7 +26,7 @@ from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
 from reticent.forks import after_fork_in_child
 from reticent.guard import swallowed
-from reticent.process import at_exit, renew_sigterm_mark
+from reticent.process import at_exit, at_exit_of_fork, renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.redaction import digest
@@ -59,6 +59,8 @@ class Session:
         self.host = self.seal("host", socket.gethostname())
         self.runs: dict[str, Run] = {}
         """The runs of this process that have not ended."""
+        self.inherited: list[Run] = []
+        """Those that were open where this process was forked from; they end there."""
         self.begun: set[str] = set()
         """The ids of all runs of this process, those that have ended too."""
         self.implicit: Run | None = None
@@ -243,6 +245,11 @@ class Session:
         """How many jobs are not done."""
         return sum(queue.pending() for queue in (self.background, self.pictures, self.models))
 
+    def is_unused(self) -> bool:
+        """Whether nothing has come of it that its end would have to see to: no run, no work, no loss."""
+        queues = (self.background, self.pictures, self.models)
+        return not self.losing and not any(queue.is_used() for queue in queues)
+
     def close_ended(self) -> None:
         """Close the log writers of runs that have ended; a late record had opened them again."""
         if not self.background.pending():
@@ -284,6 +291,7 @@ _session: Session | None = None
 _former: list[Session] = []
 """Sessions whose settings were changed; their runs go on as they began."""
 _exit_registered_by: int | None = None
+_is_forked = False
 after_close: list[Callable[[], None]] = []
 """What is done at the end of the process when everything is closed."""
 
@@ -314,21 +322,25 @@ def _close() -> None:
     from reticent.closing import close
 
     aside.is_ending = True
-    if _session is not None and _exit_registered_by == os.getpid():
+    sessions = [_session, *_former] if _session is not None and _exit_registered_by == os.getpid() else []
+    if _is_forked and all(session.is_unused() for session in sessions):
+        return  # a loader of data, say, which has no use for us
+    if sessions:
         with (
             swallowed("the end of the process"),
             suppress(KeyboardInterrupt, SystemExit),
         ):  # who ends it again waits for nothing
-            close([_session, *_former])
+            close(sessions)
         for action in after_close:
             with swallowed("the end of the process"):
                 action()
 
 
 def _forked() -> None:
-    """In a forked child: leave everything to the parent, but let open runs be logged to from here too."""
-    global _session, _lock
-    _lock = threading.Lock()
+    """In a forked child: leave everything to the parent, but let open runs be logged to from here too, and have what comes
+    of that done at the end of this process."""
+    global _session, _lock, _is_forked, _exit_registered_by
+    _lock, _is_forked = threading.Lock(), True
     parents, _session = [_session, *_former], None
     _former.clear()
     with swallowed("fork"):
@@ -339,8 +351,12 @@ def _forked() -> None:
                 for writer in parent.writers.values():
                     writer.forked()
                 _session.writers.update(parent.writers)
-                for run in list(parent.runs.values()):
+                for run in [*parent.runs.values(), *parent.inherited]:
                     run.forked(_session)
+                    _session.inherited.append(run)
+        if _session is not None:
+            _exit_registered_by = os.getpid()
+            at_exit_of_fork(_close)
 
 
 after_fork_in_child(_forked)

@@ -65,6 +65,8 @@ class Redactor:
         self.known = known.Known()
         self.scanned: Callable[[int], object] = lambda _: None
         """Called with a number of bytes whenever so many more of a file were scanned."""
+        self._variables: dict[str, str] = {}
+        """The environment, as far as it was looked at."""
         self._judge_key = names.judge_by(policy)
         self._by_path = any("." in glob for glob in (*policy.keep, *policy.deny))
         self._by_channel = any(rule.only_in for rule in policy.rules)
@@ -184,14 +186,22 @@ class Redactor:
         self.known.add((secret,))
 
     def know_process(self, environment: Mapping[str, str] = os.environ) -> None:
-        """Register what is secret in this process: environment variables with secret names, passwords in URLs in any of
-        them (of proxies, databases, trackers), and `.netrc`."""
-        for name, value in environment.items():
+        """Register what is secret in this process: that of its environment, and `.netrc`."""
+        self.know_environment(environment)
+        self.known.add(known.of_netrc())
+
+    def know_environment(self, environment: Mapping[str, str] = os.environ) -> None:
+        """Register what environment variables with secret names hold, and passwords in URLs in any of them (of proxies,
+        databases, trackers). Called again, it looks only at those that have changed."""
+        for name in list(environment):
+            value = environment.get(name, "")  # another thread may just have removed it
+            if self._variables.get(name) == value:
+                continue
             if names.names_secret_variable(name, value):
                 self.known.learn(value)
             for password in known.in_url(value):
                 self.known.learn(password)
-        self.known.add(known.of_netrc())
+            self._variables[name] = value
 
     def inherit(self, other: Redactor) -> None:
         """Know the values that another redactor knows."""

@@ -165,6 +165,69 @@ def test_the_error_that_ends_a_plain_loop_is_that_of_its_run(body: str, code: in
     assert run.models() == []
 
 
+def test_a_hook_for_threads_that_somebody_has_set_since_hides_no_error(root: Path, start: Start) -> None:
+    body = """for _ in range(2):
+        train(lambda: None)
+        threading.excepthook = lambda args: print("theirs saw", args.exc_value)
+    thread = threading.Thread(target=train, args=(fail,)); thread.start(); thread.join()"""
+    process = start(LOOP.format(body=body), wait=False)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors) == (0, "theirs saw no such layer\n", "")
+    runs = sorted(reticent.search_runs(), key=lambda run: run.start_time)
+    assert [run.status for run in runs] == [RunStatus.FINISHED, RunStatus.FINISHED, RunStatus.FAILED]
+    assert (runs[-1].error or "").rstrip().endswith("ValueError: no such layer")
+
+
+HOOKS = {
+    "one that goes on to Python's": """
+        def theirs(*args):
+            print("theirs saw", args[1])
+            sys.__excepthook__(*args)
+        sys.excepthook = theirs
+    """,
+    "one that goes on to what it found": """
+        def theirs(*args, found=sys.excepthook):
+            print("theirs saw", args[1])
+            found(*args)
+        sys.excepthook = theirs
+    """,
+    "one that is set for every run": """
+        def install():
+            if sys.excepthook is not theirs:
+                theirs.found = sys.excepthook
+                sys.excepthook = theirs
+        def theirs(*args):
+            print("theirs saw", args[1])
+            theirs.found(*args)
+        install()
+        reticent.start_run("between").end()
+        install()
+    """,
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
+def test_a_hook_that_somebody_has_set_since_is_called_once(hook: str, root: Path, start: Start) -> None:
+    process = start(
+        f"""
+        import reticent, sys
+        reticent.start_run("first").end()
+        {hook}
+        reticent.start_run("second").end()
+        hook = sys.excepthook
+        reticent.start_run("third").end()
+        assert sys.excepthook is hook
+        reticent.start_run("last", run_id="last")
+        raise ValueError("no such layer")
+        """,
+        wait=False,
+    )
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "theirs saw no such layer\n")
+    assert errors.count("Traceback") == errors.count("ValueError: no such layer") == 1
+    assert reticent.get_run("last").status is RunStatus.FAILED
+
+
 def test_ctrl_c_in_a_plain_loop(root: Path, start: Start) -> None:
     process = start(LOOP.format(body="train(lambda: (ready(), sleep()))"))
     process.send_signal(signal.SIGINT)
@@ -329,3 +392,26 @@ def test_a_script_that_ends_at_once_still_imports_what_its_backend_needs(
     assert (process.returncode, errors) == (0, "")
     (told,) = (root / "delivery").glob(f"{backend}-*/*.json")
     assert msgspec.json.decode(told.read_bytes())["complete"]
+
+
+def test_a_temporary_directory_that_work_needs_is_there_until_the_end(root: Path, start: Start) -> None:
+    """Python removes those that are left when it ends, which is before our end if it was told of the first one later."""
+    process = start(
+        """
+        import pathlib, reticent, tempfile, threading, time
+        run = reticent.start_run("r")
+        begun = threading.Event()
+        def work():
+            with tempfile.TemporaryDirectory() as place:
+                begun.set()
+                while not run._recorder.ended:
+                    time.sleep(0.01)
+                pathlib.Path(place, "file").write_text("there")
+        run.in_background("checkpoints", work)
+        begun.wait()
+        """,
+        wait=False,
+    )
+    _, errors, run = ended(process)
+    assert errors == ""
+    assert run.health.state == "ok"

@@ -222,3 +222,134 @@ def test_the_exit_code_of_a_child_is_its_own(root: Path, start: Start) -> None:
     process.communicate(timeout=60)
     assert process.returncode == 6
     assert reticent.get_run("r").status is RunStatus.KILLED
+
+
+FORKS = {
+    "process": """
+            process = multiprocessing.get_context("fork").Process(target=work)
+            process.start()
+            process.join()
+    """,
+    "executor": """
+            context = multiprocessing.get_context("fork")
+            with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
+                executor.submit(work).exception()
+    """,
+    "os.fork": """
+            child = os.fork()
+            if child == 0:
+                work()
+                sys.exit(0)
+            os.waitpid(child, 0)
+    """,
+    "process of a process": """
+            def between():
+                inner = multiprocessing.get_context("fork").Process(target=work)
+                inner.start()
+                inner.join()
+            process = multiprocessing.get_context("fork").Process(target=between)
+            process.start()
+            process.join()
+    """,
+    "os.fork in a process": """
+            def between():
+                child = os.fork()
+                if child == 0:
+                    work()
+                    sys.exit(0)
+                os.waitpid(child, 0)
+            process = multiprocessing.get_context("fork").Process(target=between)
+            process.start()
+            process.join()
+    """,
+}
+
+
+@pytest.mark.parametrize("fork", FORKS.values(), ids=FORKS)
+@pytest.mark.parametrize("parent", ["open", "ended"])
+def test_a_forked_child_of_a_process_that_has_logged_ends_as_one_of_its_own(
+    parent: str, fork: str, root: Path, start: Start
+) -> None:
+    """Its run that nobody has ended ends, and what waits to be sealed, of its parent's run too, is."""
+    process = start(
+        f"""
+        import concurrent.futures, multiprocessing, os, reticent, sys
+        from reticent import closing, session
+
+        def told(sessions, original=closing.close):
+            with open({str(root / "closed")!r}, "a") as file:
+                file.write(f"{{os.getpid()}} ")
+            original(sessions)
+        closing.close = told
+
+        LARGE = "line\\n" * 300_000 + "password=Kz9-only-here-1!"
+
+        def work():
+            reticent.log_text(LARGE, "of the parent.txt")
+            reticent.start_run("child", run_id="child", nested=False)
+            reticent.log_text(LARGE, "large.txt")
+            reticent.log_metric("m", 1.0)
+
+        if __name__ == "__main__":
+            outer = reticent.start_run("parent", run_id="parent")
+            if {parent == "ended"}:
+                outer.end()
+            # What its parent does not look at, before that one ends as well.
+            {fork}
+            assert not list(session.current().root.glob("runs/*/staging/*"))
+            assert session.current().root.joinpath("runs/child/artifacts/large.txt").exists()
+            outer.end()
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    child = reticent.get_run("child")
+    assert (child.status, child.metrics) == (RunStatus.FINISHED, {"m": 1.0})
+    assert [one.path for one in child.artifacts()] == ["large.txt"]
+    assert reticent.get_run("parent").status is RunStatus.FINISHED
+    assert len(set((root / "closed").read_text().split())) == len((root / "closed").read_text().split()) >= 2
+
+
+@pytest.mark.parametrize("opens", ["", "reticent.start_run('parent', run_id='parent')"], ids=["none", "open"])
+def test_the_error_that_ends_a_forked_child_is_that_of_its_run(opens: str, root: Path, start: Start) -> None:
+    process = start(
+        f"""
+        import multiprocessing, os, reticent, sys
+        def work():
+            reticent.start_run("child", run_id="child")
+            raise ValueError("no such layer")
+        if __name__ == "__main__":
+            reticent.start_run("before").end()
+            {opens}
+            process = multiprocessing.get_context("fork").Process(target=work)
+            process.start()
+            process.join()
+            sys.exit(process.exitcode - 1)
+        """,
+        wait=False,
+    )
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    child = reticent.get_run("child")
+    assert child.status is RunStatus.FAILED
+    assert (child.error or "").rstrip().endswith("ValueError: no such layer")
+    assert {run.status for run in reticent.search_runs() if run.run_id != "child"} == {RunStatus.FINISHED}
+
+
+def test_the_end_of_a_forked_child_that_logs_nothing_is_not_ours(root: Path, start: Start) -> None:
+    process = start(
+        """
+        import multiprocessing, os, reticent
+        def work():
+            from reticent import closing
+            closing.close = None
+        if __name__ == "__main__":
+            with reticent.start_run("parent"):
+                process = multiprocessing.get_context("fork").Process(target=work)
+                process.start()
+                process.join()
+        """,
+        wait=False,
+    )
+    assert process.communicate(timeout=60)[1] == ""

@@ -211,3 +211,17 @@ def test_a_wrong_policy_in_code_or_in_the_environment_is_told(tmp_path: Path) ->
         load(tmp_path, RETICENT_REDACT='{"deny": 3}')
     with pytest.raises(SettingsError, match="unknown field `decide`"):
         load(tmp_path, "[redact]\ndecide = 3")
+
+
+def test_a_secret_that_comes_into_the_environment_between_two_runs_is_hidden_in_the_second(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "Kz9-only-here-1!"
+    reticent.start_run("first").end()
+    monkeypatch.setenv("STAGE_PASSWORD", secret)
+    with reticent.start_run("second", run_id="second", tags={"note": f"with {secret}"}) as run:
+        run.log_param("note", f"with {secret}")
+    stored = reticent.get_run("second")
+    assert stored.params["note"].startswith("with [")
+    written = b"".join(file.read_bytes() for file in root.rglob("*") if file.is_file())
+    assert secret.encode() not in written

@@ -48,7 +48,7 @@ def facts() -> dict[str, str]:
     """Names and values; what cannot be found out is left out."""
     found = {
         "python.version": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         "host": socket.gethostname(),
         "cpu.count": str(_cpus()),
     }
@@ -65,6 +65,16 @@ def facts() -> dict[str, str]:
 def encodable(text: str) -> str:
     """The text, with escapes for what stands for bytes that are no UTF-8, as in arguments and variables."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _platform() -> str:
+    """As `platform.platform()` says it. That starts a program, to ask for the processor, and up to Python 3.11 holds a lock
+    meanwhile: a process that is forked then waits for it for ever."""
+    if sys.platform != "linux":
+        return platform.platform()
+    kernel = os.uname()
+    library = "".join(platform.libc_ver())
+    return "-".join(filter(None, (kernel.sysname, kernel.release, kernel.machine, "with", library)))
 
 
 def _cpus() -> int:

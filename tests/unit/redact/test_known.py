@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reticent_redact import Policy, Redactor
+from reticent_redact import redactor as redactor_module
 from reticent_redact.known import LONGEST, MOST, ROOM, Known, of_netrc
 
 SECRET = 'correct/horse+battery "staple" ü&'
@@ -140,6 +141,23 @@ def test_what_is_secret_in_the_process(tmp_path: Path, monkeypatch: pytest.Monke
         "/home/somebody",
         "/etc/ssl/key.pem",
     ]
+
+
+def test_what_has_changed_in_the_environment_is_known_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    redactor = Redactor()
+    environment = {"MY_TOKEN": "t0ken-of-mine", "HTTPS_PROXY": ""}
+    redactor.know_process(environment)
+    judged = []
+    judge = redactor_module.names.names_secret_variable
+    monkeypatch.setattr(
+        redactor_module.names, "names_secret_variable", lambda name, value: judged.append(name) or judge(name, value)
+    )
+    environment |= {"MY_TOKEN": "an0ther-of-mine", "DB_PASSWORD": "n3w-passw0rd"}
+    redactor.know_environment(environment)
+    redactor.know_environment(environment)
+    assert judged == ["MY_TOKEN", "DB_PASSWORD"]
+    said = ["t0ken-of-mine", "an0ther-of-mine", "n3w-passw0rd"]
+    assert redactor.redact("note", said) == [MARKER] * 3
 
 
 @pytest.mark.parametrize("content", ["machine", "\xff\xfe", "default"])
