@@ -22,7 +22,7 @@ from reticent.guard import logger, swallowed, tried
 from reticent.outcome import status_of
 from reticent.process import mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
-from reticent.session import Session, current
+from reticent.session import Session, open_runs
 
 if TYPE_CHECKING:
     from reticent.run import Run
@@ -218,7 +218,7 @@ def _end_loops(error: BaseException | None, concerns: Callable[[Run], bool] = la
     """An error ends this thread, or has the process ended: so it does the loops that have begun here. When it is let go of,
     so is all that they hold, and that is how they end otherwise."""
     with swallowed("the end of a loop"):
-        for run in list(current().runs.values())[::-1]:
+        for run in open_runs()[::-1]:
             if run.holding.by == "loop" and run.thread == threading.get_ident() and concerns(run):
                 run.end(status_of(error), error)
 
@@ -236,7 +236,7 @@ def _watch_cells() -> None:
 def _cell_begins(_: Any = None) -> None:
     global _cell_began, _open_before
     with swallowed("a cell of a notebook"):
-        _cell_began, _open_before = time.perf_counter(), set(current().runs)
+        _cell_began, _open_before = time.perf_counter(), {run.run_id for run in open_runs()}
 
 
 def _cell_ended(result: Any = None) -> None:
@@ -246,7 +246,7 @@ def _cell_ended(result: Any = None) -> None:
     if isinstance(error, BaseException):
         _end_loops(error, _is_of_cell)
     with swallowed("a cell of a notebook"):
-        for run in list(current().runs.values()):
+        for run in open_runs():
             if run.holding.last_step():
                 run.holding.gives_way = True  # what another cell trains is no part of this one's loop
 

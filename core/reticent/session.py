@@ -317,6 +317,12 @@ def current() -> Session:
         return _session
 
 
+def open_runs() -> list[Run]:
+    """Those of this process, the latest last. Makes no session, and asks no settings, which may be wrong."""
+    sessions = [*_former, *([] if _session is None else [_session])]
+    return [run for session in sessions for run in list(session.runs.values())]
+
+
 def _close() -> None:
     """At the end of the process: end open runs, then finish what background and backends still have to do, in time."""
     from reticent.closing import close
