@@ -6,6 +6,7 @@ import difflib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 Advance = Callable[[int], None]
 
 SHORTEST_PREFIX = 4
+READ_WAIT_S = 2.0
+"""Who reads a run of this process waits so long for files of it that are just being sealed."""
 _EMBEDDED = "sqlite"
 
 
@@ -62,6 +65,8 @@ def get_run(run_id: str) -> StoredRun:
     session = current()
     seal, look_further = partial(session.seal, "warning"), partial(_look_further, session.root)
     if RUN_ID.fullmatch(run_id) and session.run_directory(run_id).is_dir():
+        if run_id in session.begun:
+            session.background.wait(time.monotonic() + READ_WAIT_S)
         found = query.get(open_store(session, run_id), seal, run_id, look_further)
         if found is not None:
             return found
