@@ -50,20 +50,22 @@ def main(names: list[str]) -> int:
         there = [name for name in names or ALL if (RESULTS / f"{name}.json").exists()]
         print(*(f"{name}\n\n{show(name)}\n" for name in there), sep="\n")
         return 0
+    measured: list[str] = []
     failed, start = [], time.monotonic()
     wanted = names or ALL
     print(f"{told(describe())}\n", flush=True)
     try:
         for number, name in enumerate(wanted, 1):
             try:
-                answer(name, f"{number} of {len(wanted)}")
+                if answer(name, f"{number} of {len(wanted)}"):
+                    measured.append(name)
             except Exception:  # noqa: BLE001 - the others are still to be measured
                 say_no_more()
                 traceback.print_exc()
                 failed.append(name)
     finally:
         draw_all()  # also of what there is when somebody has enough
-        into_readme()
+        into_readme(measured)
     print(f"All of it took {(time.monotonic() - start) / 60:.0f} minutes.")
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
@@ -79,7 +81,8 @@ def draw_all() -> None:
     print("Drawn:", *(path.name for path in drawn))
 
 
-def answer(name: str, place: str) -> None:
+def answer(name: str, place: str) -> bool:
+    """Measure, and say what was found; whether there was anything to measure."""
     module = importlib.import_module(f"benchmarks.{name}")
     question = (module.__doc__ or "").strip().splitlines()[0]
     print(f"## {question} ({name}, {place})\n", flush=True)
@@ -92,6 +95,7 @@ def answer(name: str, place: str) -> None:
         content = {"question": question, "machine": machine, "seconds": round(took), "rows": rows}
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+    return bool(rows)
 
 
 if __name__ == "__main__":

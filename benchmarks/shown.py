@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +45,13 @@ def show(name: str) -> str:
     return table(SHOWN[name](rows) if name in SHOWN else rows)
 
 
-def into_readme() -> None:
-    """Put the tables of the results that there are where the README has a place for them."""
-    text = README.read_text()
-    filled = _PLACE.sub(
-        lambda place: (
-            f"{place[1]}\n{show(place[2])}\n\n{place[3]}" if (RESULTS / f"{place[2]}.json").exists() else place[0]
-        ),
-        text,
-    )
-    README.write_text(filled)
+def into_readme(measured: Collection[str]) -> None:
+    """Put the tables of what was measured where the README has a place for them."""
+
+    def filled(place: re.Match[str]) -> str:
+        return f"{place[1]}\n{show(place[2])}\n\n{place[3]}" if place[2] in measured else place[0]
+
+    README.write_text(_PLACE.sub(filled, README.read_text()))
 
 
 def _rows(name: str) -> Rows:

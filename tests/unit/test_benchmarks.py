@@ -112,7 +112,7 @@ def test_the_readme_has_the_tables_of_the_results_that_there_are(
     ]
     shown.README.write_text("\n".join(places))
     for _ in "again":
-        shown.into_readme()
+        shown.into_readme(["script"])
     lines = shown.README.read_text().splitlines()
     assert (lines[0], lines[4], lines[6:]) == (places[0], "| bare | 1.0 s | 2.0 s |", places[2:])
 
@@ -149,6 +149,8 @@ def test_one_that_fails_does_not_keep_the_others_from_being_measured(
     monkeypatch.setattr(benchmarks, "ALL", ("first", "second"))
     monkeypatch.setattr(benchmarks, "RESULTS", tmp_path)
     monkeypatch.setattr(benchmarks, "draw", list)
+    monkeypatch.setattr(shown, "README", tmp_path.parent / "README.md")
+    shown.README.touch()
     assert benchmarks.main([]) == 1
     told = capsys.readouterr()
     assert "## How many of the second? (second, 2 of 2)" in told.out
