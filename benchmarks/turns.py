@@ -14,7 +14,7 @@ Spread = dict[str, float]
 
 
 def rounds(few: int) -> int:
-    """So few, or as many as BENCH_RUNS says: all modules together take less than 22 minutes without it."""
+    """So few, or as many as BENCH_RUNS says: all modules together take less than half an hour without it."""
     return int(os.environ.get("BENCH_RUNS", few))
 
 
