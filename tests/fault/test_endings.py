@@ -76,15 +76,6 @@ def test_sigterm_ends_at_once_with_its_own_status(form: str, work: str, root: Pa
     assert errors == ""
 
 
-def test_ctrl_c_in_training(root: Path, start: Start) -> None:
-    process = start(WITH.format(body="ready(); sleep()"))
-    process.send_signal(signal.SIGINT)
-    returned, errors, run = ended(process)
-    assert returned == -signal.SIGINT
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert run.status is RunStatus.KILLED
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize(
     ("body", "code", "status"),
@@ -228,8 +219,13 @@ def test_a_hook_that_somebody_has_set_since_is_called_once(hook: str, root: Path
     assert reticent.get_run("last").status is RunStatus.FAILED
 
 
-def test_ctrl_c_in_a_plain_loop(root: Path, start: Start) -> None:
-    process = start(LOOP.format(body="train(lambda: (ready(), sleep()))"))
+@pytest.mark.parametrize(
+    "script",
+    [WITH.format(body="ready(); sleep()"), LOOP.format(body="train(lambda: (ready(), sleep()))")],
+    ids=["in a with block", "in a plain loop"],
+)
+def test_ctrl_c_in_training(root: Path, start: Start, script: str) -> None:
+    process = start(script)
     process.send_signal(signal.SIGINT)
     returned, errors, run = ended(process)
     assert returned == -signal.SIGINT

@@ -20,7 +20,7 @@ Kwargs = Mapping[str, Any]
 
 
 def stepped(optimizer: Any, args: Args, kwargs: Kwargs) -> None:
-    """After each step of each optimizer, likewise; but only a plain loop's are logged."""
+    """After each step of each optimizer, in all frameworks' trainings and on every rank; only a plain loop's are logged."""
     if rank_steps.forward_ended.wanted:
         step_times.step_ended()
     if inside.get():
