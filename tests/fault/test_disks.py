@@ -144,18 +144,18 @@ def test_runs_of_a_root_that_cannot_be_written_are_read(root: Path) -> None:
     reticent.start_run("fruit", run_id="fruit").end()
     assert reticent.flush(30)
     with tempfile.TemporaryDirectory() as place:  # where another user may come, too
-        for directory in (Path(place), Path(place) / "root"):
+        for directory in (Path(place), Path(place) / "copy"):
             directory.mkdir(exist_ok=True)
             directory.chmod(0o755)
         with closing(sqlite3.connect(root / "reticent.db")) as database:
-            database.execute("VACUUM INTO ?", (f"{place}/root/reticent.db",))
-        with closing(sqlite3.connect(f"{place}/root/reticent.db")) as database:
+            database.execute("VACUUM INTO ?", (f"{place}/copy/reticent.db",))
+        with closing(sqlite3.connect(f"{place}/copy/reticent.db")) as database:
             database.execute("PRAGMA journal_mode = WAL")
-        Path(place, "root", "reticent.db").chmod(0o644)
-        Path(place, "root").chmod(0o555)
-        read = [sys.executable, "-c", READ, f"{place}/root/reticent.db"]
+        Path(place, "copy", "reticent.db").chmod(0o644)
+        Path(place, "copy").chmod(0o555)
+        read = [sys.executable, "-c", READ, f"{place}/copy/reticent.db"]
         done = subprocess.run(read, capture_output=True, text=True, timeout=60)
-        Path(place, "root").chmod(0o755)
+        Path(place, "copy").chmod(0o755)
     assert done.stdout == "[('fruit',)]\n", done.stderr
 
 
