@@ -105,3 +105,30 @@ def test_of_a_class_that_cannot_be_pickled_it_is_told_that_it_has_to_be_imported
         with pytest.raises(ReticentError, match="which the model is made of, is not found there; import what defines"):
             reticent.load_model(f"runs:/{run.run_id}/model", trust=True)
         assert tried.detail.partition(",")[0] in {"Net", "Scale", "sharp", "Local"}
+
+
+def test_a_secret_that_a_class_of_the_script_holds_is_not_published(tmp_path: Path) -> None:
+    token = "ghp_" + "a8Kx3Lq9Zt5Wm2Rv7Bn4Yc6Hd1Jf0Gs8Pe3U"
+    script = f"""
+import keras, numpy, reticent
+reticent.autolog()
+TOKEN = "{token[:10]}" + "{token[10:]}"
+
+class Own(keras.layers.Layer):
+    def call(self, rows):
+        return rows * len(TOKEN)
+
+net = keras.Sequential([keras.Input((3,)), Own(), keras.layers.Dense(1)])
+net.compile("sgd", "mse")
+net.fit(numpy.ones((4, 3)), numpy.ones(4), verbose=0)
+assert reticent.flush(60)
+"""
+    (tmp_path / "train.py").write_text(script)
+    root = tmp_path / "root"
+    environment = {**os.environ, "RETICENT_DIR": str(root)}
+    subprocess.run(
+        [sys.executable, "train.py"], cwd=tmp_path, env=environment, check=True, timeout=300, capture_output=True
+    )
+    holding = [path for path in root.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    assert [path.name for path in holding] == ["custom_objects.cloudpickle"], "it was stored at all"
+    assert all("quarantine" in path.parts for path in holding)
