@@ -45,14 +45,12 @@ def beside(original: Callable[..., Any], before: Any, done: Any, failed: Any) ->
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if before and getattr(before.hook, "wanted", True):
             before(args, kwargs, None)
-        if failed:
-            try:
-                result = original(*args, **kwargs)
-            except BaseException as error:
-                failed(args, kwargs, error)
-                raise
-        else:
+        try:
             result = original(*args, **kwargs)
+        except BaseException as error:
+            if failed:
+                failed(args, kwargs, error)
+            raise
         if done:
             done(args, kwargs, result)
         return result

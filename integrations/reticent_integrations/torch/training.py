@@ -135,13 +135,15 @@ class Training:
             iterator = latest.iterator()
             if iterator is not None:
                 latest.batches = iterator._num_yielded
-        if step % self._every == 0:
+        every = self._every
+        if every == 1 or step % every == 0:
             if losses and line.loss is not None:
                 # Of a closure the first: the others are of what the optimizer has tried.
                 loss = losses[0] if len(losses) == 1 or _has_closure(args, kwargs) else gradients.mean(losses)
                 if loss is not None:
                     self.run.log_metric(line.loss, loss, step)
-            if list(map(_rate, optimizer.param_groups)) != line.told:
+            groups = optimizer.param_groups
+            if len(groups) != 1 or groups[0].get("lr") is not line.rate:
                 self._log_rates(line, optimizer, step)
         if here.norm is not None:
             self._log_clipped(line, step)
@@ -264,8 +266,11 @@ class Training:
         self.capture.log_params({f"{one.prefix}{name}": value for name, value in told.items()}, "explicit")
 
     def _log_rates(self, line: Line, optimizer: Any, step: int) -> None:
-        rates = [group.get("lr") for group in optimizer.param_groups]
+        rates = list(map(_rate, optimizer.param_groups))
         if all(rate.__class__ is float for rate in rates):
+            line.rate = rates[0]
+            if rates == line.told:
+                return
             line.told = rates
         for number, group in enumerate(optimizer.param_groups[: optimizers.MAX_GROUPS]):
             rate = group.get("lr")

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 class Line:
     """The metrics of an optimizer, and of those that come after it for the same parameters."""
 
+    __slots__ = ("clipped", "due", "loss", "norm", "norm_seconds", "prefix", "rate", "rates", "step", "told")
+
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.loss: str | None
-        self.norm: str | None
+        self.loss: str | None = None
+        self.norm: str | None = None
         """The names of these metrics in the run; None if the user does not want them."""
         self.step = 0
         self.due = 1
@@ -28,6 +30,8 @@ class Line:
         """The learning rates that were told last, by the number of the group."""
         self.told: list[float] = []
         """Those of all groups at that time, where they are numbers."""
+        self.rate: float | None = None
+        """The first of these."""
         self.clipped = False
         """Whether the loop itself has the norm of the gradients computed."""
         self.norm_seconds = 0.0
