@@ -40,7 +40,8 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench $(TRACKERS)/.made  ## measure what logging costs a training, beside other trackers (half an hour); ARGS="log_call crash": only these
+bench:  ## measure what logging costs a training, beside other trackers (half an hour); ARGS="log_call crash": only these
+	@$(MAKE) --no-print-directory --jobs 2 $(VENV)/.bench $(TRACKERS)/.made
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 captures: $(VENV)/.test  ## write docs/captures.md and the README's table from what the tests of the integrations have seen
