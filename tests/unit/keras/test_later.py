@@ -59,6 +59,33 @@ def test_metrics_of_predictions_are_the_fits(only_run: OnlyRun) -> None:
     assert run.warnings == []
 
 
+def test_a_model_of_a_loop_is_asked_in_its_run(runs: Runs) -> None:
+    def asked(model: Any) -> float:
+        loss = model.evaluate(X[:20], Y[:20], verbose=0, return_dict=True)["loss"]
+        model.predict(X[:7], verbose=0)
+        return float(loss)
+
+    compiled, taped, optimizer = make_model(), make_model(), keras.optimizers.SGD(0.1)
+    losses = []
+    for _ in range(2):
+        compiled.train_on_batch(X, Y)
+        losses.append(asked(compiled))
+    optimizer.apply([keras.ops.ones_like(one) for one in taped.trainable_variables], taped.trainable_variables)
+    taped_loss = asked(taped)
+    error = metrics.mean_squared_error(Y, taped.predict(X, verbose=0))
+    references = weakref.ref(compiled), weakref.ref(taped)
+    first, second = runs()
+    assert [value for _, value in first.metrics["test_loss"]] == pytest.approx(losses)
+    assert [value for _, value in second.metrics["test_loss"]] == pytest.approx([taped_loss])
+    assert second.metrics["mean_squared_error_eval"] == [(0, pytest.approx(error))]
+    assert first.datasets == [("test", "test"), ("predict", "predict")]
+    del compiled, taped, optimizer
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
+    first, second = runs()
+    assert (first.models, first.warnings) == (second.models, second.warnings) == (["model"], [])
+
+
 def test_models_that_nobody_trained_here_are_asked_without_a_trace(runs: Runs) -> None:
     model = make_model()
     model.evaluate(X, Y, verbose=0)
