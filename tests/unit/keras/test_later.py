@@ -19,6 +19,7 @@ from reticent.runlog import ARTIFACTS
 from reticent.testing import Captured
 
 from .conftest import Runs, X, Y, make_model
+from .layers import Regressor
 
 OnlyRun = Callable[[], Captured]
 
@@ -144,7 +145,7 @@ def test_train_on_batch_is_a_run(runs: Runs) -> None:
     assert first.warnings == second.warnings == []
 
 
-@pytest.mark.parametrize("kind", ["built", "built by its data", "functional"])
+@pytest.mark.parametrize("kind", ["built", "built by its data", "functional", "of the script's own class"])
 def test_the_model_of_a_loop_is_stored_that_is_garbage_when_its_run_ends(kind: str, root: Path, runs: Runs) -> None:
     def train() -> tuple[weakref.ref[Any], Any]:
         layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
@@ -152,6 +153,9 @@ def test_the_model_of_a_loop_is_stored_that_is_garbage_when_its_run_ends(kind: s
             given = keras.Input((4,))
             hidden = layers[0](given)
             model = keras.Model(given, layers[2](layers[1](hidden)))
+        elif kind == "of the script's own class":
+            model = Regressor(4)
+            model.step = lambda rows: model(rows, training=True)
         else:
             model = keras.Sequential([keras.Input((4,)), *layers] if kind == "built" else layers)
         model.compile("adam", "mse")
@@ -164,7 +168,7 @@ def test_the_model_of_a_loop_is_stored_that_is_garbage_when_its_run_ends(kind: s
     assert gone() is None
     (run,) = runs()
     assert (run.status, run.models, run.warnings) == ("FINISHED", ["model"], [])
-    stored = reticent.load_model(root / "runs" / run.run_id / ARTIFACTS / "model")
+    stored = reticent.load_model(root / "runs" / run.run_id / ARTIFACTS / "model", trust=kind.endswith("class"))
     assert np.allclose(stored.predict(X[:7], verbose=0), outputs[:7], atol=1e-6)
 
 
