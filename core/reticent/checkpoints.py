@@ -95,7 +95,9 @@ class Checkpoints:
     def _last(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
         """Those of the last steps, the latest first; of those of one step what was saved as the best last."""
         steps = sorted({one.step for one in all_of_them})[-self._keep :]
-        return sorted((one for one in all_of_them if one.step in steps), key=lambda one: (-one.step, one.mode == "newest"))
+        return sorted(
+            (one for one in all_of_them if one.step in steps), key=lambda one: (-one.step, one.mode == "newest")
+        )
 
     def _path(self, checkpoint: Checkpoint) -> str:
         return f"{self._prefix}checkpoints/step_{checkpoint.step}/{checkpoint.source.name}"

@@ -73,12 +73,13 @@ def keep(model: Any, optimizer: Any) -> Callable[[], Any]:
 def _leads_to(start: Any, targets: list[Any], harmless: set[int]) -> bool:
     """Whether references lead from an object to one of the targets, or on and on. Those that were found to lead nowhere, by
     their ids, are added to `harmless`."""
-    seen, left = set(harmless), [start]
+    seen: set[int] = set()
+    left = [start]
     while left:
         one = left.pop()
         if any(one is target for target in targets) or len(seen) > MAX_OBJECTS:
             return True
-        if id(one) not in seen and not isinstance(one, _NOT_FOLLOWED):
+        if id(one) not in seen and id(one) not in harmless and not isinstance(one, _NOT_FOLLOWED):
             seen.add(id(one))
             # What a function finds in its module is not held by it alone.
             left += one.__closure__ or () if isinstance(one, FunctionType) else gc.get_referents(one)
