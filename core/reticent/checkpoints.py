@@ -1,6 +1,7 @@
 """Which of a training's checkpoints its run keeps: the best and the last ones. The others are removed from it again.
 
-One step has one checkpoint, which may be among the best and the last at once: it is stored once, tags say which it is.
+One step has one checkpoint, which may be among the best and the last at once: it is stored once, tags say which it is. Of
+what is saved in parts, each is one.
 """
 
 from __future__ import annotations
@@ -8,23 +9,34 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from reticent.runlog import ARTIFACTS
 
 if TYPE_CHECKING:
     from reticent.run import Run
 
+Mode: TypeAlias = Literal["min", "max", "newest"]
+"""Which score is better; "newest": the training says which it takes for the best so far, and no score."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     source: Path
     step: int
-    cost: float | None
-    """The lower the better; None: not known."""
-    score: float | None
-    """As the training tells it."""
+    score: float | None = None
+    """As the training tells it; None: not known."""
     monitor: str = ""
+    mode: Mode = "min"
+    part: str = ""
+    """Which one it is of several that a training saves in one step, if these are not the same under other names."""
+
+    @property
+    def cost(self) -> float | None:
+        """The lower the better; None: not known."""
+        if self.mode == "newest":
+            return -self.step
+        return self.score if self.score is None or self.mode == "min" else -self.score
 
 
 class Checkpoints:
@@ -36,32 +48,33 @@ class Checkpoints:
         self._which = which
         self._keep = keep
         self._kept = _kept_before(run.directory / ARTIFACTS / self._table)
-        """By step; those of an earlier process too, when its training is resumed."""
+        """Those of an earlier process too, when its training is resumed."""
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint, if it is one to be kept; one that cannot be stored whole takes the place of none."""
-        known = self._kept.get(checkpoint.step)
-        if known is not None:  # the same weights under another name: `last.ckpt` beside `epoch=2.ckpt`
-            if known.cost is None and checkpoint.cost is not None:
-                self._kept[checkpoint.step] = replace(checkpoint, source=known.source)
-                self._remove_others(self._wanted([*self._kept.values()]))
-                self._tell()
-            return
-        wanted = self._wanted([*self._kept.values(), checkpoint])
+        path = self._path(checkpoint)
+        for one in self._kept:
+            if one.step == checkpoint.step and (one.part == checkpoint.part or self._path(one) == path):
+                # The same weights under another name: `last.ckpt` beside `epoch=2.ckpt`.
+                if one.cost is None and checkpoint.cost is not None:
+                    self._kept[self._kept.index(one)] = replace(checkpoint, source=one.source)
+                    self._remove_others(self._wanted(self._kept))
+                    self._tell()
+                return
+        wanted = self._wanted([*self._kept, checkpoint])
         if checkpoint not in wanted:
             return
-        if not self._run.log_artifact_as(checkpoint.source, self._path(checkpoint)):
-            self._run.remove_artifact(self._path(checkpoint))
+        if not self._run.log_artifact_as(checkpoint.source, path):
+            self._run.remove_artifact(path)
             return
         self._remove_others(wanted)
-        self._kept[checkpoint.step] = checkpoint
+        self._kept.append(checkpoint)
         self._tell()
 
     def _remove_others(self, wanted: list[Checkpoint]) -> None:
-        for step, old in list(self._kept.items()):
-            if old not in wanted:
-                del self._kept[step]
-                self._run.remove_artifact(self._path(old))
+        for old in [one for one in self._kept if one not in wanted]:
+            self._kept.remove(old)
+            self._run.remove_artifact(self._path(old))
 
     def _wanted(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
         """Those to keep: the best and the last ones."""
@@ -73,22 +86,26 @@ class Checkpoints:
         return wanted
 
     def _best(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
-        """The ones of least cost, of equal ones the earliest; the last ones where no cost is known."""
-        known = [one for one in all_of_them if one.cost is not None and one.cost == one.cost]
+        """Those of the steps of least cost, of equal ones the earliest; the last ones where no cost is known."""
+        known = {(one.cost, one.step): one for one in all_of_them if one.cost is not None and one.cost == one.cost}
         if not known:
             return self._last(all_of_them)
-        return sorted(known, key=lambda one: (one.cost, one.step))[: self._keep]
+        return [one for best in sorted(known)[: self._keep] for one in all_of_them if (one.cost, one.step) == best]
 
     def _last(self, all_of_them: list[Checkpoint]) -> list[Checkpoint]:
-        return sorted(all_of_them, key=lambda one: one.step)[-self._keep :]
+        """Those of the last steps, the latest first; of those of one step what was saved as the best last."""
+        steps = sorted({one.step for one in all_of_them})[-self._keep :]
+        return sorted(
+            (one for one in all_of_them if one.step in steps), key=lambda one: (-one.step, one.mode == "newest")
+        )
 
     def _path(self, checkpoint: Checkpoint) -> str:
         return f"{self._prefix}checkpoints/step_{checkpoint.step}/{checkpoint.source.name}"
 
     def _tell(self) -> None:
         """Say by tags which are the best and the last, and of all in a table."""
-        kept = list(self._kept.values())
-        best, last = self._best(kept)[0], self._last(kept)[-1]
+        kept = sorted(self._kept, key=lambda one: one.step)
+        best, last = self._best(kept)[0], self._last(kept)[0]
         paths = {"best": self._path(best), "last": self._path(last)}
         self._run.set_tags({f"{self._prefix}checkpoint_{which}": path for which, path in paths.items()})
         table = [
@@ -97,7 +114,7 @@ class Checkpoints:
                 "step": one.step,
                 "monitor": one.monitor,
                 "score": one.score,
-                "mode": "min" if one.cost == one.score else "max",
+                "mode": one.mode,
             }
             for one in kept
         ]
@@ -108,20 +125,18 @@ class Checkpoints:
         return f"{self._prefix}checkpoints/checkpoints.json"
 
 
-def _kept_before(table: Path) -> dict[int, Checkpoint]:
+def _kept_before(table: Path) -> list[Checkpoint]:
     """What the table of a run says that it keeps; nothing if it has none, or one that cannot be read."""
     try:
-        rows = json.loads(table.read_bytes())
-        scores = [None if row["score"] is None else float(row["score"]) for row in rows]
-        return {
-            row["step"]: Checkpoint(
+        return [
+            Checkpoint(
                 Path(row["path"]),
                 row["step"],
-                score if score is None or row["mode"] == "min" else -score,
-                score,
+                None if row["score"] is None else float(row["score"]),
                 row["monitor"],
+                row["mode"],
             )
-            for row, score in zip(rows, scores, strict=True)
-        }
+            for row in json.loads(table.read_bytes())
+        ]
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return []

@@ -47,6 +47,8 @@ _mark: Path | None = None
 _cell_began = 0.0
 _open_before: set[str] = set()
 """The runs that were open when the cell of a notebook began."""
+_shown_before = 0
+"""Which error was the last one to be shown then."""
 
 
 def watch(root: Path) -> None:
@@ -225,6 +227,8 @@ def _end_loops(error: BaseException | None, concerns: Callable[[Run], bool] = la
 
 def _watch_cells() -> None:
     """IPython shows the error of a cell and takes the next one: none of Python's hooks sees it."""
+    global _shown_before
+    _shown_before = id(getattr(sys, "last_value", None))
     ipython = sys.modules.get("IPython")
     with tried():  # of a version with other names it is not known then
         shell = ipython.get_ipython() if ipython is not None else None
@@ -234,8 +238,9 @@ def _watch_cells() -> None:
 
 
 def _cell_begins(_: Any = None) -> None:
-    global _cell_began, _open_before
+    global _cell_began, _open_before, _shown_before
     with swallowed("a cell of a notebook"):
+        _shown_before = id(getattr(sys, "last_value", None))
         _cell_began, _open_before = time.perf_counter(), {run.run_id for run in open_runs()}
 
 
@@ -243,6 +248,9 @@ def _cell_ended(result: Any = None) -> None:
     global _ending
     _ending = None  # the process goes on, even after `sys.exit(1)`
     error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+    shown = getattr(sys, "last_value", None)
+    if error is None and id(shown) != _shown_before:
+        error = shown  # by `%run`, which ends a script and not the cell
     if isinstance(error, BaseException):
         _end_loops(error, _is_of_cell)
     with swallowed("a cell of a notebook"):

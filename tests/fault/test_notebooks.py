@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.fault.conftest import Start
 
@@ -85,6 +87,32 @@ def test_a_loop_that_was_stopped_goes_on_in_its_run_and_what_follows_does_not(st
     for run, steps in ((loop, "9"), (again, "6")):
         assert (run.status, run.params["steps"], len(run.models())) == (RunStatus.FINISHED, steps, 1)
     assert (fit.name, fit.parent_id) == ("LogisticRegression", None)
+
+
+def test_the_error_of_a_script_that_a_cell_runs_is_that_of_its_loop(start: Start, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    loop = """
+import sys, torch
+model = torch.nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(3):
+    model(torch.ones(4, 3)).pow(2).mean().backward()
+    optimizer.step()
+"""
+    ends = ["sys.exit(0)", "raise ValueError('no such layer')", "sys.exit(3)"]
+    for number, end in enumerate(ends):
+        script.with_name(f"train_{number}.py").write_text(loop + end)
+    done, failed, exited, after = runs(
+        start,
+        "no_such_name",  # before there is a run
+        *(f"%run {script.with_name(f'train_{number}.py')}" for number in range(len(ends))),
+        "trained = made()\nloop(*trained)",
+    )
+    assert failed.status is RunStatus.FAILED
+    assert "train_1.py" in (failed.error or "")
+    assert (failed.error or "").rstrip().endswith("ValueError: no such layer")
+    assert exited.status is RunStatus.KILLED
+    assert (done.status, after.status) == (RunStatus.FINISHED, RunStatus.FINISHED)
 
 
 def test_another_ipython_is_not_in_the_way(start: Start) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -91,6 +92,32 @@ def test_a_step_that_turns_out_to_be_the_best_takes_the_place_of_the_one_before(
             capture.log_checkpoint(write(tmp_path / f"epoch_{step}.pt", f"weights {step}"), step)
             capture.log_checkpoint(write(tmp_path / "best.pt", f"weights {step}"), step, step, mode="max")
     assert kept(run) == ["checkpoints/step_3/epoch_3.pt"]
+
+
+def test_parts_of_one_step_are_kept_each_under_its_name(root: Path, tmp_path: Path) -> None:
+    def train(run: reticent.Run, steps: range) -> None:
+        capture = Capture(run, "", Options(), "test")
+        for step in steps:
+            for name in ("decoder.pt", "encoder.pt"):
+                capture.log_checkpoint(write(tmp_path / name, f"{name} {step}"), step, part=name)
+            if step in (2, 3):
+                capture.log_checkpoint(write(tmp_path / "best.pt", f"best {step}"), step, mode="newest", part="best.pt")
+
+    with reticent.start_run() as run:
+        train(run, range(1, 4))
+    with reticent.start_run(run_id=run.run_id) as run:
+        train(run, range(3, 6))
+    names = ["step_3/best.pt", "step_5/decoder.pt", "step_5/encoder.pt"]
+    assert kept(run) == [f"checkpoints/{name}" for name in names]
+    (found,) = captured(root)
+    assert found.tags["checkpoint_best"] == "checkpoints/step_3/best.pt"
+    assert found.tags["checkpoint_last"] == "checkpoints/step_5/decoder.pt"
+    table = json.loads((run.directory / "artifacts/checkpoints/checkpoints.json").read_bytes())
+    assert [(row["path"], row["score"], row["mode"]) for row in table] == [
+        ("checkpoints/step_3/best.pt", None, "newest"),
+        ("checkpoints/step_5/decoder.pt", None, "min"),
+        ("checkpoints/step_5/encoder.pt", None, "min"),
+    ]
 
 
 def test_a_directory_is_a_checkpoint(root: Path, tmp_path: Path) -> None:

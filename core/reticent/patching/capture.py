@@ -114,14 +114,19 @@ class Capture:
         score: float | None = None,
         *,
         monitor: str = "",
-        mode: Literal["min", "max"] = "min",
+        mode: Literal["min", "max", "newest"] = "min",
+        part: str = "",
     ) -> None:
         """Keep a file or directory that the training has just written, as it is now, if it is among the best or last ones
-        that are wanted; those that it takes the place of are removed from the run. `mode` says which score is better."""
+        that are wanted; those that it takes the place of are removed from the run.
+
+        `mode` says which score is better ("newest": there are none, the last one is the best), `part` which of several this
+        is that are saved in one step. Without, a second one is taken for the same under another name.
+        """
         from reticent.checkpoints import Checkpoint
 
         path = Path(source)
-        checkpoint = Checkpoint(path, step, score if score is None or mode == "min" else -score, score, monitor)
+        checkpoint = Checkpoint(path, step, score, monitor, mode, part)
         if self.name(f"checkpoints/{path.name}") is not None:
             with self.guard("checkpoints"):
                 self._checkpoints.add(checkpoint)

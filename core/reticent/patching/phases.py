@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reticent.patching.capture import Capture
+
+_open: ContextVar[Phase | None] = ContextVar("reticent_phase", default=None)
+"""The innermost phase that is under way."""
+
+
+def count_samples(samples: int) -> None:
+    """Count what a training goes through in the phase that it is in, whoever opened that: the fit of an estimator knows its
+    rows, and only the training within it how often it went through them."""
+    phase = _open.get()
+    if phase is not None:
+        phase.counted += samples
 
 
 class Phase:
@@ -19,10 +31,15 @@ class Phase:
         self.name = name
         self.step = step
         self.samples = 0
-        """How many samples it went through, counted again each time; 0: not known."""
+        """How many samples it went through, counted again in each epoch or boosting round; 0: not known."""
+        self.counted = 0
+        """Those of the trainings within it, which know better."""
+        self._outer: Phase | None = None
         self.seconds = 0.0
 
     def __enter__(self) -> Phase:
+        self._outer = _open.get()
+        _open.set(self)
         self._began = time.perf_counter()
         return self
 
@@ -30,10 +47,12 @@ class Phase:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.seconds = time.perf_counter() - self._began
+        _open.set(self._outer)
+        samples = self.counted or self.samples
         with self._capture.guard(f"times of {self.name}"):
             metrics = {f"{self.name}_seconds": self.seconds}
-            if self.samples and self.seconds > 0:
-                metrics[f"{self.name}_samples_per_second"] = self.samples / self.seconds
+            if samples and self.seconds > 0:
+                metrics[f"{self.name}_samples_per_second"] = samples / self.seconds
             self._capture.log_metrics({**metrics, **peak_memory()}, self.step)
 
 

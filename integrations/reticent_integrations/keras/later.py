@@ -1,4 +1,4 @@
-"""What is asked of a model after its training: `evaluate` and `predict`, logged to the run that trained it.
+"""What is asked of a model after its training, or while a loop trains it: `evaluate` and `predict`, logged to that run.
 
 Metrics are `test_loss`, `test_accuracy` and so on; of other data, `test_2_loss`. If a run is open, they are that run's. A
 model that was loaded is asked without a trace if none is.
@@ -46,13 +46,16 @@ class _Asked:
 
 
 _trained: weakref.WeakKeyDictionary[Any, _Asked] = weakref.WeakKeyDictionary()
-"""By model, for the run that trained it."""
+"""By model, for the run that trained it, or trains it."""
 _joined: weakref.WeakKeyDictionary[Any, _Asked] = weakref.WeakKeyDictionary()
 """By model, for the last other run that was open when it was asked."""
 
 
 def remember(model: Any, capture: Capture, x: Any, y: Any) -> None:
-    """Log to the training's run what the model is asked from now on, and `sklearn.metrics` of its predictions."""
+    """Log to the training's run what the model is asked from now on, and `sklearn.metrics` of its predictions.
+
+    Of a loop's data nothing is known as a whole: `x` and `y` are None.
+    """
     from reticent_integrations.sklearn import later
 
     _trained[model] = _Asked(capture)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from reticent import datasets, holding, ranks
 from reticent.patching import Capture
 from reticent.patching.hooking import enabled
-from reticent_integrations.keras import data, owners, params, trained
+from reticent_integrations.keras import data, later, owners, params, trained
 from reticent_integrations.keras.metrics import named
 
 Args: TypeAlias = tuple[Any, ...]
@@ -61,6 +61,7 @@ class Loop:
         if model is not None:
             self.stateless = _is_stateless()
             self.model = owners.keep(model, optimizer)
+            later.remember(model, self.capture, None, None)
 
     def step_made(self) -> None:
         self.steps += 1
@@ -117,6 +118,7 @@ def trained_on_batch(args: Args, kwargs: Kwargs, result: Any) -> None:
         loop.model = weakref.ref(model)
         with loop.capture.guard("model"):
             loop.model = owners.keep(model, optimizer)
+            later.remember(model, loop.capture, None, None)
         _log_first(loop.capture, model, x)
     metrics = named(model, result)
     loop.capture.log_step({name: float(value) for name, value in metrics.items()}, loop.steps)

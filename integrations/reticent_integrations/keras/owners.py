@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 from reticent.patching import quiet
 
 MAX_MODELS = 32
-MAX_ITEMS = 100
+MAX_OBJECTS = 100_000
+"""The most that is looked at of what a model holds: a tenth of a second's work, once in a loop."""
+_NOT_FOLLOWED = (ModuleType, type)
 
 _made: deque[weakref.ref[Any]] = deque(maxlen=MAX_MODELS)
 """The models that were made last, the latest last."""
@@ -45,32 +49,42 @@ def params(model: Any) -> dict[str, object]:
 def keep(model: Any, optimizer: Any) -> Callable[[], Any]:
     """What gives the model when its loop is over, or None if it is gone. Meanwhile the optimizer is not kept alive by it.
 
-    A compiled model leads to its optimizer: both become garbage at once, and only a weak reference can be had to it. Its
-    layers lead there not. From them a model of one of Keras's own classes is made again, with the same weights.
+    A compiled model leads to its optimizer: both become garbage at once, and only a weak reference can be had to it. What
+    it consists of is kept instead, and is a model of the same class again, with the same weights.
     """
-    import keras
-
-    if not _leads_to(optimizer, [model, *_parts(model)]):
+    harmless: set[int] = set()
+    if not _leads_to(model, [optimizer], harmless):
         return lambda: model
-    reference = weakref.ref(model)
-    plain = type(model).__module__.startswith("keras.") and getattr(model, "inputs", None)
-    if not plain or _leads_to(optimizer, _parts(model)) or _leads_to(model, _parts(model)):
-        return reference
-    inputs, outputs, name = model.inputs, model.outputs, model.name
+    reference, kind = weakref.ref(model), type(model)
+    held = {
+        name: value for name, value in list(vars(model).items()) if not _leads_to(value, [model, optimizer], harmless)
+    }
 
     def find() -> Any:
-        with quiet():
-            return reference() or keras.Model(inputs, outputs, name=name)
+        found = reference()
+        if found is None:
+            found = object.__new__(kind)
+            vars(found).update(held, compiled=False)
+        return found
 
     return find
 
 
-def _parts(model: Any) -> list[Any]:
-    return list(model._flatten_layers(include_self=False))
-
-
-def _leads_to(thing: Any, parts: list[Any]) -> bool:
-    return any(value is thing for part in parts for value in list(vars(part).values()))
+def _leads_to(start: Any, targets: list[Any], harmless: set[int]) -> bool:
+    """Whether references lead from an object to one of the targets, or on and on. Those that were found to lead nowhere, by
+    their ids, are added to `harmless`."""
+    seen: set[int] = set()
+    left = [start]
+    while left:
+        one = left.pop()
+        if any(one is target for target in targets) or len(seen) > MAX_OBJECTS:
+            return True
+        if id(one) not in seen and id(one) not in harmless and not isinstance(one, _NOT_FOLLOWED):
+            seen.add(id(one))
+            # What a function finds in its module is not held by it alone.
+            left += one.__closure__ or () if isinstance(one, FunctionType) else gc.get_referents(one)
+    harmless |= seen
+    return False
 
 
 def _size(variable: Any) -> int:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from reticent.patching import Call
+from reticent.patching.phases import count_samples
 from reticent_integrations import checkpoints
 from reticent_integrations import importances as charted
 from reticent_integrations.lightgbm import data, early_stopping, params
@@ -32,12 +33,12 @@ def train(call: Call) -> Generator[None, Any, None]:
             example = data.first_rows(training)
     with ExitStack() as around:
         around.enter_context(checkpoints.of(observer))
-        phase = None if call.inner else around.enter_context(capture.phase("fit"))
+        if not call.inner:
+            around.enter_context(capture.phase("fit"))
 
         booster = yield
 
-        if phase is not None:
-            phase.samples = training.num_data() * len(observer.history)
+        count_samples(training.num_data() * len(observer.history))
     with capture.guard("datasets"):
         sets.log_rest()
     with capture.guard("early stopping"):

@@ -32,14 +32,13 @@ def log(known: Training, trainer: Any) -> None:
     callback, reason = (stopped or outcomes)[0]
     looks = watched[callback.monitor]
     last, best_score = looks[-1], float(callback.best_score)
-    best = next((look for look in looks if float(look.value) == best_score), None)
-    if best is None:  # from before the checkpoint that this fit went on from, one look an epoch
-        best = Look(last.step - callback.wait_count, last.epoch - callback.wait_count, best_score)
+    # If it is none of these, it is from before the checkpoint that this fit went on from, one look an epoch.
+    before = last.step - callback.wait_count
+    best_step = next((look.step for look in looks if float(look.value) == best_score), before)
     known.capture.log_early_stopping(
-        EarlyStopping(callback.monitor, best.step, last.step, best_score, reason, callback.patience)
+        EarlyStopping(callback.monitor, best_step, last.step, best_score, reason, callback.patience)
     )
-    told = {"stopped_epoch": last.epoch, "restored_epoch": best.epoch, "wait_count": callback.wait_count}
-    known.capture.log_metrics(told, last.step)
+    known.capture.log_metrics({"stopped_epoch": last.epoch, "wait_count": callback.wait_count}, last.step)
     known.params.log({"stopped_epoch": last.epoch}, "derived", "early_stopping")
 
 

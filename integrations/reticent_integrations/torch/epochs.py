@@ -121,7 +121,8 @@ def _number(data: Any, among: list[Any]) -> int | None:
 
 
 def _samples(one: Pass) -> int:
-    """How many samples a pass went through; 0 if that is not known."""
+    """How many samples a pass went through; 0 if that is not known. Of a stream of no known length the last batch counts
+    as a full one: how large it is could only be seen by looking at every batch."""
     if one.exhausted and one.rows is not None:
         return one.rows
     drawn = one.batches * one.batch_size

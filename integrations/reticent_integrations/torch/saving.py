@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from reticent_integrations.torch.here import local
 
@@ -30,8 +30,8 @@ def _note(place: Any) -> None:
     training = local.here.training
     if training is None or training.over or not isinstance(place, (str, os.PathLike)) or not os.path.isfile(place):
         return
-    step = training.global_step
-    if _BEST.search(os.path.basename(place)):  # each takes the place of one that was not as good
-        training.capture.log_checkpoint(place, step, step, monitor="saved as best", mode="max")
-    else:
-        training.capture.log_checkpoint(place, step)
+    name = os.path.basename(place)
+    # Of what is saved as the best each takes the place of one that was not as good. How good it is only the loop knows.
+    mode: Literal["min", "newest"] = "newest" if _BEST.search(name) else "min"
+    monitor = "saved as best" if mode == "newest" else ""
+    training.capture.log_checkpoint(place, training.global_step, monitor=monitor, mode=mode, part=name)

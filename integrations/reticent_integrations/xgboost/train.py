@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from reticent.patching import Call
+from reticent.patching.phases import count_samples
 from reticent_integrations import checkpoints
 from reticent_integrations import importances as charted
 from reticent_integrations.xgboost import data, early_stopping, importances, params
@@ -32,12 +33,12 @@ def train(call: Call) -> Generator[None, Any, None]:
         data.log(call, evals)
     with ExitStack() as around:
         around.enter_context(checkpoints.of(observer))
-        phase = None if call.inner else around.enter_context(capture.phase("fit"))
+        if not call.inner:
+            around.enter_context(capture.phase("fit"))
 
         booster = yield
 
-        if phase is not None:
-            phase.samples = call.get("dtrain").num_row() * (observer.last_step + 1)
+        count_samples(call.get("dtrain").num_row() * (observer.last_step + 1))
     if stopping is not None:
         with capture.guard("early stopping"):
             early_stopping.log(stopping, observer)

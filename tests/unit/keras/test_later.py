@@ -19,6 +19,7 @@ from reticent.runlog import ARTIFACTS
 from reticent.testing import Captured
 
 from .conftest import Runs, X, Y, make_model
+from .layers import Regressor
 
 OnlyRun = Callable[[], Captured]
 
@@ -57,6 +58,33 @@ def test_metrics_of_predictions_are_the_fits(only_run: OnlyRun) -> None:
     assert run.metrics["mean_squared_error_training"] == [(0, pytest.approx(expected))]
     assert run.metrics["roc_auc_score_eval"] == [(0, pytest.approx(area))]
     assert run.warnings == []
+
+
+def test_a_model_of_a_loop_is_asked_in_its_run(runs: Runs) -> None:
+    def asked(model: Any) -> float:
+        loss = model.evaluate(X[:20], Y[:20], verbose=0, return_dict=True)["loss"]
+        model.predict(X[:7], verbose=0)
+        return float(loss)
+
+    compiled, taped, optimizer = make_model(), make_model(), keras.optimizers.SGD(0.1)
+    losses = []
+    for _ in range(2):
+        compiled.train_on_batch(X, Y)
+        losses.append(asked(compiled))
+    optimizer.apply([keras.ops.ones_like(one) for one in taped.trainable_variables], taped.trainable_variables)
+    taped_loss = asked(taped)
+    error = metrics.mean_squared_error(Y, taped.predict(X, verbose=0))
+    references = weakref.ref(compiled), weakref.ref(taped)
+    first, second = runs()
+    assert [value for _, value in first.metrics["test_loss"]] == pytest.approx(losses)
+    assert [value for _, value in second.metrics["test_loss"]] == pytest.approx([taped_loss])
+    assert second.metrics["mean_squared_error_eval"] == [(0, pytest.approx(error))]
+    assert first.datasets == [("test", "test"), ("predict", "predict")]
+    del compiled, taped, optimizer
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
+    first, second = runs()
+    assert (first.models, first.warnings) == (second.models, second.warnings) == (["model"], [])
 
 
 def test_models_that_nobody_trained_here_are_asked_without_a_trace(runs: Runs) -> None:
@@ -117,7 +145,7 @@ def test_train_on_batch_is_a_run(runs: Runs) -> None:
     assert first.warnings == second.warnings == []
 
 
-@pytest.mark.parametrize("kind", ["built", "built by its data", "functional"])
+@pytest.mark.parametrize("kind", ["built", "built by its data", "functional", "of the script's own class"])
 def test_the_model_of_a_loop_is_stored_that_is_garbage_when_its_run_ends(kind: str, root: Path, runs: Runs) -> None:
     def train() -> tuple[weakref.ref[Any], Any]:
         layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
@@ -125,6 +153,9 @@ def test_the_model_of_a_loop_is_stored_that_is_garbage_when_its_run_ends(kind: s
             given = keras.Input((4,))
             hidden = layers[0](given)
             model = keras.Model(given, layers[2](layers[1](hidden)))
+        elif kind == "of the script's own class":
+            model = Regressor(4)
+            model.step = lambda rows: model(rows, training=True)
         else:
             model = keras.Sequential([keras.Input((4,)), *layers] if kind == "built" else layers)
         model.compile("adam", "mse")
@@ -137,7 +168,7 @@ def test_the_model_of_a_loop_is_stored_that_is_garbage_when_its_run_ends(kind: s
     assert gone() is None
     (run,) = runs()
     assert (run.status, run.models, run.warnings) == ("FINISHED", ["model"], [])
-    stored = reticent.load_model(root / "runs" / run.run_id / ARTIFACTS / "model")
+    stored = reticent.load_model(root / "runs" / run.run_id / ARTIFACTS / "model", trust=kind.endswith("class"))
     assert np.allclose(stored.predict(X[:7], verbose=0), outputs[:7], atol=1e-6)
 
 

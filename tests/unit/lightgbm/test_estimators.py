@@ -42,6 +42,8 @@ def test_iterations_join_the_estimators_run(root: Path) -> None:
     assert run.metrics["best_step"][-1][1] == model.best_iteration_ - 1
     assert run.tags["early_stopping_monitor"] == "valid_1-auc"
     assert {"feature_importance_gain.json", "feature_importance_split.json"} <= set(run.artifacts)
+    ((_, rate),), ((_, seconds),) = run.metrics["fit_samples_per_second"], run.metrics["fit_seconds"]
+    assert rate * seconds == pytest.approx(80 * len(run.metrics["valid_1-auc"])), "as of the training alone"
     assert run.models == ["model"]
     assert run.datasets == [("dataset", "train"), ("valid_1", "eval")]
     assert run.params["n_estimators"] == "30"

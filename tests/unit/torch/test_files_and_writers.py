@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import reticent
+from reticent.runlog import ARTIFACTS
 from reticent.testing.captured import captured
 from reticent.testing.isolation import isolated
 
@@ -31,7 +33,7 @@ def test_the_best_and_the_last_file_are_kept(root: Path) -> None:
         for step in range(1, 7):
             model(X).sum().backward()
             optimizer.step()
-            torch.save({"model": model.state_dict(), "step": step}, f"step_{step}.pt")
+            torch.save({"model": model.state_dict(), "step": step}, "last.pt")
             if step in (2, 3):
                 torch.save(model.state_dict(), Path("model_best.pt"))
             if step == 6:
@@ -42,8 +44,16 @@ def test_the_best_and_the_last_file_are_kept(root: Path) -> None:
     loop()
     torch.save({}, "after.pt")
     (run,) = captured(root)
-    assert run.tags["checkpoint_best"].startswith("checkpoints/step_3/")
-    assert run.tags["checkpoint_last"] == "checkpoints/step_6/step_6.pt"
+    assert run.tags["checkpoint_best"] == "checkpoints/step_3/model_best.pt"
+    assert run.tags["checkpoint_last"] == "checkpoints/step_6/last.pt"
+    place = root / "runs" / run.run_id / ARTIFACTS / "checkpoints"
+    assert sorted(path.relative_to(place).as_posix() for path in place.glob("step_*/*")) == [
+        "step_3/model_best.pt",
+        "step_6/last.pt",
+        "step_6/last.safetensors",
+    ]
+    table = json.loads((place / "checkpoints.json").read_bytes())
+    assert [row["score"] for row in table] == [None, None, None]
     assert not [path for path in run.artifacts if path.endswith(("predictions.pt", "before.pt", "after.pt"))]
 
 

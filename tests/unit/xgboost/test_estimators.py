@@ -35,6 +35,8 @@ def test_iterations_join_the_estimators_run(root: Path) -> None:
     assert {"best_step", "stopped_step", "best_score"} <= set(run.metrics)
     assert run.tags["early_stopping_monitor"] == "validation_1-auc"
     assert "feature_importance_gain.json" in run.artifacts
+    ((_, rate),), ((_, seconds),) = run.metrics["fit_samples_per_second"], run.metrics["fit_seconds"]
+    assert rate * seconds == pytest.approx(80 * len(run.metrics["validation_0-auc"])), "as of the training alone"
     assert run.models == ["model"]
     assert run.params["n_estimators"] == "4"
     assert "num_boost_round" not in run.params
