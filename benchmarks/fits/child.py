@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
+from benchmarks import processor
 from benchmarks.asked import answer
 
 
@@ -60,13 +61,19 @@ def main(name: str, logger: str) -> None:
     answer(lambda size, times: [_pair(fits[size], log) for _ in range(times)])
 
 
-def _pair(fit: Callable[[], object], log: Reticent | MLflow) -> tuple[float, float]:
+def _pair(fit: Callable[[], object], log: Reticent | MLflow) -> tuple[float, float, float, float]:
+    """Milliseconds: bare, logged, and the processor's of both, the work in the background included."""
+    start = processor.of_this_tree()
     bare = _ms(fit)
+    bare_cpu = processor.of_this_tree() - start
     log.on()
+    start = processor.of_this_tree()
     logged = _ms(fit)
+    log.settle()
+    logged_cpu = processor.of_this_tree() - start
     log.off()
     log.settle()
-    return bare, logged
+    return bare, logged, bare_cpu * 1e3, logged_cpu * 1e3
 
 
 def _ms(fit: Callable[[], object]) -> float:
