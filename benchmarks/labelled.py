@@ -22,7 +22,7 @@ from benchmarks.peers import Peer, peers
 from benchmarks.turns import Row
 from reticent_redact import Redactor
 
-US = "reticent"
+US, ON = "reticent", "on labelled data"
 VALUES = ("adam", "bert-base-uncased", 7, True, [1, 2, 3])
 """What a param may be: a name is hidden if one of them is not kept under it."""
 
@@ -42,10 +42,10 @@ def measure() -> list[Row]:
 
     if names := _read(directory / "ml_names.json"):
         count = sum(any(hidden(name, value) for value in VALUES) for name in names)
-        rows.append({"what": f"of {len(names):,} names of params hidden", US: count} | dict.fromkeys(others, ""))
+        rows.append({ON: f"of {len(names):,} names of params hidden", US: count} | dict.fromkeys(others, ""))
     if values := _read(directory / "ml_values.json"):
         count = sum(hidden(name, value) for name, value in values)
-        rows.append({"what": f"of {len(values):,} values of params hidden", US: count} | dict.fromkeys(others, ""))
+        rows.append({ON: f"of {len(values):,} values of params hidden", US: count} | dict.fromkeys(others, ""))
     return rows
 
 
@@ -65,6 +65,6 @@ def of_texts(samples: list[dict[str, Any]], tools: Mapping[str, Peer]) -> list[R
         recall[name] = sum(sum(hits) / len(hits) for hits in caught.values()) / len(caught)
         spoiled[name] = sum(harmless)
     return [
-        {"what": f"found, mean over {len(caught)} kinds of secrets", **recall},
-        {"what": f"of {len(harmless):,} look-alikes hidden too", **spoiled},
+        {ON: f"found, mean over {len(caught)} kinds of secrets", **recall},
+        {ON: f"of {len(harmless):,} look-alikes hidden too", **spoiled},
     ]

@@ -194,12 +194,14 @@ def log_call(rows: Rows) -> list[Row]:
 
 def fits(rows: Rows) -> list[Row]:
     theirs = {(row["fit"], row["size"]): row for row in rows if row["logger"] == "mlflow"}
+    no_model = {(row["fit"], row["size"]): row for row in rows if row["logger"] == "mlflow, no model"}
     few = max((row["fits"] for row in theirs.values()), default=0)
     nothing = "has none" if theirs else "not measured"
     shown: list[Row] = []
     for row in rows:
         if row["logger"] == "reticent":
-            peer = theirs.get((row["fit"], row["size"]))
+            key = row["fit"], row["size"]
+            peer = theirs.get(key)
             shown.append(
                 {
                     "fit, the second and later ones": f"{row['fit']}, {row['size']}",
@@ -207,6 +209,7 @@ def fits(rows: Rows) -> list[Row]:
                     "added, median": _time(row["added ms"], "ms"),
                     "p90": _time(row["added ms"], "ms", "p90"),
                     f"MLflow adds, of {few}": _time(peer["added ms"], "ms") if peer else nothing,
+                    "without a model": _time(no_model[key]["added ms"], "ms") if key in no_model else "",
                     "processor, all threads": _time(row.get("added CPU ms", ""), "ms"),
                     "MLflow's": _time(peer.get("added CPU ms", ""), "ms") if peer else "",
                 }

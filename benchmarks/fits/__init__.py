@@ -7,10 +7,10 @@ burdens none of them; in the processor's time, of all threads and child processe
 BLAS and OpenMP: with more, the times of the bare fits vary by more than what is added.
 
 MLflow's autologging is measured the same way in a process of its own, as it patches the same functions, with a local
-SQLite database. The two processes take turns, one each, if `BENCH_RUNS` does not say otherwise; Reticent's has more
-pairs of fits in it than MLflow's, whose take seconds. How many times ours MLflow adds is told of the medians of each
-turn, where ours is taken as 0.1 ms at least. A framework that is not installed is left out, and MLflow where it is not,
-or has no integration.
+SQLite database: with its defaults, and without the model, whose requirements take it most of its time. They take turns,
+one each, if `BENCH_RUNS` does not say otherwise; Reticent's has more pairs of fits in it than MLflow's, whose take
+seconds. How many times ours MLflow adds is told of the medians of each turn, where ours is taken as 0.1 ms at least. A
+framework that is not installed is left out, and MLflow where it is not, or has no integration.
 """
 
 from __future__ import annotations
@@ -42,6 +42,12 @@ FRAMEWORKS = (
 OURS = (8, 3)
 """Reticent's pairs of fits in a turn, small ones and large ones; MLflow has one."""
 LEAST_MS = 0.1
+LOGGED: dict[str, tuple[str, dict[str, object]]] = {
+    "reticent": ("reticent", {}),
+    "mlflow": ("mlflow", {}),
+    "mlflow, no model": ("mlflow", {"log_models": False}),
+}
+"""By which process, and with which options of its autologging."""
 
 
 class Pair(NamedTuple):
@@ -85,13 +91,19 @@ def of_framework(framework: str) -> list[Row]:
         first = {name: pair for name, child in started.items() if (pair := _first(child, smallest, name))}
         for size, ours in zip(module.SIZES, OURS, strict=True):
             say(f"{framework}, {size}")
-            tasks = {name: partial(started[name], size, ours if name == "reticent" else 1) for name in first}
+            tasks = {
+                name: partial(started[process], size, ours if process == "reticent" else 1, options)
+                for name, (process, options) in LOGGED.items()
+                if process in first
+            }
             told = in_turns(tasks, rounds(1))
             turns = {name: [[Pair(*pair) for pair in turn] for turn in every] for name, every in told.items()}
             for name, pairs in turns.items():
                 row: Row = {"fit": (module.__doc__ or "").strip(), "size": size, "logger": name}
                 row |= told_of(pairs, turns["reticent"])
-                row["added to the first fit ms"] = first[name].logged - first[name].bare if size == smallest else ""
+                row["added to the first fit ms"] = (
+                    first[name].logged - first[name].bare if name in first and size == smallest else ""
+                )
                 rows.append(row)
     return rows
 
@@ -99,7 +111,7 @@ def of_framework(framework: str) -> list[Row]:
 def _first(child: Asked, size: str, name: str) -> Pair | None:
     """The first pair of fits; none if the other logger fails here, as it may without TensorBoard."""
     try:
-        return Pair(*child(size, 1)[0])
+        return Pair(*child(size, 1, {})[0])
     except RuntimeError as error:
         if name == "reticent":
             raise

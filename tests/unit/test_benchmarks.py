@@ -17,8 +17,7 @@ from benchmarks.asked import asked
 from benchmarks.environments import environment
 from benchmarks.tracker_processes import answer
 
-OUTPUT: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True}
-PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, **OUTPUT}
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
 
 
 def test_each_task_has_its_turn_in_every_round(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,21 +158,7 @@ def test_secrets_that_are_found_are_counted_by_kind_and_others_that_are_hidden(
     (tmp_path / "ml_names.json").write_text(json.dumps(["optimizer", "api_key"]))
     monkeypatch.setenv("BENCH_LABELLED", str(tmp_path))
     *_, names = labelled.measure()
-    assert (names["what"], names["reticent"]) == ("of 2 names of params hidden", 1)
-
-
-def test_a_run_of_mlflow_waits_for_its_own_async_points_beside_others(tmp_path: Path) -> None:
-    pytest.importorskip("mlflow")
-    store = f"sqlite:///{tmp_path}/mlflow.db"
-    from mlflow import MlflowClient
-
-    client = MlflowClient(store)
-    experiment = client.create_experiment("bench")
-    command = [sys.executable, "-m", "benchmarks.delivery_child", "mlflow, async", store, "bench", "0", "8", "20", "0"]
-    done = subprocess.run(command, input="\n", env=environment({}), cwd=tmp_path, timeout=120, **OUTPUT)
-    assert done.returncode == 0
-    runs = client.search_runs([experiment])
-    assert [len(client.get_metric_history(run.info.run_id, "loss")) for run in runs] == [20] * 8
+    assert (names["on labelled data"], names["reticent"]) == ("of 2 names of params hidden", 1)
 
 
 def test_processor_time_is_that_of_all_threads_and_processes_and_finer_than_the_ticks_of_the_kernel() -> None:
