@@ -16,7 +16,7 @@ import traceback
 
 from benchmarks.machine import describe, told
 from benchmarks.pictures import draw
-from benchmarks.shown import RESULTS, into_readme, show, table
+from benchmarks.shown import RESULTS, into_pages, show, table
 from benchmarks.turns import say_no_more
 
 ALL = (
@@ -30,6 +30,7 @@ ALL = (
     "torch_steps",
     "gpu",
     "redaction",
+    "labelled",
     "endings",
     "models",
     "queries",
@@ -53,7 +54,8 @@ def main(names: list[str]) -> int:
     measured: list[str] = []
     failed, start = [], time.monotonic()
     wanted = names or ALL
-    print(f"{told(describe())}\n", flush=True)
+    machine = describe()
+    print(f"{told(machine)}, load {machine['load']}\n", flush=True)
     try:
         for number, name in enumerate(wanted, 1):
             try:
@@ -64,8 +66,8 @@ def main(names: list[str]) -> int:
                 traceback.print_exc()
                 failed.append(name)
     finally:
-        draw_all()  # also of what there is when somebody has enough
-        into_readme(measured)
+        into_pages(measured)  # also of what there is when somebody has enough
+        draw_all()
     print(f"All of it took {(time.monotonic() - start) / 60:.0f} minutes.")
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)

@@ -1,10 +1,11 @@
 """How many points are lost when a training is killed by `kill -9`, whose log call had returned?
 
-Each tracker in a process of its own, logging a point every 2 ms, is killed 0.5 to 4 s after its first point, at a random
-moment. Only the process that trains is killed, as the kernel does that runs out of memory; a service process beside it has
-10 s to finish what it has got. A call that has returned is counted in memory that outlives the process. In the end another
-process asks the tracker's own reader what there is; where a reader refuses, all points are lost. How much a tracker loses
-depends on the moment: what it keeps in memory it writes after so many points or seconds.
+Each tracker in a process of its own, logging a point every 2 ms, is killed 0.5 to 4 s after its first point, at random
+moments, which are the same for all. Only the process that trains is killed, as the kernel does that runs out of memory;
+a service process beside it has 10 s to finish what it has got. A call that has returned is counted in memory that
+outlives the process. In the end another process asks the tracker's own reader what there is; where a reader refuses,
+all points are lost. How much a tracker loses depends on the moment: what it keeps in memory it writes after so many
+points or seconds.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ KILLED = (
 
 def measure() -> list[Row]:
     pythons = installed(KILLED)
-    moments = random.Random(0)
+    moments = [random.Random(number).uniform(0.5, 4) for number in range(rounds(4))]
     with ThreadPoolExecutor(TOGETHER * (os.cpu_count() or 1)) as pool:  # times are not asked here
         kills = {
-            name: [pool.submit(killed, python, name, moments.uniform(0.5, 4)) for _ in range(rounds(4))]
+            name: [pool.submit(killed, python, name, after_s) for after_s in moments]
             for name, python in pythons.items()
         }
         return [row(name, [one.result() for one in counts]) for name, counts in kills.items()]

@@ -12,7 +12,6 @@ import time
 from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 Log = Callable[[str, float, int], object]
@@ -62,16 +61,31 @@ def log_batch(url: str, experiment: str) -> Callable[[str, Train], None]:
     return training
 
 
-def log_metric(url: str, experiment: str, synchronous: bool) -> Callable[[str, Train], None]:
-    import mlflow
-
+def log_metric(url: str, experiment: str) -> Callable[[str, Train], None]:
     client, experiment_id = _mlflow(url, experiment)
 
     def training(name: str, train: Train) -> None:
         run_id = client.create_run(experiment_id, run_name=name).info.run_id
-        train(lambda key, value, step: client.log_metric(run_id, key, value, step=step, synchronous=synchronous))
-        if not synchronous:
-            mlflow.flush_async_logging()
+        train(lambda key, value, step: client.log_metric(run_id, key, value, step=step))
+        client.set_terminated(run_id)
+
+    return training
+
+
+def log_metric_async(url: str, experiment: str) -> Callable[[str, Train], None]:
+    """Each run waits for what it has logged: `flush_async_logging` is for one thread, all of them share the queue."""
+    client, experiment_id = _mlflow(url, experiment)
+
+    def training(name: str, train: Train) -> None:
+        run_id = client.create_run(experiment_id, run_name=name).info.run_id
+        logged: list[Any] = []
+
+        def log(key: str, value: float, step: int) -> None:
+            logged.append(client.log_metric(run_id, key, value, step=step, synchronous=False))
+
+        train(log)
+        for operation in logged:
+            operation.wait()
         client.set_terminated(run_id)
 
     return training
@@ -88,8 +102,8 @@ def _mlflow(url: str, experiment: str) -> tuple[Any, str]:
 CLIENTS: dict[str, Callable[[str, str], Callable[[str, Train], None]]] = {
     "reticent": reticent,
     "mlflow, log_batch": log_batch,
-    "mlflow": partial(log_metric, synchronous=True),
-    "mlflow, async": partial(log_metric, synchronous=False),
+    "mlflow": log_metric,
+    "mlflow, async": log_metric_async,
 }
 
 

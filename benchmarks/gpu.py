@@ -19,9 +19,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.environments import environment
-from benchmarks.turns import Row, in_turns, ratio, spread
+from benchmarks.turns import Row, in_turns, ratio, rounds, spread
 
-ROUNDS = 20
 STEPS = 100
 WIDTH, LAYERS, BATCH = 2048, 12, 1024
 """Some ms a step on the GPUs of today."""
@@ -107,7 +106,8 @@ def on_gpu() -> list[Row]:
     }
     for log in ways.values():
         block(training, log)  # what is compiled and allocated once
-    took = in_turns({name: _settled(training, log) for name, log in ways.items()}, ROUNDS)
+    times = rounds(20)
+    took = in_turns({name: _settled(training, log) for name, log in ways.items()}, times)
     run.end()
     assert reticent.flush(60)
     stored = len(reticent.get_run(run.run_id).metric_history("loss"))
@@ -117,7 +117,7 @@ def on_gpu() -> list[Row]:
             "GPU": torch.cuda.get_device_name(),
             **{key: spread(one[key] for one in blocks) for key in ("step ms", "stall us", "call us")},
             "step, times bare": ratio([one["step ms"] for one in blocks], [one["step ms"] for one in took["bare"]]),
-            "stored": f"{stored:,} of {(ROUNDS + 1) * STEPS:,}" if name == "reticent, the tensor" else "",
+            "stored": f"{stored:,} of {(times + 1) * STEPS:,}" if name == "reticent, the tensor" else "",
         }
         for name, blocks in took.items()
     ]

@@ -13,12 +13,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.asked import asked
-from benchmarks.environments import environment, with_mlflow_tables
+from benchmarks.fits import SETTINGS
 from benchmarks.models_child import FLAVOURS, LARGE, SMALL
 from benchmarks.turns import Row, in_turns, ratio, rounds, say, spread
 
@@ -30,18 +29,6 @@ Turn = list[dict[str, float]]
 
 def measure() -> list[Row]:
     return [row for flavour in FLAVOURS if find_spec(flavour) for row in of_flavour(flavour)]
-
-
-def _settings(place: Path) -> dict[str, str]:
-    return environment({"RETICENT_DIR": f"{place}/root"})
-
-
-def _with_mlflow(place: Path) -> dict[str, str]:
-    with_mlflow_tables(place)
-    return _settings(place)
-
-
-SETTINGS = {"reticent": _settings, "mlflow": _with_mlflow}
 
 
 def of_flavour(flavour: str) -> list[Row]:

@@ -1,16 +1,13 @@
 """What does redaction cost: a param, a dict of params, a megabyte of text or file, the import; and what do others cost?
 
-CPU time, ours with no known values and with 50, and the others' in turns. Peers read a part of the same text (100 KB of 5
-MB), as most of them would take minutes for all of it. With `BENCH_LABELLED` naming a directory that has a `secrets.json` (a
-list of `{"rule": ..., "secret": bool, "text": ...}`), all are also scored on it: recall is the mean over the rules, and a
-text without a secret is spoiled if anything is found in it. Presidio looks for what identifies a person and for no
-credentials; logfire's scrubber stops at the first word that it knows, and hides the whole value. On data that our rules
-were developed with, our score says what we know and not what we would find elsewhere.
+CPU time, ours with no known values and with 50, and the others' in turns. Peers read a part of the same text (100 KB of
+5 MB), as most of them would take minutes for all of it. They say whether there is a secret, Reticent gives the text
+without it. Presidio looks for what identifies a person and for no credentials; logfire's scrubber stops at the first
+word that it knows, and hides the whole value.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import string
@@ -18,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -58,10 +54,6 @@ def measure() -> list[Row]:
         print(f"left out, as it is not installed: {name}", file=sys.stderr)
     redactors = {name: redactor_knowing(number) for name, number in KNOWN.items()}
     told = [*of_params(redactors), *of_texts(redactors, others), *of_files(redactors), *of_start()]
-    if labelled := os.environ.get("BENCH_LABELLED"):
-        told += of_labelled(Path(labelled), others)
-    else:
-        print("left out: labelled data, which BENCH_LABELLED does not name", file=sys.stderr)
     columns = ("what", "unit", *KNOWN, *others, "times the fastest other")
     return [{column: one.get(column, "") for column in columns} for one in told]
 
@@ -166,22 +158,4 @@ def of_start() -> list[Row]:
     return [
         {"what": what, "unit": unit, US: spread(values)}
         for (what, unit), values in zip(names, zip(*told, strict=True), strict=True)
-    ]
-
-
-def of_labelled(directory: Path, others: dict[str, Peer]) -> list[Row]:
-    say("labelled data")
-    samples = json.loads((directory / "secrets.json").read_text())
-    redactor = Redactor()
-    recall, spoiled = {}, {}
-    for name, scan in {US: lambda text: redactor.redact_text(text) != text, **others}.items():
-        caught: dict[str, list[bool]] = defaultdict(list)
-        harmless: list[bool] = []
-        for sample in samples:
-            (caught[sample["rule"]] if sample["secret"] else harmless).append(scan(sample["text"]))
-        recall[name] = sum(sum(hits) / len(hits) for hits in caught.values()) / len(caught)
-        spoiled[name] = sum(harmless)
-    return [
-        {"what": f"found, mean over {len(caught)} kinds of secrets", "unit": "", **recall},
-        {"what": f"of {len(harmless)} look-alikes hidden too", "unit": "", **spoiled},
     ]

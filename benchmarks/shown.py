@@ -1,6 +1,6 @@
 """The tables of the README: fewer columns than the results have, medians, and each number in the unit that fits it.
 
-`python -m benchmarks --show [NAME...]` prints them of benchmarks/results/*.json; the benchmarks put them into the README.
+`python -m benchmarks --show [NAME...]` prints them of benchmarks/results/*.json; the benchmarks put them into the pages.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import told
 from benchmarks.turns import Row
 
 RESULTS = Path(__file__).parent / "results"
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs/benchmarks.md")
 _PLACE = re.compile(r"(<!-- benchmark (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Rows = list[dict[str, Any]]
@@ -45,18 +47,98 @@ def show(name: str) -> str:
     return table(SHOWN[name](rows) if name in SHOWN else rows)
 
 
-def into_readme(measured: Collection[str]) -> None:
-    """Put the tables of what was measured where the README has a place for them."""
+def into_pages(measured: Collection[str]) -> None:
+    """Put the tables of what was measured, and what is told of all results, where a page has a place for them."""
 
     def filled(place: re.Match[str]) -> str:
-        return f"{place[1]}\n{show(place[2])}\n\n{place[3]}" if place[2] in measured else place[0]
+        if place[2] not in (*OF_ALL, *measured):
+            return place[0]
+        text = OF_ALL[place[2]]() if place[2] in OF_ALL else show(place[2])
+        return f"{place[1]}\n{text}\n\n{place[3]}"
 
-    README.write_text(_PLACE.sub(filled, README.read_text()))
+    for page in PAGES:
+        page.write_text(_PLACE.sub(filled, page.read_text()))
+
+
+def _result(name: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return result
 
 
 def _rows(name: str) -> Rows:
-    rows: Rows = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+    rows: Rows = _result(name)["rows"]
     return rows
+
+
+def _there() -> list[str]:
+    return sorted(path.stem for path in RESULTS.glob("*.json"))
+
+
+def machine() -> str:
+    """A paragraph for each machine and commit that results are of, and the versions of what is compared."""
+    made: dict[str, dict[str, float]] = {}
+    for name in _there():
+        by = _result(name)["machine"]
+        if isinstance(by, str):  # an earlier form of the benchmarks
+            made.setdefault(by, {})[name] = math.nan
+            continue
+        disk, commit = by.get("temporary files"), by.get("commit")
+        where = told(by) + f", temporary files on {disk}" * bool(disk) + f", commit {commit}" * bool(commit)
+        made.setdefault(where, {})[name] = by["load"]
+    lines = [f"{where}: {', '.join(_with_load(*one) for one in loads.items())}." for where, loads in made.items()]
+    return "\n\n".join([*lines, *_versions()])
+
+
+def _with_load(name: str, load: float) -> str:
+    return f"`{name}`" if math.isnan(load) else f"`{name}` (load {load:g})"
+
+
+def _versions() -> list[str]:
+    if "log_call" not in _there():
+        return []
+    rows = [row for row in _rows("log_call") if not row["tracker"].endswith(".log_metric")]
+    found = dict.fromkeys(f"{row['tracker'].split(',')[0]} {row['version']}" for row in rows)
+    return [f"Beside {', '.join(found)}; the versions of all packages stand in the results."]
+
+
+def targets() -> str:
+    """What was to be reached, what has been, and whether that is enough."""
+    rows: list[Row] = []
+
+    def add(target: str, value: float, unit: str, least: float = -math.inf, most: float = math.inf) -> None:
+        limit = f"at most {most:g} {unit}" if math.isinf(least) else f"at least {least:g} {unit}"
+        measured = f"{_number(value)} {unit}"
+        rows.append({"target": target, "": limit, "measured": measured, "reached": _yes(least <= value <= most)})
+
+    there = _there()
+    if "log_call" in there:
+        ours, *others = _rows("log_call")
+        beside = [row for row in others if not row["tracker"].endswith(".log_metric")]
+        add("a call of `reticent.log_metric`, p50", _middle(ours["p50 us"]), "us", most=1)
+        add("the next tracker's p50, by ours", min(_middle(row["times ours"]) for row in beside), "times", least=7)
+        add("CPU of a point, the whole process", _middle(ours["CPU us a point"]), "us", most=4)
+    if "startup" in there:
+        for row in _rows("startup")[:2]:
+            add(f"the start of a process gains by {row['code']}", _middle(row["added ms"]), "ms", most=60)
+    if "crash" in there:
+        (lost,) = (row["lost"] for row in _rows("crash") if row["tracker"] == "reticent.log_metric")
+        add("points lost by `kill -9`", lost, "points", most=0)
+    if "scaling" in there:
+        cpu = {(row["runs"], row["points"]): _middle(row["CPU us a point"]) for row in _rows("scaling")}
+        one = {points: us for (runs, points), us in cpu.items() if runs == 1}
+        _, most = max(key for key in cpu if key[0] > 1)
+        of_runs = {runs: us for (runs, points), us in cpu.items() if points == most}
+        for name, costs in (("points of one run", one), ("open runs", of_runs)):
+            what = f"CPU of a point: {max(costs):,} {name}, by {min(costs):,}"
+            add(what, costs[max(costs)] / costs[min(costs)], "times", most=1.5)
+    return table(rows) if rows else ""
+
+
+def _yes(reached: bool) -> str:
+    return "yes" if reached else "**no**"
+
+
+OF_ALL = {"machine": machine, "targets": targets}
 
 
 def _middle(value: Any, which: str = "median") -> float:
@@ -74,7 +156,7 @@ def _number(value: Any) -> str:
 
 
 def _mb(value: Any) -> str:
-    return f"{_number(value) if _middle(value) >= 1 else format(_middle(value), '.1f')} MB"
+    return f"{_number(value) if _middle(value) >= 1 else format(round(_middle(value), 1) + 0.0, '.1f')} MB"
 
 
 def _time(value: Any, unit: str, which: str = "median") -> str:
@@ -112,18 +194,24 @@ def log_call(rows: Rows) -> list[Row]:
 
 def fits(rows: Rows) -> list[Row]:
     theirs = {(row["fit"], row["size"]): row for row in rows if row["logger"] == "mlflow"}
+    no_model = {(row["fit"], row["size"]): row for row in rows if row["logger"] == "mlflow, no model"}
+    few = max((row["fits"] for row in theirs.values()), default=0)
     nothing = "has none" if theirs else "not measured"
     shown: list[Row] = []
     for row in rows:
         if row["logger"] == "reticent":
-            peer = theirs.get((row["fit"], row["size"]))
+            key = row["fit"], row["size"]
+            peer = theirs.get(key)
             shown.append(
                 {
                     "fit, the second and later ones": f"{row['fit']}, {row['size']}",
                     "bare": _time(row["bare ms"], "ms"),
                     "added, median": _time(row["added ms"], "ms"),
                     "p90": _time(row["added ms"], "ms", "p90"),
-                    "MLflow adds": _time(peer["added ms"], "ms") if peer else nothing,
+                    f"MLflow adds, of {few}": _time(peer["added ms"], "ms") if peer else nothing,
+                    "without a model": _time(no_model[key]["added ms"], "ms") if key in no_model else "",
+                    "processor, all threads": _time(row.get("added CPU ms", ""), "ms"),
+                    "MLflow's": _time(peer.get("added CPU ms", ""), "ms") if peer else "",
                 }
             )
     return shown
@@ -151,6 +239,7 @@ def delivery(rows: Rows) -> list[Row]:
             "client": row["client"] + (f", to {row['to']}" if row["to"] != "mlflow" else ""),
             "points": f"{row['runs']:,} x {row['points'] // row['runs']:,}"
             + (f" in {row['in s']:g} s" if row["in s"] else ""),
+            "rounds": row["rounds"],
             "points/s": _number(row["points/s"]) if not row["in s"] else "as logged",
             "Reticent's rate, times": _number(row["ours, times"]),
             "a call, p50 / p99": f"{_time(row['call p50 us'], 'us')} / {_time(row['call p99 us'], 'us')}",
@@ -194,6 +283,7 @@ def torch_steps(rows: Rows) -> list[Row]:
             "bare": _time(row["bare us"], "us"),
             "added, median": _time(row["added us"], "us"),
             "p90": _time(row["added us"], "us", "p90"),
+            "by the clock": _time(row.get("added by the clock us", ""), "us"),
         }
         for row in rows
     ]

@@ -60,7 +60,7 @@ Reading = tuple[float, float, float, float]
 
 
 def measure() -> list[Row]:
-    told = in_turns({name: partial(whole, code) for name, code in {BARE: BARE, **OURS}.items()}, rounds(7))
+    told = in_turns({name: partial(whole, code) for name, code in {BARE: BARE, **OURS}.items()}, rounds(21))
     rows = [row(name, _added(told[name], told[BARE]), imported(code)) for name, code in OURS.items()]
     if find_spec("mlflow"):
         told = in_turns({code: partial(whole, code) for code in (BARE, SWITCHED, MLFLOW)}, rounds(3))

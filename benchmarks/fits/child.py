@@ -6,10 +6,12 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
+from benchmarks import processor
 from benchmarks.asked import answer
 
 
@@ -17,8 +19,10 @@ class Reticent:
     def __init__(self, _: ModuleType) -> None:
         import reticent
 
-        self.on = reticent.autolog
         self._reticent = reticent
+
+    def on(self, options: Mapping[str, Any]) -> None:
+        self._reticent.autolog(**options)
 
     def off(self) -> None:
         self._reticent.autolog(disable=True)
@@ -36,8 +40,8 @@ class MLflow:
         self._flavor = import_module(framework.MLFLOW)
         self._switched = getattr(framework, "mlflow_switched", lambda _: None)
 
-    def on(self) -> None:
-        self._flavor.autolog(silent=True)
+    def on(self, options: Mapping[str, Any]) -> None:
+        self._flavor.autolog(silent=True, **options)
         self._switched(True)
 
     def off(self) -> None:
@@ -57,16 +61,24 @@ def main(name: str, logger: str) -> None:
     for fit in fits.values():
         fit()  # frameworks import and compile parts of themselves on first use
     log = LOGGERS[logger](framework)
-    answer(lambda size, times: [_pair(fits[size], log) for _ in range(times)])
+    answer(lambda size, times, options: [_pair(fits[size], log, options) for _ in range(times)])
 
 
-def _pair(fit: Callable[[], object], log: Reticent | MLflow) -> tuple[float, float]:
+def _pair(
+    fit: Callable[[], object], log: Reticent | MLflow, options: Mapping[str, Any]
+) -> tuple[float, float, float, float]:
+    """Milliseconds: bare, logged, and the processor's of both, the work in the background included."""
+    start = processor.of_this_tree()
     bare = _ms(fit)
-    log.on()
+    bare_cpu = processor.of_this_tree() - start
+    log.on(options)
+    start = processor.of_this_tree()
     logged = _ms(fit)
+    log.settle()
+    logged_cpu = processor.of_this_tree() - start
     log.off()
     log.settle()
-    return bare, logged
+    return bare, logged, bare_cpu * 1e3, logged_cpu * 1e3
 
 
 def _ms(fit: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from benchmarks import __main__ as benchmarks
-from benchmarks import crash, fits, pictures, processor, shown, turns
+from benchmarks import crash, fits, labelled, machine, pictures, processor, shown, turns
 from benchmarks.asked import asked
 from benchmarks.environments import environment
 from benchmarks.tracker_processes import answer
@@ -62,10 +62,12 @@ def test_a_process_answers_and_what_it_prints_besides_is_no_answer() -> None:
 
 
 def test_what_a_fit_gains_is_of_pairs_and_its_ratio_of_turns() -> None:
-    ours, theirs = [[(10.0, 12.0), (10.0, 11.0)], [(10.0, 9.0)]], [[(10.0, 40.0)], [(20.0, 40.0)]]
+    ours = [[fits.Pair(10, 12, 0, 0), fits.Pair(10, 11, 0, 0)], [fits.Pair(10, 9, 0, 0)]]
+    theirs = [[fits.Pair(10, 40, 10, 50)], [fits.Pair(20, 40, 20, 70)]]
     told = fits.told_of(theirs, ours)
     assert told["bare ms"] == turns.spread([10.0, 20.0])
     assert told["added ms"] == turns.spread([30.0, 20.0])
+    assert told["added CPU ms"] == turns.spread([40.0, 50.0])
     assert told["times bare"] == turns.spread([4.0, 2.0])
     assert told["added, times ours"] == turns.spread([30 / 1.5, 20 / fits.LEAST_MS])
 
@@ -98,7 +100,8 @@ def test_the_readme_has_the_tables_of_the_results_that_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shown, "RESULTS", tmp_path)
-    monkeypatch.setattr(shown, "README", tmp_path / "README.md")
+    page = tmp_path / "README.md"
+    monkeypatch.setattr(shown, "PAGES", (page,))
     row = {"script": "bare", "wall s": 1.0, "processor s": 2.0}
     (tmp_path / "script.json").write_text(json.dumps({"rows": [row]}))
     places = [
@@ -110,11 +113,52 @@ def test_the_readme_has_the_tables_of_the_results_that_there_are(
         "kept",
         "<!-- end -->",
     ]
-    shown.README.write_text("\n".join(places))
+    page.write_text("\n".join(places))
     for _ in "again":
-        shown.into_readme(["script"])
-    lines = shown.README.read_text().splitlines()
+        shown.into_pages(["script"])
+    lines = page.read_text().splitlines()
     assert (lines[0], lines[4], lines[6:]) == (places[0], "| bare | 1.0 s | 2.0 s |", places[2:])
+
+
+def test_pages_tell_the_machines_of_the_results_and_which_targets_were_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "RESULTS", tmp_path)
+    page = tmp_path / "README.md"
+    monkeypatch.setattr(shown, "PAGES", (page,))
+    one = machine.describe()
+    startup = [
+        {"code": f"`{code}`", "added ms": turns.spread([ms])} for code, ms in (("import", 59.0), ("autolog", 61.0))
+    ]
+    lost = [{"tracker": "reticent.log_metric", "lost": 0}]
+    for name, load, rows in (("startup", 0.5, startup), ("crash", 7.0, lost)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"machine": one | {"load": load}, "rows": rows}))
+    page.write_text("<!-- benchmark machine -->\n<!-- end -->\n<!-- benchmark targets -->\n<!-- end -->\n")
+    for _ in "again":
+        shown.into_pages([])
+    lines = page.read_text().splitlines()
+    assert lines[2].startswith(machine.told(one))
+    assert lines[2].endswith(": `crash` (load 7), `startup` (load 0.5).")
+    assert lines[9:12] == [
+        "| the start of a process gains by `import` | at most 60 ms | 59 ms | yes |",
+        "| the start of a process gains by `autolog` | at most 60 ms | 61 ms | **no** |",
+        "| points lost by `kill -9` | at most 0 points | 0 points | yes |",
+    ]
+
+
+def test_secrets_that_are_found_are_counted_by_kind_and_others_that_are_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [("a", True, "bad"), ("a", True, "good"), ("b", True, "bad"), ("b", False, "bad"), ("b", False, "good")]
+    samples = [dict(zip(("rule", "secret", "text"), one, strict=True)) for one in texts]
+    found, hidden = labelled.of_texts(samples, {"one": lambda text: text == "bad", "all": lambda _: True})
+    assert (found["one"], found["all"]) == (0.75, 1)
+    assert (hidden["one"], hidden["all"]) == (1, 2)
+    (tmp_path / "secrets.json").write_text(json.dumps(samples))
+    (tmp_path / "ml_names.json").write_text(json.dumps(["optimizer", "api_key"]))
+    monkeypatch.setenv("BENCH_LABELLED", str(tmp_path))
+    *_, names = labelled.measure()
+    assert (names["on labelled data"], names["reticent"]) == ("of 2 names of params hidden", 1)
 
 
 def test_processor_time_is_that_of_all_threads_and_processes_and_finer_than_the_ticks_of_the_kernel() -> None:
@@ -149,8 +193,7 @@ def test_one_that_fails_does_not_keep_the_others_from_being_measured(
     monkeypatch.setattr(benchmarks, "ALL", ("first", "second"))
     monkeypatch.setattr(benchmarks, "RESULTS", tmp_path)
     monkeypatch.setattr(benchmarks, "draw", list)
-    monkeypatch.setattr(shown, "README", tmp_path.parent / "README.md")
-    shown.README.touch()
+    monkeypatch.setattr(shown, "PAGES", ())
     assert benchmarks.main([]) == 1
     told = capsys.readouterr()
     assert "## How many of the second? (second, 2 of 2)" in told.out
