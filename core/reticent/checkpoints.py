@@ -50,7 +50,7 @@ class Checkpoints:
         wanted = self._wanted([*self._kept.values(), checkpoint])
         if checkpoint not in wanted:
             return
-        if not self._run.log_artifact_as(checkpoint.source, self._path(checkpoint)):
+        if not self._run.log_checkpoint_as(checkpoint.source, self._path(checkpoint)):
             self._run.remove_artifact(self._path(checkpoint))
             return
         self._remove_others(wanted)
