@@ -64,7 +64,7 @@ class Checkpoints:
         wanted = self._wanted([*self._kept, checkpoint])
         if checkpoint not in wanted:
             return
-        if not self._run.log_artifact_as(checkpoint.source, path):
+        if not self._run.log_checkpoint_as(checkpoint.source, path):
             self._run.remove_artifact(path)
             return
         self._remove_others(wanted)

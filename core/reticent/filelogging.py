@@ -10,7 +10,7 @@ from typing import Any
 
 from reticent import artifacts, values
 from reticent.files import safe_relative
-from reticent.filing import Filing, LeftOutError
+from reticent.filing import Filing, LeftOutError, Publish
 from reticent.holding import Holding
 from reticent.pictures import Draw
 from reticent.recorder import Recorder
@@ -44,10 +44,17 @@ class FileLogging:
     def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> bool:
         """Log a file, or a directory with all in it, as it is now, as the artifact `artifact_file`; False if it could not
         be read, or the disk is full."""
+        return self._log_as(local_path, artifact_file, self._filing.publish)
+
+    def log_checkpoint_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> bool:
+        """The same for what may be removed again soon: it is sealed, and can be seen, some seconds later."""
+        return self._log_as(local_path, artifact_file, self._filing.publish_late)
+
+    def _log_as(self, local_path: str | os.PathLike[str], artifact_file: str, publish: Publish) -> bool:
         logged = False
         with self._recorder.guard("log_artifact"):
             try:
-                self._filing.add(Path(local_path), Path(artifact_file))
+                self._filing.add(Path(local_path), Path(artifact_file), publish)
                 logged = True
             except LeftOutError:
                 logged = True

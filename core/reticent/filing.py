@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from reticent import artifacts, clock, pictures, recovery
 from reticent.aside import EndedError
@@ -17,6 +19,10 @@ from reticent.recorder import Recorder
 from reticent.records import ArtifactRemoved, Reference, SealedRecord, Staged, Withheld, is_under
 from reticent_redact import SealedText
 
+Publish: TypeAlias = Callable[[str, SealedText], None]
+"""`Filing.publish`, or another way to have a snapshot sealed."""
+
+SEALING = "sealing a file"
 DRAWING = "drawing a picture"
 MOST_PICTURES = 30
 """So many may wait to be drawn: the end of the process waits for them."""
@@ -37,13 +43,14 @@ class Filing:
         self._removing: list[SealedText] = []
         """What is about to be removed."""
 
-    def add(self, source: Path, target: Path) -> None:
+    def add(self, source: Path, target: Path, publish: Publish | None = None) -> None:
         """Log a file as the artifact `target`, or all files below a directory under it; our own, which grow while they
-        are looked at, are left out.
+        are looked at, are left out. `publish` of this object has the snapshots sealed, if it is not told otherwise.
 
         A file that cannot be logged keeps no other one from it. LeftOutError if that is so because of what it is."""
+        publish = publish or self.publish
         if not source.is_dir():
-            self._add_file(source, target)
+            self._add_file(source, target, publish)
             return
         unreadable: OSError | None = None
         refused: ValueError | None = None
@@ -51,7 +58,7 @@ class Filing:
         for file in sorted(path for path in source.rglob("*") if path.is_file()):
             if own not in file.absolute().parents:
                 try:
-                    self._add_file(file, target / file.relative_to(source))
+                    self._add_file(file, target / file.relative_to(source), publish)
                 except (FileNotFoundError, PermissionError) as error:
                     unreadable = unreadable or error
                 except ValueError as error:
@@ -78,13 +85,22 @@ class Filing:
 
     def publish(self, token: str, path: SealedText) -> None:
         """Note a snapshot of a file in the log, where it now survives us, and have it sealed in the background."""
-        staged = self._waiting[token] = self.note(token, path, "file")
+        self._waiting[token] = self.note(token, path, "file")
+        self.in_background(SEALING, partial(self._seal_waiting, token))
 
-        def seal() -> None:
-            if self._waiting.pop(token, None) is not None:
-                self.seal(staged)
+    def publish_late(self, token: str, path: SealedText) -> None:
+        """The same for what may soon be removed: sealing takes the interpreter from the training, and so it waits."""
+        self._waiting[token] = self.note(token, path, "file")
 
-        self.in_background("sealing a file", seal)
+        def seal() -> None:  # in the background as well: in turn with what removes artifacts
+            self.in_background(SEALING, partial(self._seal_waiting, token))
+
+        self.recorder.session.checkpoints.submit(SEALING, seal, self.recorder.report)
+
+    def seal_waiting(self) -> None:
+        """Have what waits sealed now: at the end of a run nothing comes that would take its place."""
+        for token in list(self._waiting):
+            self.in_background(SEALING, partial(self._seal_waiting, token))
 
     def remove(self, path: SealedText) -> None:
         """Remove an artifact, or all that lie under `path`, from the run. A snapshot that waits is never sealed.
@@ -137,6 +153,12 @@ class Filing:
         _say_what_is_withheld(records)
         return not any(isinstance(record, Withheld) for record in records)
 
+    def _seal_waiting(self, token: str) -> None:
+        """Seal a snapshot, if it was not removed meanwhile."""
+        staged = self._waiting.pop(token, None)
+        if staged is not None:
+            self.seal(staged)
+
     def in_background(self, kind: str, job: Job) -> None:
         self.recorder.session.background.submit(kind, job, self.recorder.report)
 
@@ -177,7 +199,7 @@ class Filing:
             file.write(text.encode("utf-8", "backslashreplace"))
         self.publish(f"{token}/{raw.name}", path)
 
-    def _add_file(self, source: Path, target: Path) -> None:
+    def _add_file(self, source: Path, target: Path, publish: Publish) -> None:
         path = self.path(target.as_posix())
         status = source.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -188,7 +210,7 @@ class Filing:
             message = f"artifact {path!r} is over max_artifact_mb and is referenced, not copied"
             self.recorder.warn("large artifact", message)
             return
-        self.publish(artifacts.stage_file(self.directory, source), path)
+        publish(artifacts.stage_file(self.directory, source), path)
 
 
 def _say_what_is_withheld(records: list[SealedRecord]) -> None:

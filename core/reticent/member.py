@@ -117,6 +117,9 @@ class Member(Run):
     def log_artifact_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> bool:
         return super().log_artifact_as(local_path, f"{self._prefix}{artifact_file}")
 
+    def log_checkpoint_as(self, local_path: str | os.PathLike[str], artifact_file: str) -> bool:
+        return super().log_checkpoint_as(local_path, f"{self._prefix}{artifact_file}")
+
     def remove_artifact(self, artifact_file: str) -> None:
         super().remove_artifact(f"{self._prefix}{artifact_file}")
 

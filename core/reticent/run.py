@@ -227,6 +227,7 @@ class Run(FileLogging):
             with self._recorder.guard("console"):
                 self.kept_console.close()
             self.in_background("console", self.kept_console.finish)
+        self._filing.seal_waiting()
         self.in_background("closing a run log", self._log.close)
         self.make_inactive()
 
@@ -274,6 +275,7 @@ class Run(FileLogging):
         self._session = session
         self._lock = threading.RLock()
         self._recorder.forked(session)
+        self._filing = Filing(self._recorder, self.directory)  # what waits to be sealed is the parent's
         self._deferred = self._new_deferred()
 
     def _log_metric(self, key: str, value: Any, step: int | None) -> None:

@@ -46,6 +46,8 @@ PICTURES_S = 1.0
 """So long a picture waits to be drawn: a process that ends sooner starts no other one for it."""
 MODELS_S = 10.0
 """And a model to be finished or tried, for which another process has to import the framework."""
+CHECKPOINTS_S = 10.0
+"""And a checkpoint to be sealed: one that a newer one takes the place of in this time is not sealed at all."""
 
 
 class Session:
@@ -76,6 +78,8 @@ class Session:
         self.pictures = Background(lambda: None, 3600.0, PICTURES_S)
         """Drawing pictures, by `aside`."""
         self.aside = Aside()
+        self.checkpoints = Background(lambda: None, 3600.0, CHECKPOINTS_S)
+        """Passing checkpoints on to `background`, which seals them."""
         self.models = Background(lambda: None, 3600.0, MODELS_S)
         """Finishing models, by `model_aside`, which has their frameworks imported."""
         self.trials = Background(lambda: None, 3600.0, MODELS_S)
@@ -215,7 +219,7 @@ class Session:
 
     def work_done(self, deadline: float) -> bool:
         """Wait until nothing is left to do in the background; whether that came in time."""
-        queues = [self.background, self.pictures, self.models, *([] if self.ending else [self.trials])]
+        queues = [*self._must_be_done(), *([] if self.ending else [self.trials])]
         # Of what is made aside, each file is sealed in the background, and what was sealed is tried.
         while any(queue.pending() for queue in queues):
             for queue in queues:
@@ -243,12 +247,14 @@ class Session:
 
     def working_on(self) -> int:
         """How many jobs are not done."""
-        return sum(queue.pending() for queue in (self.background, self.pictures, self.models))
+        return sum(queue.pending() for queue in self._must_be_done())
 
     def is_unused(self) -> bool:
         """Whether nothing has come of it that its end would have to see to: no run, no work, no loss."""
-        queues = (self.background, self.pictures, self.models)
-        return not self.losing and not any(queue.is_used() for queue in queues)
+        return not self.losing and not any(queue.is_used() for queue in self._must_be_done())
+
+    def _must_be_done(self) -> tuple[Background, ...]:
+        return (self.checkpoints, self.background, self.pictures, self.models)
 
     def close_ended(self) -> None:
         """Close the log writers of runs that have ended; a late record had opened them again."""

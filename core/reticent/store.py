@@ -66,7 +66,9 @@ def get_run(run_id: str) -> StoredRun:
     seal, look_further = partial(session.seal, "warning"), partial(_look_further, session.root)
     if RUN_ID.fullmatch(run_id) and session.run_directory(run_id).is_dir():
         if run_id in session.begun:
-            session.background.wait(time.monotonic() + READ_WAIT_S)
+            deadline = time.monotonic() + READ_WAIT_S
+            session.checkpoints.wait(deadline)  # they are sealed in the background
+            session.background.wait(deadline)
         found = query.get(open_store(session, run_id), seal, run_id, look_further)
         if found is not None:
             return found

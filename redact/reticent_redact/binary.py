@@ -46,6 +46,9 @@ SHORTEST_KEY = 4
 _BY_CHANCE = {"email": 12}
 """What bytes that are no text may look like by chance, if it is shorter."""
 
+_IN_TEXT = frozenset({"dsn-password"})
+"""What counts where there is text around it: `;Pwd=` stands in every few gigabytes of a model's numbers, as `;` and `=` are
+the last bytes of most small ones."""
 
 _PHONES = frozenset({"phone-e164", "phone-us", "phone-national"})
 _PERSONAL = frozenset(rule.id for rule in personal.RULES)
@@ -155,6 +158,8 @@ class _Look:
             spans += scanner.spans(text, self._channel, keys=False)
         for span in spans:
             if span.end - span.start < _BY_CHANCE.get(span.rule, 0):
+                continue
+            if span.rule in _IN_TEXT and not encodings.is_text_around(text, span.start):
                 continue
             if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule

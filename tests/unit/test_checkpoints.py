@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 import reticent
-from reticent import artifacts, guard
+from reticent import artifacts, guard, session
 from reticent.patching import Capture, Options
+from reticent.records import Artifact
+from reticent.recovery import events
+from reticent.runlog import RunReader
 from reticent.testing import captured
 
 
@@ -189,3 +193,19 @@ def test_a_resumed_training_keeps_no_more_of_them(
     with reticent.start_run(run_id=run.run_id) as run:
         train(run, {3: 0.1, 4: 0.6})
     assert kept(run) == [f"checkpoints/step_{step}/weights.bin" for step in sorted({best, 4})]
+
+
+def test_what_a_newer_one_soon_takes_the_place_of_is_never_sealed(root: Path, tmp_path: Path) -> None:
+    with reticent.start_run() as run:
+        capture = Capture(run, "", Options(), "test")
+        for step in range(1, 6):
+            capture.log_checkpoint(write(tmp_path / "weights.bin", f"weights {step}"), step, -step, monitor="loss")
+        assert session.current().background.wait(time.monotonic() + 20)
+        staged = [path.read_text() for path in (run.directory / "staging").iterdir()]
+        assert staged == ["weights 5"], "those that were removed are there no longer, the last one waits"
+        assert not list(run.directory.glob("artifacts/checkpoints/step_*"))
+    assert session.current().background.wait(time.monotonic() + 20)
+    assert (run.directory / "artifacts/checkpoints/step_5/weights.bin").read_text() == "weights 5", "the run has ended"
+    assert kept(run) == ["checkpoints/step_5/weights.bin"]
+    sealed = [record.path for record in events(RunReader(run.directory)) if isinstance(record, Artifact)]
+    assert {path for path in sealed if path.startswith("checkpoints/step_")} == {"checkpoints/step_5/weights.bin"}

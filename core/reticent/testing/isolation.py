@@ -48,7 +48,7 @@ def _close_sessions() -> None:
         for sender in one._senders.values():
             sender.stop()
             sender.close()
-        for queue in (one.background, one.pictures, one.models, one.trials):
+        for queue in (one.checkpoints, one.background, one.pictures, one.models, one.trials):
             queue.stop()
 
 

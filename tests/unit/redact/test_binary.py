@@ -252,6 +252,13 @@ def test_short_keys_do_not_count_in_numbers(tmp_path: Path) -> None:
     assert isinstance(sealed(tmp_path, b"\x00size_leaf_vectorSL\n\x00" + numbers), SealedFile)
 
 
+def test_a_key_of_a_connection_does_not_count_in_numbers(tmp_path: Path) -> None:
+    numbers = bytes.fromhex("bbacff2dbd9dc2063b5077643db5c3513b43235bbdffa479bd7e30f7bc543f9dbc2a9a043dccdf50bd")
+    assert b";Pwd=" in numbers
+    assert isinstance(sealed(tmp_path, numbers), SealedFile)
+    assert sealed(tmp_path, numbers + b"\0Server=db;Uid=sa;Pwd=hunter2;\0" + numbers) == Withheld("dsn-password")
+
+
 @pytest.mark.parametrize("looks_like", ["\n+14155552671\n", "\n4111 1111 1111 1111\n", "\nann@example.com\n"])
 def test_a_row_of_small_numbers_looks_like_nothing(looks_like: str, tmp_path: Path) -> None:
     """As the leaves of a forest are stored: eight bytes each, of which seven are zero."""
