@@ -23,6 +23,7 @@ ALL = (
     "log_call",
     "crash",
     "fits",
+    "growth",
     "scaling",
     "delivery",
     "startup",

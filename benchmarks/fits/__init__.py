@@ -16,6 +16,7 @@ framework that is not installed is left out, and MLflow where it is not, or has 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
@@ -88,11 +89,11 @@ def of_framework(framework: str) -> list[Row]:
             for name in names
         }
         smallest = next(iter(module.SIZES))
-        first = {name: pair for name, child in started.items() if (pair := _first(child, smallest, name))}
-        for size, ours in zip(module.SIZES, OURS, strict=True):
+        first = {name: pair for name, child in started.items() if (pair := _first(child, module.SIZES[smallest], name))}
+        for (size, numbers), ours in zip(module.SIZES.items(), OURS, strict=True):
             say(f"{framework}, {size}")
             tasks = {
-                name: partial(started[process], size, ours if process == "reticent" else 1, options)
+                name: partial(started[process], numbers, ours if process == "reticent" else 1, options)
                 for name, (process, options) in LOGGED.items()
                 if process in first
             }
@@ -108,7 +109,7 @@ def of_framework(framework: str) -> list[Row]:
     return rows
 
 
-def _first(child: Asked, size: str, name: str) -> Pair | None:
+def _first(child: Asked, size: Mapping[str, int], name: str) -> Pair | None:
     """The first pair of fits; none if the other logger fails here, as it may without TensorBoard."""
     try:
         return Pair(*child(size, 1, {})[0])

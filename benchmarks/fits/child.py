@@ -57,11 +57,18 @@ LOGGERS: dict[str, type[Reticent] | type[MLflow]] = {"reticent": Reticent, "mlfl
 
 def main(name: str, logger: str) -> None:
     framework = import_module(f"benchmarks.fits.{name}")
-    fits = {size: framework.prepare(**options) for size, options in framework.SIZES.items()}
-    for fit in fits.values():
-        fit()  # frameworks import and compile parts of themselves on first use
+    fits: dict[str, Callable[[], object]] = {}
+
+    def pairs(size: Mapping[str, int], times: int, options: Mapping[str, Any]) -> list[tuple[float, ...]]:
+        fit = fits.get(str(size))
+        if fit is None:
+            fit = fits[str(size)] = framework.prepare(**size)
+            fit()  # frameworks import and compile parts of themselves on first use
+        return [_pair(fit, log, options) for _ in range(times)]
+
+    pairs(next(iter(framework.SIZES.values())), 0, {})
     log = LOGGERS[logger](framework)
-    answer(lambda size, times, options: [_pair(fits[size], log, options) for _ in range(times)])
+    answer(pairs)
 
 
 def _pair(

@@ -43,12 +43,12 @@ _NUL_AS_LINE_END = bytes.maketrans(b"\0", b"\n")
 SHORTEST_KEY = 4
 """`pw=` stands in every few megabytes of a model's numbers."""
 
-_BY_CHANCE = {"email": 12}
-"""What bytes that are no text may look like by chance, if it is shorter."""
+_SHORTEST = {"email": 12}
+"""What bytes that are no text look like everywhere, if it is shorter."""
 
-_IN_TEXT = frozenset({"dsn-password"})
-"""What counts where there is text around it: `;Pwd=` stands in every few gigabytes of a model's numbers, as `;` and `=` are
-the last bytes of most small ones."""
+_BY_CHANCE = {"email": 16, "dsn-password": 1_000}
+"""What stands once in a gigabyte of a model's numbers, if it is shorter: it counts where there is text around it. Of small
+ones, most have `;` or `=` for their last byte, so that `;Pwd=` is among them."""
 
 _PHONES = frozenset({"phone-e164", "phone-us", "phone-national"})
 _PERSONAL = frozenset(rule.id for rule in personal.RULES)
@@ -157,9 +157,10 @@ class _Look:
             ]
             spans += scanner.spans(text, self._channel, keys=False)
         for span in spans:
-            if span.end - span.start < _BY_CHANCE.get(span.rule, 0):
+            length = span.end - span.start
+            if length < _SHORTEST.get(span.rule, 0):
                 continue
-            if span.rule in _IN_TEXT and not encodings.is_text_around(text, span.start):
+            if length < _BY_CHANCE.get(span.rule, 0) and not encodings.is_text_around(text, span.start):
                 continue
             if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule
