@@ -13,8 +13,9 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import reticent
-from reticent import autologging
+from reticent.autologging import in_range
 from reticent.errors import SettingsError
+from reticent.inspection import inspect_integrations
 
 FRAMEWORK = """
 __version__ = "{version}"
@@ -125,7 +126,7 @@ def test_the_doctor_tells_of_a_hook_that_is_not_there(toy: Path, monkeypatch: py
     monkeypatch.syspath_prepend(toy)
     point = metadata.EntryPoint("toy", "toy_reticent:integration", "reticent.integrations")
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
-    (report,) = autologging.inspect_integrations()
+    (report,) = inspect_integrations()
     assert report.error == "AttributeError"
 
 
@@ -134,7 +135,7 @@ def test_the_doctor_tells_of_a_hook_that_is_not_there(toy: Path, monkeypatch: py
     "version", ["1.2", "1.9.9", "1.10", "2", "2.0", "2.0.1", "2.0rc1", "2.0.0+cpu", "10.0", "2.0.post1"]
 )
 def test_versions_are_compared_as_packaging_does(version: str, required: str) -> None:
-    assert autologging._in_range(version, required) == SpecifierSet(required).contains(version, prereleases=True)
+    assert in_range(version, required) == SpecifierSet(required).contains(version, prereleases=True)
 
 
 def test_autolog_imports_no_framework() -> None:

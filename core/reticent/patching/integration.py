@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
-
-import msgspec
-
-from reticent.patching.options import Options
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from reticent.patching.call import Call
+    from reticent.patching.options import Options
 
 Hook: TypeAlias = "Callable[[Call], Generator[None, Any, None]]"
 """Runs around a call: once up to its `yield` before, once from there with the result. It never sees the user's errors:
@@ -28,22 +25,19 @@ def function_of(hook: F | str) -> F:
     """The function of a hook, imported if it is not yet. ImportError or AttributeError if there is none of this name."""
     if not isinstance(hook, str):
         return hook
-    module, _, name = hook.partition(":")
-    function: F = getattr(import_module(module), name)
+    function: F = _imported(hook)
     return function
 
 
-class _Target(msgspec.Struct, frozen=True):
-    target: str
-
-    @property
-    def module(self) -> str:
-        return self.target.partition(":")[0]
+def _imported(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
 
 
-class Patch(_Target, frozen=True):
+class Patch(NamedTuple):
     """Where a hook goes: `target` is "package.module:function" or "package.module:Class.method"."""
 
+    target: str
     hook: Hook | str
     """By its name, in the form of a function's target, it is imported with its first call: a start is quick that imports
     no more of an integration than its table of patches."""
@@ -57,6 +51,10 @@ class Patch(_Target, frozen=True):
     optional: bool = False
     """Whether a version without the target is nothing to tell the user: it came with a later one."""
 
+    @property
+    def module(self) -> str:
+        return _module(self.target)
+
 
 class Before(Protocol):
     """A hook before a call. It is called only while it is `wanted`: to find that out costs less than to call it."""
@@ -66,10 +64,11 @@ class Before(Protocol):
     def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], nothing: None, /) -> None: ...
 
 
-class LightPatch(_Target, frozen=True):
+class LightPatch(NamedTuple):
     """For functions that a training calls in every step: a plain function that is called after each call outside of other
     hooked calls, at a tenth of the cost of a `Patch`. It edits nothing, and opens no run that ends with the call."""
 
+    target: str
     hook: Callable[[tuple[Any, ...], Mapping[str, Any], Any], None] | str | None
     """Called with the arguments, by position and by name, and the result. None where only failures count."""
     failed: Callable[[tuple[Any, ...], Mapping[str, Any], BaseException], None] | str | None = None
@@ -81,16 +80,29 @@ class LightPatch(_Target, frozen=True):
     subclasses: bool = False
     optional: bool = False
 
+    @property
+    def module(self) -> str:
+        return _module(self.target)
 
-class RegisteredHook(_Target, frozen=True):
+
+class RegisteredHook(NamedTuple):
     """For a registry of hooks that a framework has, which it gives three things: `target` is the function that takes one,
     and returns a handle with `remove()`."""
 
+    target: str
     hook: Callable[[Any, Any, Any], None] | str
     everywhere: bool = False
     """Inside of other hooked calls too."""
     subclasses: bool = False
     optional: bool = False
+
+    @property
+    def module(self) -> str:
+        return _module(self.target)
+
+
+def _module(target: str) -> str:
+    return target.partition(":")[0]
 
 
 AnyPatch: TypeAlias = Patch | LightPatch | RegisteredHook
@@ -102,12 +114,21 @@ def hooks_of(patch: AnyPatch) -> list[Any]:
     return [hook for hook in found if hook is not None]
 
 
-class Integration(msgspec.Struct, frozen=True):
+class Integration(NamedTuple):
     name: str
     module: str
     """The module whose `__version__` has to satisfy `requires` (as in packaging: ">=1.4,<2")."""
     requires: str
     patches: tuple[AnyPatch, ...]
-    options: type[Options] = Options
+    options: type[Options] | str = "reticent.patching.options:Options"
+    """By its name it is imported with the first hooked call, or to check what the user chose."""
     demo: str = ""
     """A module with a function `train`, a small training that says in one line what came of it, for `reticent demo`."""
+
+
+def options_of(integration: Integration) -> type[Options]:
+    """What a user may choose of an integration. ImportError or AttributeError if there is nothing of this name."""
+    options: type[Options] = (
+        integration.options if not isinstance(integration.options, str) else _imported(integration.options)
+    )
+    return options

@@ -9,16 +9,14 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from reticent.guard import swallowed
 from reticent.patching import hooking, light
 from reticent.patching.integration import AnyPatch, Integration, LightPatch, Patch, RegisteredHook
 
 
-class _Placed(msgspec.Struct):
+class _Placed(NamedTuple):
     owner: weakref.ref[Any]
     name: str
     original: Any
@@ -26,7 +24,7 @@ class _Placed(msgspec.Struct):
     wrapper: Any
 
 
-class _Registered(msgspec.Struct):
+class _Registered(NamedTuple):
     patch: RegisteredHook
     handle: Any
 
