@@ -9,14 +9,14 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 from reticent import layers
 from reticent.errors import SettingsError
 from reticent.forks import after_fork_in_child
-from reticent.guard import tried, warn_once
+from reticent.guard import swallowed, tried, warn_once
 from reticent.imports import when_imported
 
 if TYPE_CHECKING:
@@ -150,16 +150,28 @@ def _enable_one(integration: Integration) -> None:
     enabled[integration.name] = cache(lambda: _options(integration, choices))
     if not placed:
         _installed.add(integration.name)
+        patches: dict[str, list[AnyPatch]] = {}
         for patch in integration.patches:
-            when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
+            patches.setdefault(patch.module, []).append(patch)
+        for module, those in patches.items():
+            when_imported(module, partial(_place_all, integration, those))
+
+
+def _place_all(integration: Integration, patches: list[AnyPatch]) -> None:
+    """Place the patches of one module, which is imported now."""
+    from reticent.patching.hooking import enabled
+    from reticent.patching.placing import at_once
+
+    with at_once(patches):
+        for patch in patches:
+            if integration.name in enabled:
+                with swallowed(f"the integration of {patch.module}"):
+                    _place(integration, patch)
 
 
 def _place(integration: Integration, patch: AnyPatch) -> None:
-    from reticent.patching.hooking import enabled
     from reticent.patching.placing import place
 
-    if integration.name not in enabled:
-        return
     try:
         place(patch, integration)
     except AttributeError:
