@@ -128,7 +128,7 @@ class Integration(NamedTuple):
 
 def options_of(integration: Integration) -> type[Options]:
     """What a user may choose of an integration. ImportError or AttributeError if there is nothing of this name."""
-    options: type[Options] = (
-        integration.options if not isinstance(integration.options, str) else _imported(integration.options)
-    )
+    if not isinstance(integration.options, str):
+        return integration.options
+    options: type[Options] = _imported(integration.options)
     return options
