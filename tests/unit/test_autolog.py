@@ -173,12 +173,16 @@ def test_versions_are_compared_as_packaging_does(version: str, required: str) ->
     assert in_range(version, required) == SpecifierSet(required).contains(version, prereleases=True)
 
 
-def test_autolog_imports_no_framework_and_nothing_else_of_weight() -> None:
+@pytest.mark.parametrize("framework", ["sys", "sklearn"])
+def test_autolog_imports_nothing_of_weight(framework: str) -> None:
     code = (
-        "import sys, reticent; reticent.autolog();"
-        "print([n for n in ('sklearn', 'numpy', 'pandas', 'rich', 'sqlite3', 'msgspec', 'asyncio') if n in sys.modules])"
+        f"import sys, {framework}; before = set(sys.modules); import reticent; reticent.autolog();"
+        "heavy = 'sklearn', 'torch', 'numpy', 'pandas', 'rich', 'sqlite3', 'msgspec', 'asyncio', 'reticent.run';"
+        "print(sorted((sys.modules.keys() - before).intersection(heavy)))"
     )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RETICENT_")}
+    command = [sys.executable, "-c", code]
+    output = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
     assert output == "[]\n"
 
 
