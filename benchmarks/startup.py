@@ -33,7 +33,7 @@ FRAMEWORKS = (
     "transformers",
     "torch",
 )
-HEAVY = (*FRAMEWORKS, "numpy", "requests", "rich", "sqlite3", "wrapt", "msgspec")
+HEAVY = (*FRAMEWORKS, "numpy", "requests", "rich", "sqlite3", "msgspec")
 
 RESIDENT = """
 import os

@@ -1,6 +1,6 @@
 """`reticent.autolog()`: switches integrations on and off, for frameworks imported before or after.
 
-The runtime of the hooks is imported with the first framework, not by `autolog()`.
+The runtime of the hooks is imported with the first framework, and what checks options where there are some.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache, partial
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from reticent import layers
 from reticent.errors import SettingsError
 from reticent.forks import after_fork_in_child
-from reticent.guard import tried, warn_once
+from reticent.guard import swallowed, tried, warn_once
 from reticent.imports import when_imported
 
 if TYPE_CHECKING:
@@ -85,12 +84,12 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
     _choices.clear()
     _choices.update(choices)
     _wanted = True
+    imported = {name for name in points if name in sys.modules}
+    _enable([point for name, point in points.items() if name in imported])
     for name, point in points.items():
-        if name in sys.modules:
-            _enable(point)
-        elif name not in _waiting:
+        if name not in imported and name not in _waiting:
             _waiting.add(name)
-            when_imported(name, lambda point=point: _enable(point) if _wanted else None)  # type: ignore[misc]
+            when_imported(name, lambda point=point: _enable([point]) if _wanted else None)  # type: ignore[misc]
 
 
 def _set(overridden: Collection[str]) -> dict[str, Any]:
@@ -120,90 +119,59 @@ def check_settings(source: settings.Source, overridden: Collection[str] = ()) ->
     _check(f"{source.origin['autolog']}: setting 'autolog'", options)
 
 
-class IntegrationReport(msgspec.Struct):
-    """What `reticent doctor` says of one integration. `patches`: targets, and whether they exist in this version."""
-
-    name: str
-    module: str
-    installed_version: str | None
-    required: str
-    in_range: bool
-    patches: list[tuple[str, bool]]
-    error: str | None = None
-
-
-def inspect_integrations() -> list[IntegrationReport]:
-    """Every registered integration against what is installed. Imports the frameworks."""
-    from reticent.patching.integration import function_of, hooks_of
-    from reticent.patching.placing import applies
-
-    reports = []
-    for point in metadata.entry_points(group="reticent.integrations"):
-        with tried() as attempt:
-            integration: Integration = point.load()
-            for hook in (hook for patch in integration.patches for hook in hooks_of(patch)):
-                function_of(hook)
-        if attempt.error is not None:
-            kind = type(attempt.error).__name__
-            reports.append(IntegrationReport(point.name, point.name, None, "", False, [], kind))
-            continue
-        with tried() as attempt:
-            version = _version(integration)
-        if attempt.error is not None:
-            missing = isinstance(attempt.error, ModuleNotFoundError)
-            text = None if missing else f"{type(attempt.error).__name__} on import"
-            reports.append(
-                IntegrationReport(integration.name, integration.module, None, integration.requires, False, [], text)
-            )
-            continue
-        patches = []
-        for patch in integration.patches:
-            try:
-                import_module(patch.module)
-                there = applies(patch)
-            except ImportError:
-                there = False
-            if there or not patch.optional:
-                patches.append((patch.target, there))
-        in_range = _in_range(version, integration.requires)
-        reports.append(
-            IntegrationReport(integration.name, integration.module, version, integration.requires, in_range, patches)
-        )
-    return reports
-
-
-def _enable(point: metadata.EntryPoint) -> None:
-    from reticent.patching.hooking import enabled
+def _enable(points: list[metadata.EntryPoint]) -> None:
+    """Place the patches of integrations whose frameworks are imported."""
+    if not points:
+        return
     from reticent.patching.placing import at_once
 
-    integration: Integration = point.load()
-    choice = _options(integration, _choices)
-    if choice is None:
+    integrations: list[Integration] = [point.load() for point in points]
+    with at_once(patch for integration in integrations for patch in integration.patches):
+        for integration in integrations:
+            _enable_one(integration)
+
+
+def _enable_one(integration: Integration) -> None:
+    from reticent.patching.hooking import enabled
+
+    choices = dict(_choices)
+    if _is_off(integration, choices):
         _disable(integration.name)
         return
-    version = _version(integration)
-    if not _in_range(version, integration.requires):
+    version = version_of(integration)
+    if not in_range(version, integration.requires):
         warn_once(
             f"version of {integration.name}",
             f"{integration.module} {version} is outside of {integration.requires}: it is not captured; "
             "`reticent doctor` shows what is",
         )
         return
-    if integration.name not in enabled:
-        enabled[integration.name] = choice
+    placed = integration.name in enabled
+    enabled[integration.name] = cache(lambda: _options(integration, choices))
+    if not placed:
         _installed.add(integration.name)
-        with at_once(integration.patches):
-            for patch in integration.patches:
-                when_imported(patch.module, lambda patch=patch: _place(integration, patch))  # type: ignore[misc]
-    enabled[integration.name] = choice
+        patches: dict[str, list[AnyPatch]] = {}
+        for patch in integration.patches:
+            patches.setdefault(patch.module, []).append(patch)
+        for module, those in patches.items():
+            when_imported(module, partial(_place_all, integration, those))
+
+
+def _place_all(integration: Integration, patches: list[AnyPatch]) -> None:
+    """Place the patches of one module, which is imported now."""
+    from reticent.patching.hooking import enabled
+    from reticent.patching.placing import at_once
+
+    with at_once(patches):
+        for patch in patches:
+            if integration.name in enabled:
+                with swallowed(f"the integration of {patch.module}"):
+                    _place(integration, patch)
 
 
 def _place(integration: Integration, patch: AnyPatch) -> None:
-    from reticent.patching.hooking import enabled
     from reticent.patching.placing import place
 
-    if integration.name not in enabled:
-        return
     try:
         place(patch, integration)
     except AttributeError:
@@ -227,6 +195,8 @@ def _disable(name: str) -> None:
 def options_in_force(choices: Mapping[str, Any]) -> tuple[Options, dict[str, Options | None]]:
     """With these choices, the options that all integrations have, and those of each; None for one that is switched off.
     Raises SettingsError if a choice is wrong."""
+    import msgspec
+
     from reticent.patching.options import Options
 
     _check("autolog", choices)
@@ -236,19 +206,26 @@ def options_in_force(choices: Mapping[str, Any]) -> tuple[Options, dict[str, Opt
         with tried() as attempt:
             integration: Integration = point.load()
         if attempt.error is None:  # else the doctor reports it
-            found[integration.name] = _options(integration, choices)
+            found[integration.name] = None if _is_off(integration, choices) else _options(integration, choices)
     return shared, found
 
 
-def _options(integration: Integration, choices: Mapping[str, Any]) -> Options | None:
-    """The options that the user chose for an integration; None if it is switched off."""
-    own = choices.get(integration.name, True)
-    if own is False:
-        return None
-    shared = _of_fields(choices, integration.options)
-    if own is True and not shared:
-        return integration.options()  # at once: msgspec first has to find out which types these are
-    return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, integration.options)
+def _is_off(integration: Integration, choices: Mapping[str, Any]) -> bool:
+    return choices.get(integration.name) is False
+
+
+def _options(integration: Integration, choices: Mapping[str, Any]) -> Options:
+    """The options that the user chose for an integration."""
+    from reticent.patching.integration import options_of
+
+    options = options_of(integration)
+    own = choices.get(integration.name)
+    shared = _of_fields(choices, options)
+    if not shared and not isinstance(own, Mapping):
+        return options()  # at once: msgspec first has to find out which types these are
+    import msgspec
+
+    return msgspec.convert({**shared, **(own if isinstance(own, Mapping) else {})}, options)
 
 
 def _of_fields(choices: Mapping[str, Any], options: type[Options]) -> dict[str, Any]:
@@ -258,13 +235,16 @@ def _of_fields(choices: Mapping[str, Any], options: type[Options]) -> dict[str, 
 def _check(place: str, options: Mapping[str, Any]) -> None:
     if not options:
         return
+    from reticent.patching.integration import options_of
+
     known: dict[str, type[Options] | None] = {}
     for point in _points().values():
         known[point.name] = None
         with tried():  # the doctor reports it
             integration: Integration = point.load()
+            options_taken = options_of(integration)
             del known[point.name]
-            known[integration.name] = integration.options
+            known[integration.name] = options_taken
     shared = {name: one for one in known.values() if one is not None for name in one.__struct_fields__}
     for key, value in options.items():
         if key == "dry_run":
@@ -284,6 +264,8 @@ def _check(place: str, options: Mapping[str, Any]) -> None:
 
 
 def _convert(place: str, value: Mapping[str, Any], options: type[Options]) -> None:
+    import msgspec
+
     try:
         msgspec.convert(dict(value), options)
     except msgspec.ValidationError as error:
@@ -303,12 +285,12 @@ def _points() -> dict[str, metadata.EntryPoint]:
     return found
 
 
-def _version(integration: Integration) -> str:
+def version_of(integration: Integration) -> str:
     # The module's own word: some distributions (xgboost-cpu) have another name than their module.
     return str(import_module(integration.module).__version__)
 
 
-def _in_range(version: str, required: str) -> bool:
+def in_range(version: str, required: str) -> bool:
     numbers, least = version.partition("+")[0].split("."), required.removeprefix(">=").split(".")
     if required.startswith(">=") and all(part.isdecimal() for part in (*numbers, *least)):  # as nearly always
         return [*map(int, numbers), *(0 for _ in least)] >= [*map(int, least)]

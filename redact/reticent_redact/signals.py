@@ -7,8 +7,8 @@ import signal
 from types import CodeType
 from typing import Any
 
-_NUMBERS = tuple(map(int, signal.valid_signals()))
-"""All that this system has: to ask for them takes longer than what is done with them."""
+_NUMBERS = range(1, signal.NSIG)
+"""All that there may be: to ask which this system has takes longer than what is done with them."""
 
 
 def from_handler(error: BaseException) -> bool:

@@ -13,8 +13,9 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import reticent
-from reticent import autologging
+from reticent.autologging import in_range
 from reticent.errors import SettingsError
+from reticent.inspection import inspect_integrations
 
 FRAMEWORK = """
 __version__ = "{version}"
@@ -24,10 +25,16 @@ def train(value):
 INTEGRATION = """
 from reticent.patching import Integration, Patch
 def train(call):
-    call.run.log_param("value", call.get("value"))
+    if getattr(call.options, "params", True):
+        call.run.log_param("value", call.get("value"))
     result = yield
     call.run.log_metric("result", float(result), step=0)
 integration = Integration("toy", module="toy", requires=">=1.2,<3", patches=({patches}))
+"""
+OPTIONS = """
+from reticent.patching import Options
+class ToyOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    params: bool = True
 """
 TRAINING = """
 import sys, reticent
@@ -53,7 +60,8 @@ def toy(tmp_path: Path) -> Path:
 
 
 def train(toy: Path, root: Path, code: str = TRAINING) -> tuple[str, str]:
-    environment = {**os.environ, "PYTHONPATH": str(toy), "RETICENT_DIR": str(root)}
+    path = os.pathsep.join(filter(None, [str(toy), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "RETICENT_DIR": str(root)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
@@ -120,12 +128,40 @@ def test_a_light_hook_that_is_not_there_is_tried_once(toy: Path, root: Path) -> 
     assert errors.count("toy integration (train) failed with RuntimeError; the training is not affected") == 1
 
 
-def test_the_doctor_tells_of_a_hook_that_is_not_there(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name_hooks(toy, "toy_hooks:trian")
+def name_options(toy: Path, name: str) -> None:
+    table = toy / "toy_reticent.py"
+    table.write_text(table.read_text().replace('module="toy"', f'module="toy", options="{name}"'))
+    (toy / "toy_options.py").write_text(OPTIONS)
+
+
+def test_options_that_are_named_are_imported_with_the_first_call(toy: Path, root: Path) -> None:
+    name_options(toy, "toy_options:ToyOptions")
+    before = "assert 'toy_options' not in sys.modules; assert 'toy_reticent' in sys.modules\nassert toy.train"
+    after = "\nassert 'toy_options' in sys.modules\nprint("
+    code = TRAINING.replace("assert toy.train", before).replace("\nprint(", after)
+    assert train(toy, root, code) == ("[{'value': '21'}]\n", "")
+    off = code.replace("autolog()", "autolog(toy={'params': False})").replace(before, "assert toy.train")
+    assert train(toy, root, off) == ("[{}, {'value': '21'}]\n", "")
+
+
+def test_options_that_are_not_there_are_told_and_the_training_goes_on(toy: Path, root: Path) -> None:
+    name_options(toy, "toy_options:ToyOption")
+    output, errors = train(toy, root)
+    assert output == "[]\n"
+    assert "integrations failed with AttributeError; the training is not affected" in errors
+
+
+@pytest.mark.parametrize("gone", ["hook", "options"])
+def test_the_doctor_tells_of_what_is_not_there(gone: str, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if gone == "hook":
+        name_hooks(toy, "toy_hooks:trian")
+    else:
+        name_options(toy, "toy_options:ToyOption")
+    monkeypatch.delitem(sys.modules, "toy_reticent", raising=False)
     monkeypatch.syspath_prepend(toy)
     point = metadata.EntryPoint("toy", "toy_reticent:integration", "reticent.integrations")
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
-    (report,) = autologging.inspect_integrations()
+    (report,) = inspect_integrations()
     assert report.error == "AttributeError"
 
 
@@ -134,15 +170,19 @@ def test_the_doctor_tells_of_a_hook_that_is_not_there(toy: Path, monkeypatch: py
     "version", ["1.2", "1.9.9", "1.10", "2", "2.0", "2.0.1", "2.0rc1", "2.0.0+cpu", "10.0", "2.0.post1"]
 )
 def test_versions_are_compared_as_packaging_does(version: str, required: str) -> None:
-    assert autologging._in_range(version, required) == SpecifierSet(required).contains(version, prereleases=True)
+    assert in_range(version, required) == SpecifierSet(required).contains(version, prereleases=True)
 
 
-def test_autolog_imports_no_framework() -> None:
+@pytest.mark.parametrize("framework", ["sys", "sklearn"])
+def test_autolog_imports_nothing_of_weight(framework: str) -> None:
     code = (
-        "import sys, reticent; reticent.autolog();"
-        "print([n for n in ('sklearn', 'xgboost', 'numpy', 'pandas', 'matplotlib', 'rich', 'sqlite3') if n in sys.modules])"
+        f"import sys, {framework}; before = set(sys.modules); import reticent; reticent.autolog();"
+        "heavy = 'sklearn', 'torch', 'numpy', 'pandas', 'rich', 'sqlite3', 'msgspec', 'asyncio', 'reticent.run';"
+        "print(sorted((sys.modules.keys() - before).intersection(heavy)))"
     )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RETICENT_")}
+    command = [sys.executable, "-c", code]
+    output = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
     assert output == "[]\n"
 
 

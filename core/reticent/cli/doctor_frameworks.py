@@ -16,7 +16,7 @@ from reticent.errors import SettingsError
 
 def frameworks() -> Iterator[Finding]:
     """Each integration: is its framework there, in range, and does everything that is patched exist."""
-    from reticent.autologging import inspect_integrations
+    from reticent.inspection import inspect_integrations
 
     for report in sorted(inspect_integrations(), key=lambda report: report.name):
         absent = [target for target, applies in report.patches if not applies]

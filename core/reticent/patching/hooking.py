@@ -15,13 +15,13 @@ from reticent.patching import tracing
 from reticent.patching.context import EVERYTHING, inside
 from reticent.patching.importlib_bootstrap import around
 from reticent.patching.integration import Hook, Integration, Patch
-from reticent.patching.options import Options
 
 if TYPE_CHECKING:
     from reticent.patching.hooked import Hooked
+    from reticent.patching.options import Options
 
-enabled: dict[str, Options] = {}
-"""The options of the integrations that are switched on."""
+enabled: dict[str, Callable[[], Options]] = {}
+"""What gives the options of the integrations that are switched on: they are made when a hook first needs them."""
 
 _wrappers: dict[tuple[int, Hook | str], Callable[..., Any]] = {}
 
@@ -80,7 +80,7 @@ class _Hooks:
             return None
         hooked = None
         with swallowed("integrations", report):
-            hooked = _hooked()(self.original, args, kwargs, patch, self.integration, options)
+            hooked = _hooked()(self.original, args, kwargs, patch, self.integration, options())
             hooked.before()
         return hooked
 

@@ -6,19 +6,17 @@ import copy
 import sys
 import types
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from reticent.guard import swallowed
 from reticent.patching import hooking, light
 from reticent.patching.integration import AnyPatch, Integration, LightPatch, Patch, RegisteredHook
 
 
-class _Placed(msgspec.Struct):
+class _Placed(NamedTuple):
     owner: weakref.ref[Any]
     name: str
     original: Any
@@ -26,7 +24,7 @@ class _Placed(msgspec.Struct):
     wrapper: Any
 
 
-class _Registered(msgspec.Struct):
+class _Registered(NamedTuple):
     patch: RegisteredHook
     handle: Any
 
@@ -130,19 +128,24 @@ def _holders(owner: Any, name: str) -> list[Any]:
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
         return [owner]
-    found = _having.get()
-    modules = _modules_having({name})[name] if found is None else found.get(name, [])
+    modules = _having.get().get(name)
+    if modules is None:
+        modules = _modules_having({name})[name]
     return [owner, *(one for one in modules if one is not owner and one.__dict__.get(name) is function)]
 
 
-_having: ContextVar[dict[str, list[types.ModuleType]] | None] = ContextVar("reticent_modules", default=None)
+_having: ContextVar[Mapping[str, list[types.ModuleType]]] = ContextVar(
+    "reticent_modules", default=types.MappingProxyType({})
+)
 
 
 @contextmanager
 def at_once(patches: Iterable[AnyPatch]) -> Iterator[None]:
     """While several patches are placed: the loaded modules, of which there are thousands, are gone through once."""
-    names = {patch.target.partition(":")[2] for patch in patches}
-    token = _having.set(_modules_having({name for name in names if "." not in name}))
+    known = _having.get()
+    names = {patch.target.partition(":")[2] for patch in patches if patch.module in sys.modules}
+    new = {name for name in names if "." not in name and name not in known}
+    token = _having.set({**known, **_modules_having(new)} if new else known)
     try:
         yield
     finally:

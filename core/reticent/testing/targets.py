@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from copy import copy
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
 
-from msgspec.structs import replace
-
 from reticent.patching import Call, Hook, Integration, Patch, RegisteredHook
 from reticent.patching.hooking import enabled
-from reticent.patching.integration import AnyPatch, function_of
+from reticent.patching.integration import AnyPatch, function_of, options_of
 from reticent.patching.placing import applies, place, remove
 
 
@@ -63,8 +63,9 @@ def subclasses(cls: type) -> list[type]:
 def enabled_with(integration: Integration, make: Callable[[Hook], Hook]) -> Iterator[None]:
     """Have the integration on, with `make(hook)` in place of each hook."""
     patches = tuple(_with(patch, make) for patch in _applicable(integration))
-    changed = replace(integration, patches=patches)
-    enabled[integration.name] = integration.options()
+    changed = copy(integration)
+    changed.patches = patches
+    enabled[integration.name] = cache(options_of(integration))
     try:
         for patch in patches:
             place(patch, changed)
@@ -76,8 +77,10 @@ def enabled_with(integration: Integration, make: Callable[[Hook], Hook]) -> Iter
 
 def _with(patch: AnyPatch, make: Callable[[Hook], Hook]) -> AnyPatch:
     """A patch with another hook; a plain one does all that the hook made does, around nothing."""
-    if isinstance(patch, Patch):
-        return replace(patch, hook=make(function_of(patch.hook)))
+    changed = copy(patch)
+    if isinstance(changed, Patch):
+        changed.hook = make(function_of(changed.hook))
+        return changed
 
     def nothing(call: Call) -> Generator[None, Any, None]:  # noqa: ARG001 - a hook's form
         yield
@@ -88,9 +91,8 @@ def _with(patch: AnyPatch, make: Callable[[Hook], Hook]) -> AnyPatch:
         for _ in planted(call):
             pass
 
-    if isinstance(patch, RegisteredHook):
-        return replace(patch, hook=hook)
-    return replace(patch, hook=hook)
+    changed.hook = hook
+    return changed
 
 
 def _applicable(integration: Integration) -> list[AnyPatch]:

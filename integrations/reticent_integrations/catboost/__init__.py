@@ -6,15 +6,7 @@ importances and the model. Inside a fit that another integration captures, it ad
 
 from __future__ import annotations
 
-from reticent.patching import Integration, Options, Patch
-from reticent.patching.options import Positive
-
-
-class CatBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    callback_iterations: Positive = 100
-    """Up to how many iterations metrics are logged by a callback. For each iteration CatBoost hands it all metrics from
-    the first one on, which adds seconds to 1000 iterations: of longer trainings its own training log is followed."""
-
+from reticent.patching import Integration, Patch
 
 # Its own classes, not those derived from them: a user's `fit` need not take callbacks, and calls one of these.
 _CLASSES = ("CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker")
@@ -33,6 +25,6 @@ integration = Integration(
         Patch("catboost.core:CatBoost.randomized_search", f"{__name__}.search:search"),
         Patch("catboost.core:cv", f"{__name__}.crossval:cv"),
     ),
-    options=CatBoostOptions,
+    options=f"{__name__}.options:CatBoostOptions",
     demo="reticent_integrations.catboost.demo",
 )

@@ -6,17 +6,7 @@ or of a tape and an optimizer's `apply`, are runs too. Data is described and nev
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
-from reticent.patching import Integration, LightPatch, Options, Patch
-
-
-class KerasOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    checkpoint_mb: Annotated[float, msgspec.Meta(ge=0)] = 50
-    """Weights up to this size are copied after each epoch for a checkpoint, if the training writes none itself."""
-
+from reticent.patching import Integration, LightPatch, Patch
 
 _TRAINERS = {"tensorflow": "TensorFlowTrainer", "torch": "TorchTrainer", "jax": "JAXTrainer"}
 """Where each backend has its `fit` and the like; a process has one of them."""
@@ -48,6 +38,6 @@ integration = Integration(
         LightPatch("keras.src.optimizers.base_optimizer:BaseOptimizer.apply", f"{__name__}.loops:applied"),
         LightPatch("keras.src.models.model:Model.__init__", f"{__name__}.owners:made"),
     ),
-    options=KerasOptions,
+    options=f"{__name__}.options:KerasOptions",
     demo="reticent_integrations.keras.demo",
 )

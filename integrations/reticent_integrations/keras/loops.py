@@ -36,7 +36,7 @@ class Loop:
         self._run = holding.run_to_join() or copy_context().run(holding.run_with_holder, self, name)
         number = self._run.count_fit()
         prefix = "" if number == 1 else f"fit_{number}."
-        self.capture = Capture(self._run, prefix, enabled[NAME], NAME)
+        self.capture = Capture(self._run, prefix, enabled[NAME](), NAME)
         self._run.set_tag("autologging", NAME)
         if prefix:
             self._run.set_tag(prefix.rstrip("."), name)

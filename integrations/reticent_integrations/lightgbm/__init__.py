@@ -7,15 +7,7 @@ that are saved in between are checkpoints.
 
 from __future__ import annotations
 
-from typing import Literal
-
-from reticent.patching import Integration, Options, Patch
-
-
-class LightGBMOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    importance_types: tuple[Literal["split", "gain"], ...] = ("split", "gain")
-    """Feature importances to log; none: no importances."""
-
+from reticent.patching import Integration, Patch
 
 _TRAIN, _CV = f"{__name__}.train:train", f"{__name__}.cv:cv"
 
@@ -33,6 +25,6 @@ integration = Integration(
         Patch("lightgbm.engine:_agg_cv_result", "reticent_integrations.folds:aggregate", nested=True, optional=True),
         Patch("lightgbm.basic:Booster.save_model", "reticent_integrations.checkpoints:save", nested=True),
     ),
-    options=LightGBMOptions,
+    options=f"{__name__}.options:LightGBMOptions",
     demo="reticent_integrations.lightgbm.demo",
 )

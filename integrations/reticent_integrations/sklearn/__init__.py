@@ -4,20 +4,8 @@ while they go on; cross-validation by folds; and metrics that are computed after
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
-from reticent.patching import Integration, Options, Patch
+from reticent.patching import Integration, Patch
 from reticent_integrations.sklearn.functions import CROSS_VALIDATIONS, METRICS, NEWER_METRICS, PARTS, TABLES
-
-
-class SklearnOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    training_metrics: bool = True
-    """Predict the training data after a fit, and log metrics and curves of that."""
-    max_children: Annotated[int, msgspec.Meta(ge=0)] = 50
-    """Child runs of a search at most: of its first candidates, as they are done, and in the last place of the best."""
-
 
 _FITS = ("fit", "fit_predict", "fit_transform")
 _PREDICTIONS = ("predict", "predict_proba", "decision_function")
@@ -40,8 +28,6 @@ integration = Integration(
         Patch("joblib.parallel:Parallel.__call__", f"{__name__}.processes:hand_out", transparent=True),
         Patch("sklearn.utils.parallel:_FuncWrapper.__call__", f"{__name__}.threads:work", transparent=True),
     ),
-    options=SklearnOptions,
+    options=f"{__name__}.options:SklearnOptions",
     demo="reticent_integrations.sklearn.demo",
 )
-
-__all__ = ["SklearnOptions", "integration"]

@@ -8,17 +8,8 @@ that statsmodels makes for itself, as for a test or a null model, is no training
 
 from __future__ import annotations
 
-from reticent.patching import Integration, Options, Patch
-from reticent.patching.options import Positive
+from reticent.patching import Integration, Patch
 from reticent_integrations.statsmodels import asides
-
-
-class StatsmodelsOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    summary: bool = True
-    """Log the summary of the results as text."""
-    max_model_mb: Positive = 200
-    """Up to how many MB of data results are logged as a model: statsmodels saves them with their data."""
-
 
 _METHODS = ("fit", "fit_regularized", "fit_constrained", "fit_map", "fit_vb")
 _ASIDE = f"{__name__}.fit:aside"
@@ -51,6 +42,6 @@ integration = Integration(
         Patch("statsmodels.base.model:Results.summary2", _ASIDE, subclasses=True),
         *(Patch(target, _ASIDE, optional=True) for target in asides.TARGETS),
     ),
-    options=StatsmodelsOptions,
+    options=f"{__name__}.options:StatsmodelsOptions",
     demo="reticent_integrations.statsmodels.demo",
 )

@@ -6,24 +6,11 @@ here in trainings by Lightning, Transformers and others, which have integrations
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
-from reticent.patching import Integration, LightPatch, Options, Patch, RegisteredHook
+from reticent.patching import Integration, LightPatch, Patch, RegisteredHook
 
 LOOP, WRITERS = f"{__name__}.loop", f"{__name__}.writers"
 FORWARD_ENDED = f"{__name__}.rank_steps:forward_ended"
 WRITER = "torch.utils.tensorboard.writer:SummaryWriter"
-Count = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class TorchOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    grad_norm_every_n_steps: Count | None = None
-    """In which steps the norm of the gradients is computed; 0: never; None: in every 10th, and in fewer where that takes
-    more than a hundredth of a long training's time. Where the loop clips by it, it is there anyway."""
-    histograms_every_n_steps: Count = 0
-    """In which steps histograms of weights and gradients are made; 0: never."""
 
 
 integration = Integration(
@@ -56,6 +43,6 @@ integration = Integration(
         LightPatch(f"{WRITER}.close", f"{WRITERS}:closed", optional=True),
         Patch(f"{WRITER}.add_hparams", f"{WRITERS}:add_hparams", optional=True),
     ),
-    options=TorchOptions,
+    options=f"{__name__}.options:TorchOptions",
     demo="reticent_integrations.torch.demo",
 )

@@ -50,7 +50,7 @@ class Training:
         self.run.set_tag("autologging", NAME)
         if prefix:
             self.run.set_tag(prefix.rstrip("."), name)
-        self.capture = Capture(self.run, prefix, enabled[NAME], NAME)
+        self.capture = Capture(self.run, prefix, enabled[NAME](), NAME)
         self.options = self.capture.options
         self._every: int = self.options.every_n_steps
         asked: int | None = self.options.grad_norm_every_n_steps

@@ -30,7 +30,7 @@ class Mirror:
         if training is not None and not training.over and training.run is self.run:
             self.capture = training.capture
         else:
-            self.capture = Capture(self.run, "", enabled[NAME], NAME)
+            self.capture = Capture(self.run, "", enabled[NAME](), NAME)
             if self.run.holding.has(self):
                 self.run.set_tag("autologging", NAME)
         ending.when_gone(writer, self.close)

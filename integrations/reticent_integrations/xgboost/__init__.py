@@ -7,13 +7,7 @@ that are saved in between are checkpoints. Dask and Spark train in workers of th
 
 from __future__ import annotations
 
-from reticent.patching import Integration, Options, Patch
-
-
-class XGBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    importance_types: tuple[str, ...] = ("weight", "gain", "cover", "total_gain", "total_cover")
-    """Feature importances to log, of those that `Booster.get_score` knows; none: no importances."""
-
+from reticent.patching import Integration, Patch
 
 _TRAIN, _CV = f"{__name__}.train:train", f"{__name__}.cv:cv"
 
@@ -31,6 +25,6 @@ integration = Integration(
         Patch("xgboost.callback:_aggcv", "reticent_integrations.folds:aggregate", nested=True, optional=True),
         Patch("xgboost.core:Booster.save_model", "reticent_integrations.checkpoints:save", nested=True),
     ),
-    options=XGBoostOptions,
+    options=f"{__name__}.options:XGBoostOptions",
     demo="reticent_integrations.xgboost.demo",
 )

@@ -19,15 +19,15 @@ from .conftest import Command
 @pytest.fixture(autouse=True)
 def _one_framework(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking at the real ones imports them, which takes seconds."""
-    from reticent import autologging
+    from reticent import inspection
 
     reports = [
-        autologging.IntegrationReport("sklearn", "sklearn", "1.5.0", ">=1.4", True, [("sklearn.base:fit", True)]),
-        autologging.IntegrationReport("old", "old", "0.1", ">=1", False, []),
-        autologging.IntegrationReport("absent", "absent", None, ">=2", False, []),
-        autologging.IntegrationReport("changed", "changed", "3", ">=2", True, [("changed:train", False)]),
+        inspection.IntegrationReport("sklearn", "sklearn", "1.5.0", ">=1.4", True, [("sklearn.base:fit", True)]),
+        inspection.IntegrationReport("old", "old", "0.1", ">=1", False, []),
+        inspection.IntegrationReport("absent", "absent", None, ">=2", False, []),
+        inspection.IntegrationReport("changed", "changed", "3", ">=2", True, [("changed:train", False)]),
     ]
-    monkeypatch.setattr(autologging, "inspect_integrations", lambda: reports)
+    monkeypatch.setattr(inspection, "inspect_integrations", lambda: reports)
 
 
 def line(text: str, word: str) -> str:

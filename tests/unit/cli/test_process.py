@@ -66,7 +66,7 @@ def test_help_names_every_command_and_imports_nothing_heavy(process: Process) ->
     for name in ("runs", "show", "compare", "sync", "courier", "reindex", "doctor", "bench", "demo"):
         assert name in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert not imported & {"msgspec", "sqlite3", "numpy", "wrapt", "rich.console", "reticent.session"}
+    assert not imported & {"msgspec", "sqlite3", "numpy", "rich.console", "reticent.session"}
 
 
 def test_a_command_that_only_reads_does_not_wait_at_its_end(process: Process) -> None:

@@ -23,8 +23,8 @@ import reticent
 from reticent.models import load_model
 from reticent.patching import Capture
 from reticent.testing import Captured, captured
-from reticent_integrations.lightgbm import LightGBMOptions
 from reticent_integrations.lightgbm.observer import MetricObserver
+from reticent_integrations.lightgbm.options import LightGBMOptions
 
 from .conftest import NAMES, PARAMS, make_data, make_rows, train
 

@@ -42,7 +42,7 @@ def other_framework() -> Iterator[None]:
     integration = Integration(
         "other", module=__name__, requires="", patches=(Patch(f"{__name__}:Estimator.fit", hook),)
     )
-    enabled["other"] = Options()
+    enabled["other"] = Options
     placing.place(integration.patches[0], integration)
     yield
     placing.remove("other")

@@ -26,8 +26,9 @@ from reticent.models import load_model
 from reticent.patching import Capture
 from reticent.testing import Captured, captured
 from reticent_integrations import importances
-from reticent_integrations.xgboost import XGBoostOptions, data
+from reticent_integrations.xgboost import data
 from reticent_integrations.xgboost.observer import observer_class
+from reticent_integrations.xgboost.options import XGBoostOptions
 
 from .conftest import NAMES, PARAMS, make_data, train
 

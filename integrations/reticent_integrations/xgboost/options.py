@@ -1,0 +1,10 @@
+"""What a user may choose of this integration."""
+
+from __future__ import annotations
+
+from reticent.patching import Options
+
+
+class XGBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    importance_types: tuple[str, ...] = ("weight", "gain", "cover", "total_gain", "total_cover")
+    """Feature importances to log, of those that `Booster.get_score` knows; none: no importances."""
