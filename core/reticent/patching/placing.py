@@ -45,8 +45,12 @@ def place(patch: AnyPatch, integration: Integration) -> None:
             placed[key] = _Registered(patch, getattr(owner, name)(light.registered(patch, integration)))
         return
     if not patch.subclasses:
+        function = vars(owner).get(name)
         for holder in _holders(owner, name):
             _place_on(holder, name, patch, integration)
+        if isinstance(function, types.FunctionType) and isinstance(owner, types.ModuleType):
+            if _private_home(function, owner) is not None:
+                vars(owner)[name].__module__ = owner.__name__
         return
     for cls in (owner, *_subclasses(owner)):
         home = _home(cls, owner, name)
@@ -126,13 +130,26 @@ def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration)
 
 def _holders(owner: Any, name: str) -> list[Any]:
     """`owner`; of a function also the other loaded modules that have it under its name: where it is defined (else it
-    would not pickle by reference any more), and where `from ... import` has put it before."""
+    would not pickle by reference any more), and where `from ... import` has put it before.
+
+    A private module in which it is defined keeps it: there the original is found by what was given it before, such as a
+    scorer of scikit-learn, which would not pickle any more. The wrapper then says that it is of `owner`, and is found there.
+    """
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
         return [owner]
     found = _having.get()
     modules = _modules_having({name})[name] if found is None else found.get(name, [])
-    return [owner, *(one for one in modules if one is not owner and one.__dict__.get(name) is function)]
+    home = _private_home(function, owner)
+    return [owner, *(one for one in modules if one not in (owner, home) and one.__dict__.get(name) is function)]
+
+
+def _private_home(function: Any, owner: types.ModuleType) -> types.ModuleType | None:
+    """The module that a function of `owner` is defined in, if that is another one, and private."""
+    home = sys.modules.get(getattr(function, "__module__", ""))
+    if home is None or home is owner or not home.__name__.rpartition(".")[2].startswith("_"):
+        return None
+    return home if home.__dict__.get(getattr(function, "__qualname__", "")) is function else None
 
 
 _having: ContextVar[dict[str, list[types.ModuleType]] | None] = ContextVar("reticent_modules", default=None)
