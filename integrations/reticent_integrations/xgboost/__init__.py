@@ -7,11 +7,16 @@ that are saved in between are checkpoints. Dask and Spark train in workers of th
 
 from __future__ import annotations
 
+from typing import Literal
+
 from reticent.patching import Integration, Options, Patch
 
 
+Importance = Literal["weight", "gain", "cover", "total_gain", "total_cover"]
+
+
 class XGBoostOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    importance_types: tuple[str, ...] = ("weight", "gain", "cover", "total_gain", "total_cover")
+    importance_types: tuple[Importance, ...] = ("weight", "gain", "cover", "total_gain", "total_cover")
     """Feature importances to log, of those that `Booster.get_score` knows; none: no importances."""
 
 
