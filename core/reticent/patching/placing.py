@@ -6,7 +6,7 @@ import copy
 import sys
 import types
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -46,8 +46,8 @@ def place(patch: AnyPatch, integration: Integration) -> None:
         return
     if not patch.subclasses:
         function = vars(owner).get(name)
-        for holder in _holders(owner, name):
-            _place_on(holder, name, patch, integration)
+        for holder, called in _holders(owner, name):
+            _place_on(holder, called, patch, integration)
         if isinstance(function, types.FunctionType) and isinstance(owner, types.ModuleType):
             if _private_home(function, owner) is not None:
                 vars(owner)[name].__module__ = owner.__name__
@@ -128,20 +128,23 @@ def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration)
     return wrap(original) if callable(original) and not isinstance(original, type) else None
 
 
-def _holders(owner: Any, name: str) -> list[Any]:
+def _holders(owner: Any, name: str) -> list[tuple[Any, str]]:
     """`owner`; of a function also the other loaded modules that have it under its name: where it is defined (else it
-    would not pickle by reference any more), and where `from ... import` has put it before.
+    would not pickle by reference any more), and where `from ... import` has put it before, in the program's own modules
+    also by another name (`from ... import ... as`). Each with the name there.
 
     A private module in which it is defined keeps it: there the original is found by what was given it before, such as a
     scorer of scikit-learn, which would not pickle any more. The wrapper then says that it is of `owner`, and is found there.
     """
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
-        return [owner]
+        return [(owner, name)]
     found = _having.get()
     modules = _modules_having({name})[name] if found is None else found.get(name, [])
     home = _private_home(function, owner)
-    return [owner, *(one for one in modules if one not in (owner, home) and one.__dict__.get(name) is function)]
+    others = [(one, name) for one in modules if one not in (owner, home) and one.__dict__.get(name) is function]
+    aliases = [(one, called) for one, called in _aliases.get().get(id(function), ()) if called != name]
+    return [(owner, name), *others, *(pair for pair in aliases if pair[0].__dict__.get(pair[1]) is function)]
 
 
 def _private_home(function: Any, owner: types.ModuleType) -> types.ModuleType | None:
@@ -153,17 +156,23 @@ def _private_home(function: Any, owner: types.ModuleType) -> types.ModuleType | 
 
 
 _having: ContextVar[dict[str, list[types.ModuleType]] | None] = ContextVar("reticent_modules", default=None)
+_aliases: ContextVar[Mapping[int, list[tuple[types.ModuleType, str]]]] = ContextVar(
+    "reticent_aliases", default=types.MappingProxyType({})
+)
 
 
 @contextmanager
 def at_once(patches: Iterable[AnyPatch]) -> Iterator[None]:
     """While several patches are placed: the loaded modules, of which there are thousands, are gone through once."""
     names = {patch.target.partition(":")[2] for patch in patches}
-    token = _having.set(_modules_having({name for name in names if "." not in name}))
+    functions = {name for name in names if "." not in name}
+    token = _having.set(_modules_having(functions))
+    aliased = _aliases.set(_functions_of_the_program() if functions else {})
     try:
         yield
     finally:
         _having.reset(token)
+        _aliases.reset(aliased)
 
 
 def _modules_having(names: set[str]) -> dict[str, list[types.ModuleType]]:
@@ -175,6 +184,27 @@ def _modules_having(names: set[str]) -> dict[str, list[types.ModuleType]]:
             for name in names & module.__dict__.keys():
                 found[name].append(module)
     return found
+
+
+def _functions_of_the_program() -> dict[int, list[tuple[types.ModuleType, str]]]:
+    """Where the modules that are not installed have functions, by the identity of these: the values of all modules are
+    too many to look at."""
+    found: dict[int, list[tuple[types.ModuleType, str]]] = {}
+    installed: dict[str, bool] = {}
+    for path, module in list(sys.modules.items()):
+        package = path.partition(".")[0]
+        if package not in installed:
+            installed[package] = _is_installed(sys.modules.get(package))
+        if not installed[package] and type(module) is types.ModuleType and not _is_installed(module):
+            for name, value in list(module.__dict__.items()):
+                if type(value) is types.FunctionType:
+                    found.setdefault(id(value), []).append((module, name))
+    return found
+
+
+def _is_installed(module: Any) -> bool:
+    file = getattr(module, "__dict__", {}).get("__file__")
+    return isinstance(file, str) and (file.startswith((sys.prefix, sys.base_prefix)) or "site-packages" in file)
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -15,6 +15,7 @@ from sklearn import metrics
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score as accuracy
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -139,6 +140,13 @@ def test_metrics_that_were_imported_before(root, cancer):
     assert accuracy_score is metrics.accuracy_score
     assert hasattr(accuracy_score, "__wrapped__")
     assert pickle.loads(pickle.dumps(accuracy_score)) is accuracy_score
+    assert accuracy is accuracy_score
+
+
+def test_other_names_are_the_originals_again():
+    reticent.autolog(disable=True)
+    assert accuracy is accuracy_score
+    assert "sklearn.metrics._classification" == accuracy.__module__
 
 
 def test_what_was_given_a_metric_before_still_pickles(cancer):
