@@ -48,9 +48,8 @@ def place(patch: AnyPatch, integration: Integration) -> None:
         function = vars(owner).get(name)
         for holder, called in _holders(owner, name):
             _place_on(holder, called, patch, integration)
-        if isinstance(function, types.FunctionType) and isinstance(owner, types.ModuleType):
-            if _private_home(function, owner) is not None:
-                vars(owner)[name].__module__ = owner.__name__
+        if isinstance(function, types.FunctionType) and _private_home(function, owner) is not None:
+            vars(owner)[name].__module__ = owner.__name__
         return
     for cls in (owner, *_subclasses(owner)):
         home = _home(cls, owner, name)
@@ -147,12 +146,13 @@ def _holders(owner: Any, name: str) -> list[tuple[Any, str]]:
     return [(owner, name), *others, *(pair for pair in aliases if pair[0].__dict__.get(pair[1]) is function)]
 
 
-def _private_home(function: Any, owner: types.ModuleType) -> types.ModuleType | None:
-    """The module that a function of `owner` is defined in, if that is another one, and private."""
-    home = sys.modules.get(getattr(function, "__module__", ""))
-    if home is None or home is owner or not home.__name__.rpartition(".")[2].startswith("_"):
+def _private_home(function: types.FunctionType, owner: Any) -> types.ModuleType | None:
+    """The module that a function of `owner`, a module, is defined in, if that is another one, and private."""
+    home = sys.modules.get(function.__module__ or "")
+    if home is None or home is owner or not isinstance(owner, types.ModuleType):
         return None
-    return home if home.__dict__.get(getattr(function, "__qualname__", "")) is function else None
+    private = home.__name__.rpartition(".")[2].startswith("_")
+    return home if private and home.__dict__.get(function.__qualname__) is function else None
 
 
 _having: ContextVar[dict[str, list[types.ModuleType]] | None] = ContextVar("reticent_modules", default=None)

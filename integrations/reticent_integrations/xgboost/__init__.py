@@ -11,7 +11,6 @@ from typing import Literal
 
 from reticent.patching import Integration, Options, Patch
 
-
 Importance = Literal["weight", "gain", "cover", "total_gain", "total_cover"]
 
 
