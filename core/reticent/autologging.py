@@ -245,7 +245,8 @@ def _check(place: str, options: Mapping[str, Any]) -> None:
             options_taken = options_of(integration)
             del known[point.name]
             known[integration.name] = options_taken
-    shared = {name: one for one in known.values() if one is not None for name in one.__struct_fields__}
+    owners = [one for one in known.values() if one is not None]
+    shared = sorted({name for one in owners for name in one.__struct_fields__})
     for key, value in options.items():
         if key == "dry_run":
             if not isinstance(value, bool):
@@ -257,9 +258,11 @@ def _check(place: str, options: Mapping[str, Any]) -> None:
             if isinstance(value, Mapping) and own is not None:
                 _convert(f"{place}: {key}", value, own)
         elif key in shared:
-            _convert(place, {key: value}, shared[key])
+            for own in owners:  # several may have it, each with values of its own
+                if key in own.__struct_fields__:
+                    _convert(place, {key: value}, own)
         else:
-            names = ", ".join([*sorted(known), *sorted(shared)])
+            names = ", ".join([*sorted(known), *shared])
             raise SettingsError(f"{place}: unknown integration or option {key!r}; known: {names}")
 
 
@@ -269,9 +272,22 @@ def _convert(place: str, value: Mapping[str, Any], options: type[Options]) -> No
     try:
         msgspec.convert(dict(value), options)
     except msgspec.ValidationError as error:
-        # msgspec names the wanted and the found type, never the value.
-        message = str(error).replace(" - at `$.", " at `")
+        message = str(error)
+        for (
+            key
+        ) in value:  # msgspec names the wanted and the found type, but of a choice the value, and not what there is
+            allowed = _choices_of(options, key)
+            if allowed and message.startswith("Invalid enum value") and f"`$.{key}" in message:
+                message = f"{key} must be {' or '.join(map(repr, allowed))}"
+        message = message.replace(" - at `$.", " at `")
         raise SettingsError(f"{place}: {message}; options: {', '.join(options.__struct_fields__)}") from None
+
+
+def _choices_of(options: type[Options], key: str) -> tuple[Any, ...]:
+    """The values that an option, or each of its list, may have; none if these are not counted."""
+    fields: Any = msgspec.inspect.type_info(options)
+    kind = next((field.type for field in fields.fields if field.name == key), None)
+    return tuple(getattr(getattr(kind, "item_type", kind), "values", ()))
 
 
 def _points() -> dict[str, metadata.EntryPoint]:

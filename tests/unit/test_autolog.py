@@ -222,6 +222,10 @@ def test_import_reticent_imports_nothing_of_weight() -> None:
         ({"log_models": "no"}, "bool"),
         ({"sklearn": {"max_children": "many"}}, "max_children"),
         ({"dry_run": "many"}, "dry_run must be true or false"),
+        ({"checkpoints": "many"}, "checkpoints must be 'best' or 'both' or 'last' or 'none'"),
+        ({"keras": {"checkpoints": "many"}}, "keras: checkpoints must be 'best' or 'both' or 'last' or 'none'"),
+        ({"xgboost": {"importance_types": ["gain", "many"]}}, "importance_types must be 'cover' or 'gain' or"),
+        ({"importance_types": ["weight"]}, "importance_types must be 'gain' or 'split'"),  # XGBoost's, not LightGBM's
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str, root: Path) -> None:

@@ -43,8 +43,11 @@ def place(patch: AnyPatch, integration: Integration) -> None:
             placed[key] = _Registered(patch, getattr(owner, name)(light.registered(patch, integration)))
         return
     if not patch.subclasses:
-        for holder in _holders(owner, name):
-            _place_on(holder, name, patch, integration)
+        function = vars(owner).get(name)
+        for holder, called in _holders(owner, name):
+            _place_on(holder, called, patch, integration)
+        if isinstance(function, types.FunctionType) and _private_home(function, owner) is not None:
+            vars(owner)[name].__module__ = owner.__name__
         return
     for cls in (owner, *_subclasses(owner)):
         home = _home(cls, owner, name)
@@ -122,34 +125,57 @@ def _wrapped(original: Any, patch: Patch | LightPatch, integration: Integration)
     return wrap(original) if callable(original) and not isinstance(original, type) else None
 
 
-def _holders(owner: Any, name: str) -> list[Any]:
+def _holders(owner: Any, name: str) -> list[tuple[Any, str]]:
     """`owner`; of a function also the other loaded modules that have it under its name: where it is defined (else it
-    would not pickle by reference any more), and where `from ... import` has put it before."""
+    would not pickle by reference any more), and where `from ... import` has put it before, in the program's own modules
+    also by another name (`from ... import ... as`). Each with the name there.
+
+    A private module in which it is defined keeps it: there the original is found by what was given it before, such as a
+    scorer of scikit-learn, which would not pickle any more. The wrapper then says that it is of `owner`, and is found there.
+    """
     function = vars(owner).get(name)
     if not isinstance(owner, types.ModuleType) or not isinstance(function, types.FunctionType):
-        return [owner]
+        return [(owner, name)]
     modules = _having.get().get(name)
     if modules is None:
         modules = _modules_having({name})[name]
-    return [owner, *(one for one in modules if one is not owner and one.__dict__.get(name) is function)]
+    home = _private_home(function, owner)
+    others = [(one, name) for one in modules if one not in (owner, home) and one.__dict__.get(name) is function]
+    aliases = [(one, called) for one, called in (_aliases.get() or {}).get(id(function), ()) if called != name]
+    return [(owner, name), *others, *(pair for pair in aliases if pair[0].__dict__.get(pair[1]) is function)]
+
+
+def _private_home(function: types.FunctionType, owner: Any) -> types.ModuleType | None:
+    """The module that a function of `owner`, a module, is defined in, if that is another one, and private."""
+    home = sys.modules.get(function.__module__ or "")
+    if home is None or home is owner or not isinstance(owner, types.ModuleType):
+        return None
+    private = home.__name__.rpartition(".")[2].startswith("_")
+    return home if private and home.__dict__.get(function.__qualname__) is function else None
 
 
 _having: ContextVar[Mapping[str, list[types.ModuleType]]] = ContextVar(
     "reticent_modules", default=types.MappingProxyType({})
+)
+_aliases: ContextVar[Mapping[int, list[tuple[types.ModuleType, str]]] | None] = ContextVar(
+    "reticent_aliases", default=None
 )
 
 
 @contextmanager
 def at_once(patches: Iterable[AnyPatch]) -> Iterator[None]:
     """While several patches are placed: the loaded modules, of which there are thousands, are gone through once."""
-    known = _having.get()
+    known, aliases = _having.get(), _aliases.get()
     names = {patch.target.partition(":")[2] for patch in patches if patch.module in sys.modules}
     new = {name for name in names if "." not in name and name not in known}
-    token = _having.set({**known, **_modules_having(new)} if new else known)
+    if new and aliases is None:
+        aliases = _functions_of_the_program()
+    token, aliased = _having.set({**known, **_modules_having(new)} if new else known), _aliases.set(aliases)
     try:
         yield
     finally:
         _having.reset(token)
+        _aliases.reset(aliased)
 
 
 def _modules_having(names: set[str]) -> dict[str, list[types.ModuleType]]:
@@ -161,6 +187,27 @@ def _modules_having(names: set[str]) -> dict[str, list[types.ModuleType]]:
             for name in names & module.__dict__.keys():
                 found[name].append(module)
     return found
+
+
+def _functions_of_the_program() -> dict[int, list[tuple[types.ModuleType, str]]]:
+    """Where the modules that are not installed have functions, by the identity of these: the values of all modules are
+    too many to look at."""
+    found: dict[int, list[tuple[types.ModuleType, str]]] = {}
+    installed: dict[str, bool] = {}
+    for path, module in list(sys.modules.items()):
+        package = path.partition(".")[0]
+        if package not in installed:
+            installed[package] = _is_installed(sys.modules.get(package))
+        if not installed[package] and type(module) is types.ModuleType and not _is_installed(module):
+            for name, value in list(module.__dict__.items()):
+                if type(value) is types.FunctionType:
+                    found.setdefault(id(value), []).append((module, name))
+    return found
+
+
+def _is_installed(module: Any) -> bool:
+    file = getattr(module, "__dict__", {}).get("__file__")
+    return isinstance(file, str) and (file.startswith((sys.prefix, sys.base_prefix)) or "site-packages" in file)
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reticent.patching import Call, Capture, EarlyStopping
 from reticent.patching.early_stopping import Reason
+from reticent_integrations import folds
 from reticent_integrations.catboost import data, params
 
 
@@ -25,11 +26,16 @@ def cv(call: Call) -> Generator[None, Any, None]:
         if call.options.log_datasets:
             capture.log_dataset("train", "train", data.describe(pool))
 
-    with capture.phase("fit"):
+    with capture.phase("fit") as phase:
         result = yield
 
+        table = result[0] if isinstance(result, tuple) else result
+        with capture.guard("samples"):
+            phase.samples = data.rows(pool) * (int(max(table["iterations"])) + 1)
     with capture.guard("metrics"):
-        log(capture, result[0] if isinstance(result, tuple) else result, told)
+        log(capture, table, told)
+    with capture.guard("table"):
+        folds.log_table(capture, {str(name): list(table[name]) for name in table})
 
 
 def log(capture: Capture, table: Any, told: Mapping[str, Any]) -> None:

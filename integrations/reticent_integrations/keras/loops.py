@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from reticent import datasets, holding, ranks
 from reticent.patching import Capture
 from reticent.patching.hooking import enabled
+from reticent.patching.phases import peak_memory
 from reticent_integrations.keras import data, later, owners, params, trained
 from reticent_integrations.keras.metrics import named
 
@@ -81,7 +82,7 @@ class Loop:
         with data.untraced():  # an optimizer may be collected in the midst of another model's tracing
             with capture.guard("steps"):
                 steps = max(self.steps, _count(self._counter))
-                found = {"fit_seconds": seconds}
+                found = {"fit_seconds": seconds, **peak_memory()}
                 if steps:  # JAX may count them in a state of the user's
                     found["steps"] = steps
                 if self.samples:

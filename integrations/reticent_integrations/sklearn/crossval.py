@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from reticent import datasets
 from reticent.patching import Call, Capture
 from reticent_integrations.sklearn import later
 from reticent_integrations.sklearn.fit import start
@@ -22,9 +23,12 @@ def evaluate(call: Call) -> Generator[None, Any, None]:
     capture.set_tags({"evaluation": name})
     call.quiet = True
 
-    with capture.phase("fit"):
+    with capture.phase("fit") as phase:
         result = yield
 
+        if name in ("cross_validate", "cross_val_score"):  # each fold learns from a part, and is asked about the rest
+            scores = result["fit_time"] if isinstance(result, dict) else result
+            phase.samples = (datasets.rows(features) or 0) * len(scores)
     with capture.guard("arguments"):
         _log_arguments(call)
     with capture.guard("scores"):

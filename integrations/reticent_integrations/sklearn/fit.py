@@ -51,8 +51,8 @@ def fit(call: Call) -> Generator[None, Any, None]:
     call.quiet = not _is_one_training(estimator)
 
     with search.watched(capture, estimator) as children, capture.phase("fit") as phase:
-        phase.samples = datasets.rows(features) or 0
         returned = yield
+        phase.samples = datasets.rows(features) or 0
 
     with quiet():
         # What has been read to its end, or was changed by the fit itself, cannot be predicted.

@@ -27,8 +27,8 @@ def partial_fit(call: Call) -> Generator[None, Any, None]:
         known = _begin(call, features)
 
     with known.capture.phase("partial_fit", known.calls) as phase:
-        phase.samples = datasets.rows(features) or 0
         yield
+        phase.samples = datasets.rows(features) or 0
 
     known.advance(phase.samples, getattr(estimator, "loss_", None))
 

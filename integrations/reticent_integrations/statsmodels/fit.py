@@ -40,8 +40,9 @@ def training(call: Call) -> Generator[None, Any, Any]:
                 capture.log_dataset("train", "train", described)
 
     with capture.phase("fit") as phase:
+        results = yield
         phase.samples = data.rows(model)
-        return (yield)
+        return results
 
 
 @contextmanager

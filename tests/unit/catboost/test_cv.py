@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import catboost
@@ -17,7 +18,7 @@ PARAMS = {"loss_function": "Logloss", "eval_metric": "AUC", "depth": 2, "learnin
 
 @pytest.mark.parametrize("form", [{}, {"as_pandas": False}, {"return_models": True}])
 def test_means_and_deviations_of_each_iteration(
-    form: dict[str, Any], only_run: Callable[[], Captured], capfd: pytest.CaptureFixture[str]
+    form: dict[str, Any], only_run: Callable[[], Captured], root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     result = catboost.cv(catboost.Pool(*make_data()), PARAMS, num_boost_round=5, fold_count=3, **form)
     capfd.readouterr()  # CatBoost prints all the same
@@ -31,6 +32,11 @@ def test_means_and_deviations_of_each_iteration(
     assert run.metrics["best_iteration"] == [(0, best)]
     assert (run.params["num_boost_round"], run.params["fold_count"], run.params["eval_metric"]) == ("5", "3", "AUC")
     assert run.datasets == [("train", "train")]
+    (_, seconds), (_, speed) = run.metrics["fit_seconds"][0], run.metrics["fit_samples_per_second"][0]
+    assert seconds * speed == pytest.approx(len(make_data()[0]) * 5)
+    rows = (root / "runs" / run.run_id / "artifacts" / "cv_results.csv").read_text().splitlines()
+    assert rows[0].split(",") == ["round", *table]
+    assert [float(row.split(",")[-1]) for row in rows[1:]] == list(table[names[-1]])
 
 
 def test_early_stopping(only_run: Callable[[], Captured], capfd: pytest.CaptureFixture[str]) -> None:

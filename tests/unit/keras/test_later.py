@@ -137,6 +137,7 @@ def test_train_on_batch_is_a_run(runs: Runs) -> None:
     assert first.metrics["loss"] == [(step, loss) for step, (loss, _) in enumerate(results)]
     assert first.metrics["accuracy"] == [(step, score) for step, (_, score) in enumerate(results)]
     assert first.metrics["steps"] == [(4, 5.0)]
+    assert first.metrics["peak_memory_mb"][0][1] > 1
     assert first.params["opt_name"].startswith("adam")  # Keras numbers the later ones of a process
     assert first.params["batch_size"] == "8"
     assert first.params["loss"] == "binary_crossentropy"
@@ -221,6 +222,7 @@ def test_a_loop_with_a_tape_is_a_run(compiled: bool, runs: Runs) -> None:
     (run,) = runs()
     assert run.status == "FINISHED"
     assert run.metrics["steps"] == [(5, 6.0)]
+    assert run.metrics["peak_memory_mb"][0][1] > 1
     assert (run.params["opt_momentum"], run.params["opt_learning_rate"]) == ("0.5", "0.1")
     assert run.tags["autologging"] == "keras"
     assert (run.params["num_parameters"], run.params["model_class"]) == ("19", "Sequential")

@@ -228,6 +228,8 @@ def test_a_failing_fit_is_the_users_own_error_and_a_failed_run_with_params(cance
     assert run.status == "FAILED"
     assert run.params["C"] == "3.0"
     assert run.datasets == [("dataset", "train")]
+    assert "fit_seconds" in run.metrics
+    assert "fit_samples_per_second" not in run.metrics  # of how many it has seen is not known
 
 
 class Stubborn(ClassifierMixin, BaseEstimator):

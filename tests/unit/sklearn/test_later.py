@@ -15,6 +15,7 @@ from sklearn import metrics
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score as accuracy
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -139,7 +140,23 @@ def test_metrics_that_were_imported_before(root, cancer):
     assert accuracy_score is metrics.accuracy_score
     assert hasattr(accuracy_score, "__wrapped__")
     assert pickle.loads(pickle.dumps(accuracy_score)) is accuracy_score
-    assert sys.modules["sklearn.metrics._classification"].accuracy_score is accuracy_score
+    assert accuracy is accuracy_score
+
+
+def test_other_names_are_the_originals_again():
+    reticent.autolog(disable=True)
+    assert accuracy is accuracy_score
+    assert accuracy.__module__ == "sklearn.metrics._classification"
+
+
+def test_what_was_given_a_metric_before_still_pickles(cancer):
+    """scikit-learn's own scorers were made of the functions as it was imported."""
+    before = sys.modules["sklearn.metrics._classification"].accuracy_score
+    assert pickle.loads(pickle.dumps(before)) is before
+    assert pickle.loads(pickle.dumps(metrics.make_scorer(before)))._score_func is before
+    search = GridSearchCV(LogisticRegression(max_iter=9), {"C": [1, 2]}, scoring="accuracy", cv=2).fit(*cancer)
+    again = pickle.loads(pickle.dumps(search))
+    assert again.score(*cancer) == search.score(*cancer)
 
 
 def frames(data):

@@ -331,6 +331,9 @@ def test_cross_validation_is_one_run(cancer, root):
     assert second.params["cross_validate__cv"] == "2"
     assert [value for _, value in first.metrics["test_score"]] == scores.tolist()
     assert first.metrics["mean_test_score"][0][1] == scores.mean()
+    for run, folds in ((first, 3), (second, 2)):
+        (_, seconds), (_, speed) = run.metrics["fit_seconds"][0], run.metrics["fit_samples_per_second"][0]
+        assert seconds * speed == pytest.approx(len(cancer[0]) * folds)
     assert first.tags["evaluation"] == "cross_val_score"
     assert len(second.metrics["test_f1"]) == 2
     assert first.params["C"] == "1.0"
