@@ -285,6 +285,8 @@ def _convert(place: str, value: Mapping[str, Any], options: type[Options]) -> No
 
 def _choices_of(options: type[Options], key: str) -> tuple[Any, ...]:
     """The values that an option, or each of its list, may have; none if these are not counted."""
+    import msgspec.inspect
+
     fields: Any = msgspec.inspect.type_info(options)
     kind = next((field.type for field in fields.fields if field.name == key), None)
     return tuple(getattr(getattr(kind, "item_type", kind), "values", ()))
