@@ -15,8 +15,9 @@ import time
 import traceback
 
 from benchmarks.machine import describe, told
+from benchmarks.pages import into_pages
 from benchmarks.pictures import draw
-from benchmarks.shown import RESULTS, into_pages, show, table
+from benchmarks.shown import RESULTS, show, table
 from benchmarks.turns import say_no_more
 
 ALL = (
