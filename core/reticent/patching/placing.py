@@ -193,16 +193,20 @@ def _functions_of_the_program() -> dict[int, list[tuple[types.ModuleType, str]]]
     """Where the modules that are not installed have functions, by the identity of these: the values of all modules are
     too many to look at."""
     found: dict[int, list[tuple[types.ModuleType, str]]] = {}
-    installed: dict[str, bool] = {}
-    for path, module in list(sys.modules.items()):
-        package = path.partition(".")[0]
-        if package not in installed:
-            installed[package] = _is_installed(sys.modules.get(package))
-        if not installed[package] and type(module) is types.ModuleType and not _is_installed(module):
+    loaded = dict(sys.modules)
+    packages = {path for path in loaded if "." not in path and not _is_installed(loaded[path])}
+    inside = tuple(f"{package}." for package in packages - _BUILT_IN)
+    for path, module in loaded.items():
+        if (path in packages or path.startswith(inside)) and type(module) is types.ModuleType:
+            if _is_installed(module):
+                continue
             for name, value in list(module.__dict__.items()):
                 if type(value) is types.FunctionType:
                     found.setdefault(id(value), []).append((module, name))
     return found
+
+
+_BUILT_IN = frozenset(sys.builtin_module_names)
 
 
 def _is_installed(module: Any) -> bool:
