@@ -1,8 +1,9 @@
 """How long does a process take to end after a small fit, with everything delivered?
 
-From the last line of a script to the exit of its process, bare and autologged, in turns: pictures, models and deliveries
-that the end waits for are in it. The processor's time, of all threads and child processes, says more on a busy machine. One
-turn, if `BENCH_RUNS` does not say otherwise: the imports take longer than all the rest.
+From the last line of a script to the exit of its process, in turns: bare, autologged, and by MLflow's autologging with a
+local SQLite database. Pictures, models and deliveries that the end waits for are in it; MLflow has them behind it by then, and
+its whole process is told too. The processor's time, of all threads and child processes, says more on a busy machine. One
+turn, if `BENCH_RUNS` does not say otherwise, and not all frameworks: the imports take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import processor
-from benchmarks.fits import FRAMEWORKS, settings
+from benchmarks.fits import SETTINGS
 from benchmarks.turns import Row, in_turns, rounds, say, spread
 
 FIT = """
@@ -29,7 +30,18 @@ module.prepare(**next(iter(module.SIZES.values())))()
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print("\\nended", time.monotonic(), time.process_time() + used.ru_utime + used.ru_stime, flush=True)
 """
-CODES = {"bare": FIT, "autologged": f"import reticent\nreticent.autolog()\n{FIT}"}
+FRAMEWORKS = ("sklearn", "xgboost", "statsmodels", "keras", "lightning")
+MLFLOW = """
+import os, mlflow
+mlflow.set_tracking_uri(f"sqlite:///{os.getcwd()}/mlflow.db")
+mlflow.autolog(silent=True)
+"""
+CODES = {
+    "bare": ("reticent", FIT),
+    "autologged": ("reticent", f"import reticent\nreticent.autolog()\n{FIT}"),
+    "MLflow's": ("mlflow", MLFLOW + FIT),
+}
+"""With whose settings, and the script."""
 
 
 def measure() -> list[Row]:
@@ -39,24 +51,25 @@ def measure() -> list[Row]:
 def _row(framework: str) -> Row:
     say(framework)
     times = rounds(1)
-    took = in_turns({name: partial(_ended, framework, code) for name, code in CODES.items()}, times)
+    tasks = {name: partial(_ended, framework, *code) for name, code in CODES.items() if find_spec(code[0])}
+    took = in_turns(tasks, times)
     module = import_module(f"benchmarks.fits.{framework}")
     row: Row = {"fit": f"{(module.__doc__ or '').strip()}, {next(iter(module.SIZES))}", "rounds": times}
     for place, what in enumerate(("end s", "end, processor s", "processor s in all")):
-        for name, ends in took.items():
-            row[f"{name} {what}"] = spread(one[place] for one in ends)
+        for name in CODES:
+            row[f"{name} {what}"] = spread(one[place] for one in took[name]) if name in took else ""
     row["ends with something left"] = sum("reticent: not " in told for *_, told in took["autologged"])
     return row
 
 
-def _ended(framework: str, code: str) -> tuple[float, float, float, str]:
+def _ended(framework: str, logger: str, code: str) -> tuple[float, float, float, str]:
     """The seconds from the last line of the script to its exit, the processor's of that and of all, and what it told."""
     before = processor.of_ended()
     with tempfile.TemporaryDirectory() as place:
         log = Path(place, "log")
         with log.open("wb") as file:  # not a pipe: who goes on beside could hold that open
             command = [sys.executable, "-c", code, framework]
-            done = subprocess.run(command, env=settings(Path(place)), cwd=place, stdout=file, stderr=file)
+            done = subprocess.run(command, env=SETTINGS[logger](Path(place)), cwd=place, stdout=file, stderr=file)
         exited, told = time.monotonic(), log.read_text(errors="replace")
     if done.returncode:
         raise RuntimeError(f"{framework}:\n{told}")

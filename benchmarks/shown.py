@@ -225,13 +225,17 @@ def torch_steps(rows: Rows) -> list[Row]:
 
 
 def endings(rows: Rows) -> list[Row]:
+    def of_all(row: dict[str, Any], what: str) -> str:
+        return " / ".join(
+            filter(None, (_time(row[f"{name} {what}"], "s") for name in ("bare", "autologged", "MLflow's")))
+        )
+
     return [
         {
-            "the end of a process after": row["fit"],
-            "bare": _time(row["bare end s"], "s"),
-            "autologged": _time(row["autologged end s"], "s"),
-            "processor, bare": _time(row["bare end, processor s"], "s"),
-            "processor, autologged": _time(row["autologged end, processor s"], "s"),
+            "bare / autologged / by MLflow": row["fit"],
+            "the end of the process takes": of_all(row, "end s"),
+            "of the processor": of_all(row, "end, processor s"),
+            "the whole process, of the processor": of_all(row, "processor s in all"),
         }
         for row in rows
     ]
