@@ -1,9 +1,9 @@
 """How long does a process take to end after a small fit, with everything delivered?
 
 From the last line of a script to the exit of its process, in turns: bare, autologged, and by MLflow's autologging with a
-local SQLite database. Pictures, models and deliveries that the end waits for are in it; MLflow has them behind it by then, and
-its whole process is told too. The processor's time, of all threads and child processes, says more on a busy machine. One
-turn, if `BENCH_RUNS` does not say otherwise, and not all frameworks: the imports take longer than all the rest.
+local SQLite database. Pictures, models and deliveries that the end waits for are in it. MLflow has most of that behind it by
+then: so the whole process is told too. The processor's time, of all threads and child processes, says more on a busy
+machine. One turn, if `BENCH_RUNS` does not say otherwise, and not all frameworks: imports take longer than all the rest.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "xgboost": {"rounds": 10, "rows": 1_000, "columns": 10},
     "statsmodels": {"rows": 1_000, "columns": 2},
     "keras": {"epochs": 1, "rows": 128, "width": 16},
-    "torch": {"steps": 100, "width": 32},
+    "torch": {"steps": 50, "width": 32},
 }
 GROWS = {
     "sklearn": ("rows", "columns"),
