@@ -13,7 +13,7 @@ from reticent_integrations.sklearn import curves, drawing
 from reticent_integrations.sklearn.functions import CURVES
 
 MOST_CELLS = 40_000
-_MOST_LABELED_ROWS = 100_000
+_MOST_LABELED_ROWS = 10_000
 
 
 def log(capture: Capture, name: str, function: str, dataset: str, value: Any, given: Mapping[str, Any]) -> None:
