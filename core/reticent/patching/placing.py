@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 import types
 import weakref
@@ -58,6 +59,7 @@ def place(patch: AnyPatch, integration: Integration) -> None:
 
 def remove(integration: str) -> None:
     """Undo all patches of an integration, newest first. What was patched over by others stays, and does nothing."""
+    functions: dict[int, _Placed] = {}
     for placed in reversed(_placed.pop(integration, {}).values()):
         if isinstance(placed, _Registered):
             placed.handle.remove()
@@ -69,6 +71,10 @@ def remove(integration: str) -> None:
             delattr(owner, placed.name)
         else:
             setattr(owner, placed.name, placed.original)
+            if isinstance(owner, types.ModuleType):
+                functions[id(placed.wrapper)] = placed
+    if functions:
+        _put_back(functions)
 
 
 def applies(patch: AnyPatch) -> bool:
@@ -141,7 +147,7 @@ def _holders(owner: Any, name: str) -> list[tuple[Any, str]]:
         modules = _modules_having({name})[name]
     home = _private_home(function, owner)
     others = [(one, name) for one in modules if one not in (owner, home) and one.__dict__.get(name) is function]
-    aliases = [(one, called) for one, called in (_aliases.get() or {}).get(id(function), ()) if called != name]
+    aliases = [(one, called) for one, called in _aliases.get().get(id(function), ()) if called != name]
     return [(owner, name), *others, *(pair for pair in aliases if pair[0].__dict__.get(pair[1]) is function)]
 
 
@@ -154,23 +160,31 @@ def _private_home(function: types.FunctionType, owner: Any) -> types.ModuleType 
     return home if private and home.__dict__.get(function.__qualname__) is function else None
 
 
+def _put_back(functions: Mapping[int, _Placed]) -> None:
+    """Have the originals also where `from ... import` has put wrappers of functions meanwhile; by the identity of these."""
+    modules, program = _modules_having({placed.name for placed in functions.values()}), _functions_of_the_program()
+    places = [(module, name) for name, having in modules.items() for module in having]
+    for module, name in (*places, *(place for wrapper in functions for place in program.get(wrapper, ()))):
+        placed = functions.get(id(module.__dict__.get(name)))
+        if placed is not None and module.__dict__.get(name) is placed.wrapper:
+            setattr(module, name, placed.original)
+
+
 _having: ContextVar[Mapping[str, list[types.ModuleType]]] = ContextVar(
     "reticent_modules", default=types.MappingProxyType({})
 )
-_aliases: ContextVar[Mapping[int, list[tuple[types.ModuleType, str]]] | None] = ContextVar(
-    "reticent_aliases", default=None
+_aliases: ContextVar[Mapping[int, list[tuple[types.ModuleType, str]]]] = ContextVar(
+    "reticent_aliases", default=types.MappingProxyType({})
 )
 
 
 @contextmanager
 def at_once(patches: Iterable[AnyPatch]) -> Iterator[None]:
     """While several patches are placed: the loaded modules, of which there are thousands, are gone through once."""
-    known, aliases = _having.get(), _aliases.get()
     names = {patch.target.partition(":")[2] for patch in patches if patch.module in sys.modules}
-    new = {name for name in names if "." not in name and name not in known}
-    if new and aliases is None:
-        aliases = _functions_of_the_program()
-    token, aliased = _having.set({**known, **_modules_having(new)} if new else known), _aliases.set(aliases)
+    new = {name for name in names if "." not in name} - _having.get().keys()
+    token = _having.set({**_having.get(), **_modules_having(new)} if new else _having.get())
+    aliased = _aliases.set(_aliases.get() or (_functions_of_the_program() if new else {}))
     try:
         yield
     finally:
@@ -207,11 +221,15 @@ def _functions_of_the_program() -> dict[int, list[tuple[types.ModuleType, str]]]
 
 
 _BUILT_IN = frozenset(sys.builtin_module_names)
+_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 
 
 def _is_installed(module: Any) -> bool:
+    """Whether it is of Python's library or a package that was installed: a program may lie below the same prefix."""
     file = getattr(module, "__dict__", {}).get("__file__")
-    return isinstance(file, str) and (file.startswith((sys.prefix, sys.base_prefix)) or "site-packages" in file)
+    if not isinstance(file, str):
+        return False
+    return file.startswith(_LIBRARY) or "site-packages" in file or "dist-packages" in file
 
 
 def _subclasses(cls: type) -> Iterator[type]:

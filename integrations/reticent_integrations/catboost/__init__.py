@@ -1,4 +1,5 @@
-"""CatBoost: the fit of its estimators, called by the user, by `catboost.train` or by scikit-learn, its searches, and `cv`.
+"""CatBoost: the fit of its estimators, called by the user, by `catboost.train` or by scikit-learn, its searches, `cv`,
+and the selection of features.
 
 Captured are the params with what CatBoost chose itself, the metrics of each iteration, early stopping, the data sets,
 importances and the model. Inside a fit that another integration captures, it adds what only CatBoost knows.
@@ -23,6 +24,7 @@ integration = Integration(
         *(Patch(f"catboost.core:{name}.score", f"{__name__}.later:score") for name in _SCORED),
         Patch("catboost.core:CatBoost.grid_search", f"{__name__}.search:search"),
         Patch("catboost.core:CatBoost.randomized_search", f"{__name__}.search:search"),
+        Patch("catboost.core:CatBoost.select_features", f"{__name__}.search:select"),
         Patch("catboost.core:cv", f"{__name__}.crossval:cv"),
     ),
     options=f"{__name__}.options:CatBoostOptions",

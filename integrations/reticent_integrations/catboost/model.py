@@ -22,8 +22,10 @@ def scores(estimator: Any) -> dict[str, float]:
 
 
 def importances(estimator: Any) -> dict[str, dict[str, float]]:
-    """Those that CatBoost computes with each training; others need the data once more."""
+    """Those that CatBoost computes with each training, or can of the model alone; others need the data once more."""
     found = estimator.feature_importances_
+    if found.ndim == 0:  # None: of a ranker, whose own type needs the data, and after a selection of features
+        found = estimator.get_feature_importance(type="PredictionValuesChange")
     names = estimator.feature_names_
     if found.ndim != 1 or len(found) != len(names):
         return {}

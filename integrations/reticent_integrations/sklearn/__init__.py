@@ -5,7 +5,7 @@ while they go on; cross-validation by folds; and metrics that are computed after
 from __future__ import annotations
 
 from reticent.patching import Integration, Patch
-from reticent_integrations.sklearn.functions import CROSS_VALIDATIONS, METRICS, NEWER_METRICS, PARTS, TABLES
+from reticent_integrations.sklearn.functions import CROSS_VALIDATIONS, CURVES, METRICS, NEWER_METRICS, PARTS, TABLES
 
 _FITS = ("fit", "fit_predict", "fit_transform")
 _PREDICTIONS = ("predict", "predict_proba", "decision_function")
@@ -21,7 +21,8 @@ integration = Integration(
         Patch("sklearn.base:BaseEstimator.partial_fit", f"{__name__}.partial:partial_fit", subclasses=True),
         *(Patch(f"sklearn.base:BaseEstimator.{name}", _PREDICT, subclasses=True) for name in _PREDICTIONS),
         Patch("sklearn.base:BaseEstimator.score", f"{__name__}.later:score", subclasses=True),
-        *(Patch(f"sklearn.metrics:{name}", _METRIC) for name in (*METRICS, *PARTS, *TABLES)),
+        *(Patch(f"sklearn.metrics:{name}", _METRIC) for name in (*METRICS, *PARTS, *TABLES, *CURVES)),
+        Patch("sklearn.metrics:auc", f"{__name__}.later:area"),
         *(Patch(f"sklearn.metrics:{name}", _METRIC, optional=True) for name in NEWER_METRICS),
         *(Patch(f"sklearn.model_selection:{name}", _EVALUATE) for name in CROSS_VALIDATIONS),
         Patch("sklearn.utils.parallel:Parallel.__call__", f"{__name__}.threads:dispatch", transparent=True),

@@ -65,22 +65,22 @@ def _curve(label: str, positive: Any, scores: Any, weight: Any) -> Iterator[dict
     kept = _thinned(true, false)
     precision = true / np.maximum(true + false, 1e-300)
     recall, fall_out = true / true[-1], false / false[-1]
-    at = _rounded(thresholds[kept])
+    at = rounded(thresholds[kept])
     yield {
         "roc": {
             "label": label,
             "auc": ranking.auc(true, false),
             "threshold": ["inf", *at],
-            "false_positive_rate": [0.0, *_rounded(fall_out[kept])],
-            "true_positive_rate": [0.0, *_rounded(recall[kept])],
+            "false_positive_rate": [0.0, *rounded(fall_out[kept])],
+            "true_positive_rate": [0.0, *rounded(recall[kept])],
         },
         "pr": {
             "label": label,
             "average_precision": ranking.average_precision(true, false),
             "share_of_positives": float(true[-1] / (true[-1] + false[-1])),
             "threshold": at,
-            "precision": _rounded(precision[kept]),
-            "recall": _rounded(recall[kept]),
+            "precision": rounded(precision[kept]),
+            "recall": rounded(recall[kept]),
         },
     }
 
@@ -91,11 +91,18 @@ def _thinned(true: Any, false: Any) -> Any:
 
     bends = np.flatnonzero(np.logical_or(np.diff(true, 2), np.diff(false, 2))) + 1
     kept = np.concatenate([[0], bends, [len(true) - 1]])
-    if len(kept) > MOST_POINTS:
-        kept = kept[np.linspace(0, len(kept) - 1, MOST_POINTS).round().astype(int)]
-    return np.unique(kept)
+    return np.unique(kept[spread(len(kept))])
 
 
-def _rounded(array: Any) -> list[float]:
+def spread(count: int) -> Any:
+    """Which of so many points to keep: at most `MOST_POINTS`, evenly, with both ends."""
+    import numpy as np
+
+    return np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)
+
+
+def rounded(array: Any) -> list[float | str]:
+    """Of what is infinite, as the first threshold of a curve, the name: JSON has no such number."""
     # Six digits, not six decimals: a probability may be very small.
-    return [float(f"{value:.6g}") for value in array.tolist()]
+    texts = [f"{value:.6g}" for value in array.tolist()]
+    return [text if text.endswith("inf") else float(text) for text in texts]

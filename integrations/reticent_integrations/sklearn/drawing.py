@@ -30,7 +30,7 @@ def confusion(data: dict[str, Any]) -> Figure:
     turned = count > 4 and letters > 3
     side = min(10.0, max(3.6, 0.55 * count))
     left, below = 0.7 + 0.085 * letters, 0.75 + (0.06 * letters if turned else 0)
-    figure, axes = _canvas(side, side, left, below, "Confusion matrix of the training data")
+    figure, axes = _canvas(side, side, left, below, f"Confusion matrix of the {_data(data)}")
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     axes.set_xticks(range(0, count, step), shown, rotation=45 if turned else 0, ha="right" if turned else "center")
     axes.set_yticks(range(0, count, step), shown)
@@ -49,7 +49,7 @@ def confusion(data: dict[str, Any]) -> Figure:
 
 
 def roc(data: dict[str, Any]) -> Figure:
-    figure, axes = _canvas(4.4, 4.4, 0.75, 0.7, "ROC curve of the training data")
+    figure, axes = _canvas(4.4, 4.4, 0.75, 0.7, f"ROC curve of the {_data(data)}")
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 4)), zorder=1)
     for number, curve in enumerate(data["curves"]):
         axes.plot(
@@ -66,7 +66,7 @@ def roc(data: dict[str, Any]) -> Figure:
 
 
 def precision_recall(data: dict[str, Any]) -> Figure:
-    figure, axes = _canvas(4.4, 4.4, 0.75, 0.7, "Precision and recall on the training data")
+    figure, axes = _canvas(4.4, 4.4, 0.75, 0.7, f"Precision and recall on the {_data(data)}")
     for number, curve in enumerate(data["curves"]):
         color = COLORS[number % len(COLORS)]
         axes.plot(
@@ -115,6 +115,11 @@ def _square(axes: Axes, legend: Literal["lower left", "lower right"]) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
     axes.legend(loc=legend, fontsize=9, frameon=True, framealpha=0.9, edgecolor="#e4e7eb", labelcolor=INK)
+
+
+def _data(data: dict[str, Any]) -> str:
+    """What data is shown: that of the training, unless it says so."""
+    return f"{_short(data.get('data', 'training'))} data"
 
 
 def _short(label: str) -> str:

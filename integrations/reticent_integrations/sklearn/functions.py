@@ -26,8 +26,15 @@ PARTS = {
 }
 """Those that give several, and what these are."""
 
-TABLES = ("classification_report", "confusion_matrix")
+TABLES = ("classification_report", "confusion_matrix", "multilabel_confusion_matrix")
 """Those that give what is kept as a file."""
+
+CURVES = {
+    "det_curve": ("false_positive_rate", "false_negative_rate", "threshold"),
+    "precision_recall_curve": ("precision", "recall", "threshold"),
+    "roc_curve": ("false_positive_rate", "true_positive_rate", "threshold"),
+}
+"""Those that give curves, and what the arrays of these are; each is kept as a file too."""
 
 CROSS_VALIDATIONS = (
     "cross_validate",

@@ -18,13 +18,11 @@ from typing import Any
 
 from reticent import datasets
 from reticent.patching import Call, Capture
-from reticent_integrations.sklearn import functions
+from reticent_integrations.sklearn import functions, tables
 
 _MOST_ESTIMATORS = 1000
 _MOST_OUTPUTS = 1000
 _MOST_DATASETS = 100
-
-MOST_CELLS = 40_000
 
 
 class Identity:
@@ -102,20 +100,9 @@ class Fitted:
     def log(self, metric: str, dataset: str, value: float, options: dict[str, Any]) -> None:
         """Log a metric of a data set; the second time as `metric-2`, and so on, or as a point of the same one where the
         training has gone on."""
-        self.capture.log_metric(self._called(metric, dataset, options), value, self.step)
+        self.capture.log_metric(self.called(metric, dataset, options), value, self.step)
 
-    def log_table(self, function: str, dataset: str, table: Any, options: dict[str, Any]) -> None:
-        """Log what a function gives that is no number: a text, or what can be JSON; nothing of a table without end."""
-        if getattr(table, "size", 0) > MOST_CELLS:
-            return
-        name, capture = self._called(function, dataset, options), self.capture
-        if isinstance(table, str):
-            capture.in_background("table of a metric", lambda: capture.log_text(table, f"{name}.txt"))
-        else:
-            data = table if isinstance(table, dict) else table.tolist()
-            capture.in_background("table of a metric", lambda: capture.log_dict(data, f"{name}.json"))
-
-    def _called(self, metric: str, dataset: str, options: dict[str, Any]) -> str:
+    def called(self, metric: str, dataset: str, options: dict[str, Any]) -> str:
         """The name of a call's outcome; what was called is noted."""
         with self._lock:
             self._calls[metric, dataset] += 1
@@ -216,6 +203,7 @@ class WeakTable:
 
 _estimators = WeakTable(_MOST_ESTIMATORS)
 _outputs = WeakTable(_MOST_OUTPUTS)
+_curves = WeakTable(_MOST_OUTPUTS)
 
 
 def remember(estimator: Any, fitted: Fitted) -> None:
@@ -274,7 +262,8 @@ def metric(call: Call) -> Generator[None, Any, None]:
     value = yield
     function = call.function.__name__
     numbers = _numbers(function, value)
-    if not numbers and function not in functions.TABLES:
+    filed = function in functions.TABLES or function in functions.CURVES
+    if not numbers and not filed:
         return
     given = call.given()
     predicted = next((name for name, argument in given.items() if _known(argument) is not None), "")
@@ -289,10 +278,22 @@ def metric(call: Call) -> Generator[None, Any, None]:
     options = {key: argument for key, argument in given.items() if key not in data}
     for metric, number in numbers.items():
         fitted.log(metric, name, number, options)
-    if function in functions.TABLES:
-        fitted.log_table(function, name, value, options)
+    if filed:
+        tables.log(fitted.capture, fitted.called(function, name, options), function, name, value, given)
+    if function in functions.CURVES:
+        for part in value:
+            _curves.put(part, (fitted, name, function))
     if call.options.log_datasets and features is not None:
         fitted.log_dataset(name, features, targets)
+
+
+def area(call: Call) -> Generator[None, Any, None]:
+    """Around `auc`, of a curve that another function has given."""
+    value = yield
+    found = _curves.get(call.get("x"))
+    if found is not None:
+        fitted, name, function = found
+        fitted.log("auc", name, value, {"curve": function})
 
 
 def _known(argument: Any) -> tuple[Fitted, Identity] | None:

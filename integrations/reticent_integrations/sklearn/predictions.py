@@ -12,7 +12,7 @@ from typing import Any
 
 from reticent import datasets
 from reticent.guard import tried
-from reticent_integrations.sklearn.params import is_search
+from reticent_integrations.sklearn.params import final, is_search
 
 LARGEST = 100_000
 """Rows that are predicted at most; of more data, every n-th row."""
@@ -69,6 +69,8 @@ def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight:
     truth = column(truth)
     total = len(truth)
     weight = None if weight is None else np.asarray(weight, dtype=float).reshape(-1)
+    if any(kind.__module__.startswith("sklearn.semi_supervised.") for kind in type(final(estimator)).__mro__):
+        features, truth, weight = _labelled(features, truth, weight)
     step = affordable_step(estimator, estimator.predict, features, fit_s)
     if step > 1:
         features = datasets.take(features, step)
@@ -86,6 +88,15 @@ def predict(estimator: Any, classifier: bool, features: Any, truth: Any, weight:
     else:
         made.labels = column(estimator.predict(features))
     return made
+
+
+def _labelled(features: Any, truth: Any, weight: Any) -> tuple[Any, Any, Any]:
+    """The rows that have a label: those without one are -1 to estimators that learn from them too."""
+    import numpy as np
+    from sklearn.utils import _safe_indexing
+
+    rows = np.flatnonzero(truth != -1)
+    return _safe_indexing(features, rows), truth[rows], None if weight is None else weight[rows]
 
 
 def column(data: Any) -> Any:

@@ -260,6 +260,7 @@ def test_categories_and_rankers(root: Path) -> None:
     assert (ranked.status, ranked.warnings, ranked.models) == ("FINISHED", [], ["model"])
     assert (regressed.status, regressed.warnings, regressed.models) == ("FINISHED", [], ["model"])
     assert ranked.params["loss_function"] == "YetiRank"
+    assert "feature_importance_PredictionValuesChange.json" in ranked.artifacts
 
 
 def test_inside_a_pipeline_it_joins(root: Path, only_run: OnlyRun) -> None:

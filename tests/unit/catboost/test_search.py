@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import catboost
@@ -42,3 +44,22 @@ def test_a_search_without_a_fit_at_its_end(only_run: Callable[[], Captured], cap
     assert run.models == []
     assert "best_depth" in run.params
     assert "test-Logloss-mean" in run.metrics
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_selection_of_features_is_a_run_with_the_model_at_its_end(
+    trained: bool, root: Path, only_run: Callable[[], Captured]
+) -> None:
+    told = {"features_for_select": [0, 1, 2], "num_features_to_select": 1, "train_final_model": trained}
+    model = classifier()
+    result = model.select_features(*make_data(), eval_set=make_data(seed=1), logging_level="Silent", **told)
+    run = only_run()
+    artifacts = root / "runs" / run.run_id / "artifacts"
+    assert json.loads((artifacts / "feature_selection.json").read_text()) == result
+    assert {key: run.params[key] for key in told} == {key: str(value) for key, value in told.items()}
+    assert (run.status, run.warnings) == ("FINISHED", [])
+    assert run.datasets == [("train", "train"), ("validation", "eval")]
+    assert run.models == ["model"] * trained
+    assert ("feature_importance_PredictionValuesChange.json" in run.artifacts) is trained
+    if trained:
+        assert run.metrics["validation-Logloss"] == points(model.evals_result_["validation"]["Logloss"])

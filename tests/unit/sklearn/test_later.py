@@ -6,6 +6,7 @@ import gc
 import json
 import pickle
 import sys
+import types
 import weakref
 
 import numpy as np
@@ -147,6 +148,31 @@ def test_other_names_are_the_originals_again():
     reticent.autolog(disable=True)
     assert accuracy is accuracy_score
     assert accuracy.__module__ == "sklearn.metrics._classification"
+
+
+def test_a_program_may_lie_below_pythons_prefix(monkeypatch):
+    """As in /usr/src/app of an image, with the system's Python."""
+    reticent.autolog(disable=True)
+    module = types.ModuleType("of_the_program")
+    module.__file__ = f"{sys.prefix}/src/app/of_the_program.py"
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec("from sklearn.metrics import recall_score as recall", vars(module))
+    original = module.recall
+    reticent.autolog()
+    assert module.recall is not original
+    assert module.recall is metrics.recall_score
+
+
+def test_what_was_imported_meanwhile_is_the_original_afterwards(monkeypatch):
+    """Else what a module makes of it then would not pickle."""
+    module = types.ModuleType("meanwhile")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec("from sklearn.metrics import f1_score, recall_score as recall", vars(module))
+    assert (module.f1_score, module.recall) == (metrics.f1_score, metrics.recall_score)
+    reticent.autolog(disable=True)
+    assert (module.f1_score, module.recall) == (metrics.f1_score, metrics.recall_score)
+    assert module.recall.__module__ == "sklearn.metrics._classification"
+    assert pickle.loads(pickle.dumps(metrics.make_scorer(module.recall)))._score_func is metrics.recall_score
 
 
 def test_what_was_given_a_metric_before_still_pickles(cancer):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn import metrics as reference
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
 from sklearn.svm import SVC
 
 from reticent_integrations.sklearn.curves import _curves
@@ -142,3 +147,36 @@ def test_curves_of_much_data_are_thinned():
     (curve,) = _curves(made, *coded(made)[:2])
     assert 900 <= len(curve["roc"]["threshold"]) <= 1001
     assert curve["roc"]["true_positive_rate"][-1] == curve["roc"]["false_positive_rate"][-1] == 1.0
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix, pd.DataFrame, np.ndarray.tolist])
+@pytest.mark.parametrize("kind", ["self-training", "in a pipeline", "label propagation", "label spreading"])
+def test_rows_without_a_label_are_not_a_class(kind, form):
+    kinds = {
+        "self-training": SelfTrainingClassifier(LogisticRegression()),
+        "in a pipeline": make_pipeline(Normalizer(), SelfTrainingClassifier(LogisticRegression())),
+        "label propagation": LabelPropagation("knn", n_neighbors=9),
+        "label spreading": LabelSpreading("knn", n_neighbors=9),
+    }
+    model = kinds[kind]
+    features, labels = make_classification(300, 6, flip_y=0.2, random_state=1)
+    features = form(features)
+    given = np.where(np.random.default_rng(0).random(300) < 0.6, -1, labels)
+    model.fit(features, given)
+    told = given != -1
+    predicted, scores = model.predict(features)[told], model.predict_proba(features)[told]
+    found = evaluate(model, features, given, None, 1.0)
+    expected = {
+        "accuracy_score": reference.accuracy_score(labels[told], predicted),
+        "score": reference.accuracy_score(labels[told], predicted),
+        "f1_score": reference.f1_score(labels[told], predicted, average="weighted"),
+        "precision_score": reference.precision_score(labels[told], predicted, average="weighted"),
+        "recall_score": reference.recall_score(labels[told], predicted, average="weighted"),
+        "log_loss": reference.log_loss(labels[told], scores),
+        "roc_auc": reference.roc_auc_score(labels[told], scores[:, 1]),
+    }
+    assert found.metrics == pytest.approx(expected)
+    assert (found.rows, found.of_rows) == (told.sum(), 300)
+    classes, truth, _ = coded(found.predictions)
+    assert classes.tolist() == [0, 1]
+    assert len(list(_curves(found.predictions, classes, truth))) == 1
