@@ -245,6 +245,25 @@ def test_the_norm_is_that_before_clipping(root: Path) -> None:
     assert one(root).metrics["grad_norm"] == list(enumerate(norms, 1))
 
 
+def test_every_nth_step_and_the_last_one(root: Path) -> None:
+    reticent.autolog(sklearn=False, torch={"every_n_steps": 4})
+
+    def loop() -> list[float]:
+        model, optimizer = make()
+        losses = []
+        for _ in range(10):
+            loss = model(X).pow(2).sum()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    losses, run = loop(), one(root)
+    assert run.metrics["loss"] == [(step, losses[step - 1]) for step in (4, 8, 10)]
+    assert [step for step, _ in run.metrics["grad_norm"]] == [4, 8, 10]
+
+
 @pytest.mark.parametrize(("asked", "told"), [({}, [10]), ({"grad_norm_every_n_steps": 10}, [10, 20, 30])])
 def test_norms_are_left_out_for_their_time_unless_they_were_asked_for(
     root: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, int], told: list[int]
