@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 class Line:
     """The metrics of an optimizer, and of those that come after it for the same parameters."""
 
-    __slots__ = ("clipped", "due", "left_out", "loss", "norm", "norm_seconds", "prefix", "rate", "rates", "step", "told")
+    __slots__ = (
+        "clipped",
+        "due",
+        "left_out",
+        "loss",
+        "norm",
+        "norm_seconds",
+        "prefix",
+        "rate",
+        "rates",
+        "step",
+        "told",
+    )
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
