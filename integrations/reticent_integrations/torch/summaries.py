@@ -87,7 +87,7 @@ def _write_png(image: Any, dataformats: str, path: Path) -> None:
     """Write what TensorBoard shows, by Pillow: without it the writer has refused the image."""
     import numpy as np
     from PIL import Image
-    from torch.utils.tensorboard._utils import convert_to_HWC  # type: ignore[attr-defined] # private: no stub says it
+    from torch.utils.tensorboard._utils import convert_to_HWC
 
     pixels = convert_to_HWC(image, dataformats)
     if pixels.dtype != np.uint8:

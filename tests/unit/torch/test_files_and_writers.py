@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,19 +122,21 @@ def test_images_figures_and_histograms_are_artifacts_as_they_were(root: Path, wr
     from matplotlib.figure import Figure
 
     writer, image, values = writers("logs"), torch.rand(3, 8, 6), np.arange(5.0)
-    before = image.clone()
+    before, changed = image.clone(), threading.Event()
     figure = Figure()
     figure.add_subplot().plot([1, 2])
-    writer.add_image("pictures/one", image, 3)
-    writer.add_images("many", torch.zeros(2, 3, 8, 6), global_step=3)
-    writer.add_image("grey", np.full((8, 6), 255, np.uint8), dataformats="HW")
-    writer.add_figure("curve", figure, 3)
-    writer.add_histogram("weights", values, 3)
-    image.zero_()
-    values[:] = 0
+    with reticent.start_run() as run:
+        run.in_background("waiting", lambda: changed.wait(60))
+        writer.add_image("pictures/one", image, 3)
+        writer.add_images("many", torch.zeros(2, 3, 8, 6), global_step=3)
+        writer.add_image("grey", np.full((8, 6), 255, np.uint8), dataformats="HW")
+        writer.add_figure("curve", figure, 3)
+        writer.add_histogram("weights", values, 3)
+        image.zero_()
+        values[:] = 0
+        changed.set()
     writer.close()
-    (run,) = captured(root)
-    assert (run.status, run.warnings) == ("FINISHED", [])
+    assert captured(root)[0].warnings == []
     place = root / "runs" / run.run_id / ARTIFACTS / "tensorboard"
     assert {path.relative_to(place).as_posix() for path in place.rglob("*.*")} == {
         "pictures/one_3.png",
