@@ -47,6 +47,7 @@ class Call:
         """Set by a hook to have a run opened for this call in an open one, too, as its child."""
         self.joined = False
         """Whether `run` was open before this call; then the call does not end it."""
+        self._ends_fit = True
         self._signature, self._given = _bind(function, args, kwargs)
         self._edits: dict[str, Any] = {}
         self._run: Run | None = None
@@ -102,14 +103,14 @@ class Call:
 
     def first_of(self, holder: object) -> None:
         """Have a run that was opened for this call outlast it: several together are one fit, which is `holder`'s."""
-        run = self.run
+        run, self._ends_fit = self.run, False
         if not self.joined:
             holding.hand_over(run, holder)
 
     def next_of(self, holder: object, capture: Capture) -> None:
         """Log to what the first of these calls has logged to."""
         self._run, self.joined = capture.run, not capture.run.holding.has(holder)
-        self.__dict__["capture"] = capture
+        self.__dict__["capture"], self._ends_fit = capture, False
         if not self.joined:
             capture.run.make_active()
 
@@ -176,7 +177,10 @@ class Call:
         return tuple(args), kwargs
 
     def finish(self, error: BaseException | None = None) -> None:
-        """End the run if it was opened for this call."""
+        """Log the last steps of the fit, and end the run if it was opened for this call."""
+        if self._ends_fit and "capture" in self.__dict__:
+            with self.capture.guard("last steps"):
+                self.capture.log_left_out()
         if self._run is None or self.joined:
             return
         if self._run.holding.by == "loop" and error is None:

@@ -30,6 +30,9 @@ class Capture:
         self.options: Any = options
         self.integration = integration
         self._names: dict[str, str | None] = {}
+        self._left_out: dict[str, tuple[int, float]] = {}
+        """Of each metric the step and the value that `log_step` has left out last, if nothing newer is logged."""
+        self._ends_with_run = False
 
     def log_params(self, params: Mapping[str, object], origin: Origin) -> None:
         """Log hyperparameters: `explicit` if the user gave them, `default` if the framework did, `derived` if it or we have
@@ -47,11 +50,27 @@ class Capture:
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         for key, value in metrics.items():
             self.log_metric(key, value, step)
+        if self._left_out:
+            for key in metrics:
+                self._left_out.pop(key, None)
 
     def log_step(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log what there is a value of for each step, batch or iteration: every n-th of it, as the user wishes."""
+        """Log what there is a value of for each step, batch or iteration: every n-th of it, as the user wishes,
+        and the last one when the fit ends, or else the run."""
         if step % self.options.every_n_steps == 0:
             self.log_metrics(metrics, step)
+            return
+        if not self._ends_with_run:
+            self._ends_with_run = True
+            self.run.before_end(lambda _: self.log_left_out())
+        for key, value in metrics.items():
+            self._left_out[key] = step, value
+
+    def log_left_out(self) -> None:
+        """No more steps follow: log the last value of each metric, where it is not among every n-th."""
+        left_out, self._left_out = self._left_out, {}
+        for key, (step, value) in left_out.items():
+            self.log_metric(key, value, step)
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         self.run.set_tags(self._named(tags))

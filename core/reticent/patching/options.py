@@ -25,4 +25,4 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     exclude: Patterns = ()
     """Patterns (`*`, `?`, `[...]`) of the names of params, metrics, tags, artifacts, data sets and models."""
     every_n_steps: Positive = 1
-    """Of metrics that have a point for every step, every n-th."""
+    """Of metrics that have a point for every step, every n-th, and the last one."""

@@ -68,12 +68,14 @@ class Copy:
     """Weights that are the model's own and of none of its layers."""
     epoch: int
     score: float | None
+    monitor: str
+    mode: Mode
 
 
 class Copied:
     """Copies of the weights, which take the training a memory copy; they are written in the background.
 
-    While that lags behind, the best and the newest copy wait, and no others.
+    While that lags behind, the best and the newest copies wait, as many as are kept, and no others.
     """
 
     def __init__(self, capture: Capture, model: Any, stopping: Any) -> None:
@@ -85,8 +87,13 @@ class Copied:
             and capture.name(f"checkpoints/{FILE}") is not None
             and not _in_many_processes(model)
         )
-        self._best: float | None = None
-        self._waiting: dict[str, Copy] = {}
+        self._keep: int = capture.options.keep
+        self._best: list[tuple[float, int]] = []
+        """The costs and epochs of the best copies so far."""
+        self._mb = 0.0
+        """The size of one copy."""
+        self._waiting: dict[int, Copy] = {}
+        """By epoch, the earliest first."""
         self._lock = threading.Lock()
 
     def epoch_ended(self, epoch: int, logs: Mapping[str, Any]) -> None:
@@ -94,26 +101,34 @@ class Copied:
             return
         monitor, direction = self._monitored(logs)
         score = float(logs[monitor]) if monitor in logs else None
-        copy = Copy(*_copies(self._model), epoch, score)
+        copy = Copy(*_copies(self._model), epoch, score, monitor, direction)
         cost = score if score is None or direction == "min" else -score
         with self._lock:
-            self._waiting["last"] = copy
-            if cost is not None and (self._best is None or cost < self._best):
-                self._best = cost
-                self._waiting["best"] = copy
-        capture = self._capture
+            self._waiting[epoch] = copy
+            if cost is not None and cost == cost:
+                self._best = sorted([*self._best, (cost, epoch)])[: self._keep]
+            self._let_go(epoch)
+        self._capture.in_background("checkpoints", self._write_next)
 
-        def write() -> None:
-            with self._lock:
-                waiting = {one.epoch: one for one in self._waiting.values()}
-                self._waiting.clear()
-            for number in sorted(waiting):
-                with tempfile.TemporaryDirectory(prefix="reticent-") as place:
-                    path = Path(place) / FILE
-                    _write(path, waiting[number])
-                    capture.log_checkpoint(path, number, waiting[number].score, monitor=monitor, mode=direction)
+    def _let_go(self, newest: int) -> None:
+        """Of the waiting copies only those that will be kept go on waiting; and of many large ones the latest."""
+        best = [number for _, number in self._best]
+        for number in list(self._waiting):
+            is_wanted = number > newest - self._keep or number in best
+            too_many = len(self._waiting) > 2 and len(self._waiting) * self._mb > MAX_WAITING_MB
+            if not is_wanted or (too_many and number not in (newest, *best[:1])):
+                del self._waiting[number]
 
-        capture.in_background("checkpoints", write)
+    def _write_next(self) -> None:
+        """Write the earliest copy: there is one call for each, and others for those that wait no more."""
+        with self._lock:
+            copy = self._waiting.pop(min(self._waiting)) if self._waiting else None
+        if copy is None:
+            return
+        with tempfile.TemporaryDirectory(prefix="reticent-") as place:
+            path = Path(place) / FILE
+            _write(path, copy)
+            self._capture.log_checkpoint(path, copy.epoch, copy.score, monitor=copy.monitor, mode=copy.mode)
 
     def _monitored(self, logs: Mapping[str, Any]) -> tuple[str, Mode]:
         if self._stopping is not None and self._stopping.monitor in logs:
@@ -122,7 +137,7 @@ class Copied:
 
     def _small_enough(self) -> bool:
         most = self._capture.options.checkpoint_mb
-        size = sum(_size(weight) for weight in self._model.weights) / 1e6
+        size = self._mb = sum(_size(weight) for weight in self._model.weights) / 1e6
         if size <= most:
             return True
         self._wanted = False
@@ -132,6 +147,8 @@ class Copied:
 
 FILE = "checkpoint.h5"
 """For `Model.load_weights`."""
+MAX_WAITING_MB = 500
+"""More than the best and the newest copy wait up to this size together."""
 
 
 def mode(callback: Any) -> Mode:

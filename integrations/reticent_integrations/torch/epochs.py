@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import Any
+from typing import Any, Literal
 
 from reticent.patching import Capture
 from reticent_integrations.torch import loaders
 from reticent_integrations.torch.here import Pass, local
+from reticent_integrations.torch.seen import Seen
 
 
 class Epochs:
@@ -21,9 +21,9 @@ class Epochs:
         """When the first epoch began; 0: there is none."""
         self._last_step, self._last_time = 0, 0.0
         """The latest step of an optimizer, and when it was."""
-        self._train: list[Any] = []
-        self._eval: list[Any] = []
-        """References to data sets: many a loop makes a new loader for each epoch."""
+        self._train, self._eval = Seen(), Seen()
+        self._evaluated_after, self._evaluations = 0, 0
+        """The step after which data was evaluated last, and how often it was."""
         self._current: Pass | None = None
 
     def note(self, step: int, moment: float) -> None:
@@ -73,51 +73,39 @@ class Epochs:
             current.rows = loaders.rows(current.loader)
             current.batch_size = _batch_size(current.loader)
         beside = [one for one in local.here.passes.values() if one.learning and one.is_under_way and not one.stepped]
-        for loader in [one.loader for one in (current, *beside)]:
-            if loader is not None and _number(loader.dataset, self._train) is None:
-                self._train.append(_reference(loader.dataset))
-                with self.capture.guard("datasets"):
-                    number = len(self._train)
-                    name = "train" if number == 1 else f"train_{number}"
-                    found = loaders.describe(loader)
-                    if number == 1:
-                        self.capture.log_params(_params(found.schema["loader"]), "derived")
-                    self.capture.log_dataset(name, "train", found)
+        for place, loader in enumerate((one.loader for one in (current, *beside)), 1):
+            if loader is not None and self._train.number(loader.dataset, place) is None:
+                self._take_in(self._train, "train", loader, place)
+
+    def _take_in(self, seen: Seen, role: Literal["train", "eval"], loader: Any, place: int) -> int:
+        """The number of a data set of this role; what is not known of before is described."""
+        found = None
+        with self.capture.guard("datasets"):
+            found = loaders.describe(loader)
+        number, is_new = seen.take_in(loader.dataset, "" if found is None else found.digest, place)
+        if is_new and found is not None:
+            if role == "train" and number == 1:
+                self.capture.log_params(_params(found.schema["loader"]), "derived")
+            self.capture.log_dataset(role if number == 1 else f"{role}_{number}", role, found)
+        return number
 
     def _evaluated(self, one: Pass, now: float) -> None:
         loader = one.loader
-        if loader is None or _number(loader.dataset, self._train) is not None:
+        if loader is None or loader.dataset in self._train:
             return
-        if _number(loader.dataset, self._eval) is None:
-            self._eval.append(_reference(loader.dataset))
-            with self.capture.guard("datasets"):
-                number = len(self._eval)
-                self.capture.log_dataset("eval" if number == 1 else f"eval_{number}", "eval", loaders.describe(loader))
+        if self._evaluated_after != self._last_step:
+            self._evaluated_after, self._evaluations = self._last_step, 0
+        self._evaluations += 1
+        place = self._evaluations
+        number = self._eval.number(loader.dataset, place) or self._take_in(self._eval, "eval", loader, place)
         with self.capture.guard("times"):
             seconds = now - one.began
-            number = _number(loader.dataset, self._eval) or 1
             prefix = "validate" if number == 1 else f"validate_{number}"
             metrics = {f"{prefix}_seconds": seconds}
             samples = loaders.rows(loader)
             if samples and seconds > 0:
                 metrics[f"{prefix}_samples_per_second"] = samples / seconds
             self.capture.log_metrics(metrics, self._last_step)
-
-
-def _reference(data: Any) -> Any:
-    """A weak reference, or of a list, which has none, the id of it."""
-    try:
-        return weakref.ref(data)
-    except TypeError:
-        return id(data)
-
-
-def _number(data: Any, among: list[Any]) -> int | None:
-    """Which one of these a data set is, from 1."""
-    for number, reference in enumerate(among, 1):
-        if reference == id(data) if isinstance(reference, int) else reference() is data:
-            return number
-    return None
 
 
 def _samples(one: Pass) -> int:

@@ -57,7 +57,7 @@ def log_histograms(capture: Capture, optimizer: Any, model: Any, prefix: str, st
             name = names.get(id(one), f"parameter_{number}")
             for kind, tensor in (("weights", one), ("gradients", one.grad)):
                 if tensor is not None and tensor.layout is torch.strided and tensor.device.type in ("cpu", "cuda"):
-                    samples[kind][name] = _sample(tensor)
+                    samples[kind][name] = sample(tensor)
     event = None
     if any(one.device.type == "cuda" for one in trained):
         event = torch.cuda.Event()
@@ -69,22 +69,24 @@ def log_histograms(capture: Capture, optimizer: Any, model: Any, prefix: str, st
             if time.monotonic() > deadline:
                 return
             time.sleep(0.001)
-        told = {kind: {name: _histogram(one) for name, one in found.items()} for kind, found in samples.items()}
+        told = {kind: {name: histogram(one) for name, one in found.items()} for kind, found in samples.items()}
         capture.log_dict({"step": step, **told}, f"{prefix}histograms/step_{step}.json")
 
     capture.in_background("histograms", log)
 
 
-def _sample(tensor: Any) -> Any:
+def sample(tensor: Any) -> Any:
+    """A copy of some of a tensor's values in the host's memory, on its way there from a device."""
     flat = tensor.detach().reshape(-1)
     flat = flat[:: max(1, -(-flat.numel() // MAX_VALUES))]
     return flat.clone() if flat.device.type == "cpu" else flat.to("cpu", non_blocking=True)
 
 
-def _histogram(sample: Any) -> dict[str, Any]:
+def histogram(values: Any) -> dict[str, Any]:
+    """Of a tensor in the host's memory: counts, edges, and how many values are infinite or no number."""
     import numpy as np
 
-    numbers = sample.float().numpy()
+    numbers = values.float().numpy()
     finite = numbers[np.isfinite(numbers)]
     counts, edges = np.histogram(finite, bins=BINS)
     return {

@@ -145,6 +145,8 @@ class Training:
             groups = optimizer.param_groups
             if len(groups) != 1 or groups[0].get("lr") is not line.rate:
                 self._log_rates(line, optimizer, step)
+        elif losses and line.loss is not None:
+            line.left_out[line.loss] = step, losses[:1] if _has_closure(args, kwargs) else losses
         if here.norm is not None:
             self._log_clipped(line, step)
         if step >= line.due:
@@ -178,6 +180,8 @@ class Training:
         here = local.here
         if line.norm is not None and step % self._every == 0:
             self.run.log_metric(line.norm, here.norm, step)
+        elif line.norm is not None:
+            line.left_out[line.norm] = step, [here.norm]
         here.norm, line.clipped = None, True
 
     def _now_and_then(self, one: Known, optimizer: Any, losses: int) -> None:
@@ -226,6 +230,9 @@ class Training:
         self.epochs.close()
         if self.example is not None:
             self.example.stop()
+        with self.capture.guard("last steps"):
+            for line in self._lines:
+                line.log_left_out(self.run, self._every)
         with self.capture.guard("times"):
             seconds = self.last_step - self.began
             metrics = {"fit_seconds": seconds, **peak_memory()}

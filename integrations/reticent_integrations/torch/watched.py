@@ -6,17 +6,30 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from reticent.patching import Capture
-from reticent_integrations.torch import optimizers, ownership
+from reticent_integrations.torch import gradients, optimizers, ownership
 from reticent_integrations.torch.here import known, local
 
 if TYPE_CHECKING:
+    from reticent.run import Run
     from reticent_integrations.torch.training import Training
 
 
 class Line:
     """The metrics of an optimizer, and of those that come after it for the same parameters."""
 
-    __slots__ = ("clipped", "due", "loss", "norm", "norm_seconds", "prefix", "rate", "rates", "step", "told")
+    __slots__ = (
+        "clipped",
+        "due",
+        "left_out",
+        "loss",
+        "norm",
+        "norm_seconds",
+        "prefix",
+        "rate",
+        "rates",
+        "step",
+        "told",
+    )
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -34,11 +47,22 @@ class Line:
         """The first of these."""
         self.clipped = False
         """Whether the loop itself has the norm of the gradients computed."""
+        self.left_out: dict[str, tuple[int, list[Any]]] = {}
+        """By the name of a metric in the run, the last step that `every_n_steps` has left out, and what is the mean."""
         self.norm_seconds = 0.0
         """So long this thread was at computing it here."""
 
     def log_to(self, capture: Capture) -> None:
         self.loss, self.norm = capture.name(f"{self.prefix}loss"), capture.name(f"{self.prefix}grad_norm")
+
+    def log_left_out(self, run: Run, every: int) -> None:
+        """Log the last values, where these are not of every n-th step."""
+        logged = self.step - self.step % every
+        for name, (step, values) in self.left_out.items():
+            value = gradients.mean(values)
+            if step > logged and value is not None:
+                run.log_metric(name, value, step)
+        self.left_out = {}
 
 
 class Known:

@@ -11,6 +11,7 @@ from reticent.patching import Call, Capture
 from reticent.patching.hooking import enabled
 from reticent_integrations.torch import ending
 from reticent_integrations.torch.here import local
+from reticent_integrations.torch.summaries import Summaries
 from reticent_integrations.torch.training import NAME
 
 Args = tuple[Any, ...]
@@ -33,6 +34,7 @@ class Mirror:
             self.capture = Capture(self.run, "", enabled[NAME](), NAME)
             if self.run.holding.has(self):
                 self.run.set_tag("autologging", NAME)
+        self.summaries = Summaries(self.capture)
         ending.when_gone(writer, self.close)
 
     def name(self, tag: str) -> str:
@@ -65,8 +67,23 @@ def added_scalars(args: Args, kwargs: Kwargs, _: None) -> None:
 def added_text(args: Args, kwargs: Kwargs, _: None) -> None:
     """After `add_text`."""
     told = _told(args, kwargs, "tag", "text_string", "global_step")
-    step = "" if told["global_step"] is None else f"_{told['global_step']}"
-    _mirror(args[0]).capture.log_text(str(told["text_string"])[:MAX_TEXT], f"tensorboard/{told['tag']}{step}.txt")
+    _mirror(args[0]).capture.log_text(str(told["text_string"])[:MAX_TEXT], _file(told, "txt"))
+
+
+def added_histogram(args: Args, kwargs: Kwargs, _: None) -> None:
+    """After `add_histogram`."""
+    told = _told(args, kwargs, "tag", "values", "global_step")
+    _mirror(args[0]).summaries.add_histogram(told["values"], _file(told, "json"))
+
+
+def added_image(args: Args, kwargs: Kwargs, _: None) -> None:
+    """After `add_image`, which `add_figure` calls with what it has drawn."""
+    _add_image(args, kwargs, "CHW")
+
+
+def added_images(args: Args, kwargs: Kwargs, _: None) -> None:
+    """After `add_images`."""
+    _add_image(args, kwargs, "NCHW")
 
 
 def add_hparams(call: Call) -> Generator[None, Any, None]:
@@ -90,6 +107,16 @@ def _mirror(writer: Any) -> Mirror:
     if mirror is None or mirror.run.status != "RUNNING" or not mirror.run.owned:
         mirror = _mirrors[writer] = Mirror(writer)
     return mirror
+
+
+def _add_image(args: Args, kwargs: Kwargs, default: str) -> None:
+    told = _told(args, kwargs, "tag", "img_tensor", "global_step", "walltime", "dataformats")
+    _mirror(args[0]).summaries.add_image(told["img_tensor"], told["dataformats"] or default, _file(told, "png"))
+
+
+def _file(told: Mapping[str, Any], suffix: str) -> str:
+    step = "" if told["global_step"] is None else f"_{told['global_step']}"
+    return f"tensorboard/{told['tag']}{step}.{suffix}"
 
 
 def _told(args: Args, kwargs: Kwargs, *names: str) -> dict[str, Any]:

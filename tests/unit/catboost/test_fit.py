@@ -88,10 +88,10 @@ def test_the_metric_that_decides_is_computed_in_each_iteration(options: dict[str
     assert run.metrics["stopped_step"][0][1] == len(evals["AUC"]) - 1
 
 
-def test_every_other_step(root: Path, only_run: OnlyRun) -> None:
+def test_every_other_step_and_the_last_one(root: Path, only_run: OnlyRun) -> None:
     reticent.autolog(sklearn=False, every_n_steps=2)
     classifier().fit(*make_data())
-    assert [step for step, _ in only_run().metrics["learn-Logloss"]] == [0, 2, 4]
+    assert [step for step, _ in only_run().metrics["learn-Logloss"]] == [0, 2, 4, 5]
 
 
 def test_early_stopping(only_run: OnlyRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,6 +70,24 @@ def test_weights_are_kept_after_each_epoch(root: Path, only_run: OnlyRun) -> Non
     other.load_weights(root / "runs" / run.run_id / ARTIFACTS / run.tags["checkpoint_last"])
     for kept, trained in zip(other.get_weights(), model.get_weights(), strict=True):
         assert np.array_equal(kept, trained)
+
+
+@pytest.mark.parametrize("most_mb", [500, 0], ids=["all wait", "two wait"])
+def test_the_last_ones_are_kept_though_writing_lags_behind(
+    most_mb: float, only_run: OnlyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "MAX_WAITING_MB", most_mb)
+    reticent.autolog(keep=3)
+    trained = threading.Event()
+    with reticent.start_run() as run:
+        run.in_background("waiting", lambda: trained.wait(60))
+        losses = make_model().fit(X, Y, epochs=5, verbose=0).history["loss"]
+        trained.set()
+    best = sorted(range(5), key=losses.__getitem__)
+    wanted = {2, 3, 4, *best[:3]} if most_mb else {4, best[0]}
+    kept = {path for path in only_run().artifacts if path.endswith(checkpoints.FILE)}
+    assert kept >= {f"checkpoints/step_{epoch}/{checkpoints.FILE}" for epoch in wanted}
+    assert len(kept) == (len(wanted) if most_mb else 2)
 
 
 def test_weights_that_are_no_layers_are_kept_too(root: Path, only_run: OnlyRun) -> None:

@@ -104,11 +104,11 @@ def test_metrics_are_in_the_run_log_while_training_runs(root: Path, autolog: Non
     assert seen == [1, 2, 3]
 
 
-def test_every_nth_iteration(root: Path) -> None:
+def test_every_nth_iteration_and_the_last_one(root: Path) -> None:
     reticent.autolog(sklearn=False, lightgbm={"every_n_steps": 4, "exclude": ["*-auc"]})
     train(10)
     (run,) = captured(root)
-    assert [step for step, _ in run.metrics["valid-binary_logloss"]] == [0, 4, 8]
+    assert [step for step, _ in run.metrics["valid-binary_logloss"]] == [0, 4, 8, 9]
     assert "valid-auc" not in run.metrics
 
 

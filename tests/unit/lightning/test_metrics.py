@@ -47,11 +47,11 @@ def test_of_steps_and_epochs_both(only_run: Callable[[], Captured]) -> None:
     )
 
 
-def test_every_n_steps(autolog: object, only_run: Callable[[], Captured]) -> None:
+def test_every_n_steps_and_the_last_one(autolog: object, only_run: Callable[[], Captured]) -> None:
     reticent.autolog(lightning={"every_n_steps": 3}, **OTHERS)
     make_trainer(max_epochs=2).fit(Module(), make_loader(), make_loader())
     metrics = only_run().metrics
-    assert steps(metrics["train_loss"]) == [3, 6, 9]
+    assert steps(metrics["train_loss"]) == [3, 6, 9, 10]
     assert steps(metrics["val_loss"]) == [0, 1]
 
 

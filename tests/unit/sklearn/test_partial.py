@@ -111,6 +111,14 @@ def test_eight_estimators_in_four_threads(cancer, root):
     assert all(len(run.metrics["samples_seen"]) == 4 and run.status == "FINISHED" for run in runs)
 
 
+def test_every_nth_call_and_the_last_one(cancer, root):
+    reticent.autolog(every_n_steps=2)
+    with reticent.start_run():
+        train(SGDClassifier(), cancer)
+        assert captured(root)[0].metrics["samples_seen"] == [(0, 100.0), (2, 300.0)]
+    assert captured(root)[0].metrics["samples_seen"] == [(0, 100.0), (2, 300.0), (3, 400.0)]
+
+
 def test_a_call_that_fails_fails_the_run(cancer, root):
     model = train(SGDClassifier(), cancer)
     with pytest.raises(ValueError, match="inconsistent numbers"):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 import reticent
 from reticent.runlog import ARTIFACTS
 from reticent.testing.captured import captured
 from reticent.testing.isolation import isolated
+from reticent_integrations.torch import summaries
 
 X = torch.ones(4, 3)
 
@@ -112,3 +116,56 @@ def test_what_is_written_beside_a_loop_is_in_its_run(root: Path, writers: type) 
     assert (run.metrics["both/b"], run.metrics["test"], run.metrics["accuracy"]) == ([(2, 2.0)], [(0, 1.0)], [(0, 0.5)])
     assert run.params["width"] == "3"
     assert "tensorboard/note_2.txt" in run.artifacts
+
+
+def test_images_figures_and_histograms_are_artifacts_as_they_were(root: Path, writers: type) -> None:
+    from matplotlib.figure import Figure
+
+    writer, image, values = writers("logs"), torch.rand(3, 8, 6), np.arange(5.0)
+    before, changed = image.clone(), threading.Event()
+    figure = Figure()
+    figure.add_subplot().plot([1, 2])
+    with reticent.start_run() as run:
+        run.in_background("waiting", lambda: changed.wait(60))
+        writer.add_image("pictures/one", image, 3)
+        writer.add_images("many", torch.zeros(2, 3, 8, 6), global_step=3)
+        writer.add_image("grey", np.full((8, 6), 255, np.uint8), dataformats="HW")
+        writer.add_figure("curve", figure, 3)
+        writer.add_histogram("weights", values, 3)
+        image.zero_()
+        values[:] = 0
+        changed.set()
+    writer.close()
+    assert captured(root)[0].warnings == []
+    place = root / "runs" / run.run_id / ARTIFACTS / "tensorboard"
+    assert {path.relative_to(place).as_posix() for path in place.rglob("*.*")} == {
+        "pictures/one_3.png",
+        "many_3.png",
+        "grey.png",
+        "curve_3.png",
+        "weights_3.json",
+    }
+    pixels = np.asarray(Image.open(place / "pictures" / "one_3.png"))
+    assert (pixels == (before.numpy() * 255).astype(np.uint8).transpose(1, 2, 0)).all()
+    assert np.asarray(Image.open(place / "grey.png")).min() == 255
+    assert np.asarray(Image.open(place / "curve_3.png")).std() > 0
+    told = json.loads((place / "weights_3.json").read_bytes())
+    assert (sum(told["counts"]), told["edges"][-1]) == (5, 4.0)
+
+
+def test_images_and_histograms_are_bounded(root: Path, writers: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summaries, "MOST", {"images": 3, "histograms": 2})
+    monkeypatch.setattr(summaries, "MAX_WAITING_BYTES", 1000)
+    writer = writers("logs")
+    writer.add_image("large", torch.zeros(3, 20, 20), 0)
+    for step in range(5):
+        writer.add_image("small", torch.zeros(3, 2, 2), step)
+        writer.add_histogram("weights", torch.arange(3), step)
+    writer.close()
+    (run,) = captured(root)
+    assert [path for path in run.artifacts if path.endswith(".png")] == [f"tensorboard/small_{n}.png" for n in range(3)]
+    assert [path for path in run.artifacts if path.endswith(".json")] == [
+        f"tensorboard/weights_{n}.json" for n in range(2)
+    ]
+    assert run.tags["tensorboard_histograms_left_out"] == "after the first 2"
+    assert run.tags["tensorboard_images_left_out"] == "after the first 3"

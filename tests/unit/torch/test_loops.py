@@ -110,6 +110,36 @@ def test_validation_with_gradients_within_an_epoch_is_none(root: Path, whole: bo
     assert [context for _, context in run.datasets] == ["train", "eval"][: 1 + whole]
 
 
+def test_data_that_is_made_anew_for_each_epoch_is_told_by_its_place(root: Path) -> None:
+    def evaluate(model: torch.nn.Module, data: torch.Tensor) -> None:
+        with torch.no_grad():
+            for (rows,) in DataLoader(TensorDataset(data), batch_size=2):
+                model(rows)
+
+    def loop() -> None:
+        model, optimizer = make()
+        tested = DataLoader(TensorDataset(X[:2]), batch_size=2)
+        for epoch in range(4):
+            for _batch in DataLoader(TensorDataset(torch.rand(4, 3)), batch_size=2):
+                steps(model, optimizer, 1)
+            if epoch:
+                evaluate(model, torch.rand(4, 3))
+            evaluate(model, X)  # the same again, if in another place
+        for (rows,) in tested:
+            model(rows)
+
+    loop()
+    run = one(root)
+    assert run.datasets == [("train", "train"), ("eval", "eval"), ("eval_2", "eval"), ("eval_3", "eval")]
+    assert {
+        name: len(points) for name, points in run.metrics.items() if name.endswith("_seconds") and "val" in name
+    } == {
+        "validate_seconds": 4,
+        "validate_2_seconds": 3,
+        "validate_3_seconds": 1,
+    }
+
+
 def test_a_new_training_ends_the_one_before(root: Path) -> None:
     kept = make()
     steps(*kept, 3)
@@ -243,6 +273,25 @@ def test_the_norm_is_that_before_clipping(root: Path) -> None:
 
     norms = loop()
     assert one(root).metrics["grad_norm"] == list(enumerate(norms, 1))
+
+
+def test_every_nth_step_and_the_last_one(root: Path) -> None:
+    reticent.autolog(sklearn=False, torch={"every_n_steps": 4})
+
+    def loop() -> list[float]:
+        model, optimizer = make()
+        losses = []
+        for _ in range(10):
+            loss = model(X).pow(2).sum()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    losses, run = loop(), one(root)
+    assert run.metrics["loss"] == [(step, losses[step - 1]) for step in (4, 8, 10)]
+    assert [step for step, _ in run.metrics["grad_norm"]] == [4, 8, 10]
 
 
 @pytest.mark.parametrize(("asked", "told"), [({}, [10]), ({"grad_norm_every_n_steps": 10}, [10, 20, 30])])
