@@ -210,7 +210,10 @@ _BUILT_IN = frozenset(sys.builtin_module_names)
 
 
 def _is_installed(module: Any) -> bool:
-    file = getattr(module, "__dict__", {}).get("__file__")
+    try:  # past what a module does when it is asked for something: it may be there to load itself then
+        file = object.__getattribute__(module, "__dict__").get("__file__")
+    except AttributeError:
+        return False
     return isinstance(file, str) and (file.startswith((sys.prefix, sys.base_prefix)) or "site-packages" in file)
 
 
