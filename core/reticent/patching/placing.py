@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 import types
 import weakref
@@ -207,6 +208,8 @@ def _functions_of_the_program() -> dict[int, list[tuple[types.ModuleType, str]]]
 
 
 _BUILT_IN = frozenset(sys.builtin_module_names)
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+"""Where Python's own modules are. The program may lie elsewhere below `sys.prefix`: /usr/src/app, or beside an environment."""
 
 
 def _is_installed(module: Any) -> bool:
@@ -214,7 +217,7 @@ def _is_installed(module: Any) -> bool:
         file = object.__getattribute__(module, "__dict__").get("__file__")
     except AttributeError:
         return False
-    return isinstance(file, str) and (file.startswith((sys.prefix, sys.base_prefix)) or "site-packages" in file)
+    return isinstance(file, str) and (file.startswith(_STANDARD) or "site-packages" in file or "dist-packages" in file)
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import pickle
 import sys
@@ -147,6 +148,20 @@ def test_other_names_are_the_originals_again():
     reticent.autolog(disable=True)
     assert accuracy is accuracy_score
     assert accuracy.__module__ == "sklearn.metrics._classification"
+
+
+def test_a_program_that_lies_in_the_directory_of_python(tmp_path, monkeypatch):
+    """As /usr/src/app does in an image where /usr has the Python, or /app where that is an environment too."""
+    reticent.autolog(disable=True)
+    (tmp_path / "program_there.py").write_text("from sklearn.metrics import mean_squared_error as mse\n")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    program = importlib.import_module("program_there")
+    original = program.mse
+    reticent.autolog()
+    assert program.mse is metrics.mean_squared_error is not original
+    reticent.autolog(disable=True)
+    assert program.mse is metrics.mean_squared_error is original
 
 
 def test_what_was_given_a_metric_before_still_pickles(cancer):
