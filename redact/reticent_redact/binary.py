@@ -54,9 +54,9 @@ _LONG_ADDRESS = 16
 _CAPITAL_INSIDE = re.compile("[A-Za-z][A-Z]")
 """In an address that stands once in a gigabyte of a model's numbers; hardly in one that somebody has written."""
 
-_LEAST_PRINTABLE = 14
+_LEAST_PRINTABLE = 12
 """Characters of a connection string in a row. Of small numbers, most have `;` or `=` for their last byte, so that `;Pwd=` is
-once in a gigabyte of them, but between bytes that cannot be printed."""
+once in a gigabyte of them, but hardly ever (of 200 times) in a row of so many."""
 
 _PHONES = frozenset({"phone-e164", "phone-us", "phone-national"})
 _PERSONAL = frozenset(rule.id for rule in personal.RULES)

@@ -209,7 +209,7 @@ def _functions_of_the_program() -> dict[int, list[tuple[types.ModuleType, str]]]
 
 _BUILT_IN = frozenset(sys.builtin_module_names)
 _STANDARD = os.path.dirname(os.__file__) + os.sep
-"""Where Python's own modules are. The program may lie elsewhere below `sys.prefix`: /usr/src/app, or beside an environment."""
+"""Where Python's own modules are. The program may lie elsewhere below `sys.prefix`, as /usr/src/app does."""
 
 
 def _is_installed(module: Any) -> bool:

@@ -269,12 +269,13 @@ def test_a_key_of_a_connection_does_not_count_in_numbers(tmp_path: Path) -> None
         ("Bob.K@acme.com", "email"),
         ("Server=db;Uid=sa;Pwd=x#9!@$k%Lm^2&~T*;", "dsn-password"),
         ("UID=sa;Pwd=a8#!kQ", "dsn-password"),
+        ("Server=dbö;Uid=sa;Pwd=pässwört1", "dsn-password"),
     ],
 )
 def test_a_secret_that_stands_alone_among_numbers(secret: str, rule: str, tmp_path: Path) -> None:
     """As a column of a table has it: behind its length, and no text around."""
     numbers = np.random.default_rng(0).normal(size=2000).astype("float32").tobytes()
-    packed = len(secret).to_bytes(4, "little") + secret.encode() + b"\x80"
+    packed = len(secret.encode()).to_bytes(4, "little") + secret.encode() + b"\x80"
     assert sealed(tmp_path, numbers + packed + numbers) == Withheld(rule)
     path = tmp_path / "people.parquet"
     pq.write_table(pa.table({"who": [secret, "x"], "score": [0.5, 1.5]}), path)
