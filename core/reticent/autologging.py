@@ -17,7 +17,7 @@ from reticent import layers
 from reticent.errors import SettingsError
 from reticent.forks import after_fork_in_child
 from reticent.guard import swallowed, tried, warn_once
-from reticent.imports import watch, when_imported
+from reticent.imports import is_imported, watch, when_imported
 
 if TYPE_CHECKING:
     from reticent import settings
@@ -84,7 +84,7 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
     _choices.clear()
     _choices.update(choices)
     _wanted = True
-    imported = {name for name in points if sys.modules.get(name) is not None}  # None: the user forbids its import
+    imported = {name for name in points if is_imported(name)}
     _enable([point for name, point in points.items() if name in imported])
     for name, point in points.items():
         if name not in imported and name not in _waiting:

@@ -27,13 +27,17 @@ _loading: set[str] = set()
 def when_imported(module: str, action: Callable[[], None]) -> None:
     """Call `action` at once if `module` is imported, else right after it is."""
     _actions.setdefault(module, []).append(action)
-    if sys.modules.get(module) is None:
-        watch()
-    elif module not in _loading:
+    watch()
+    if is_imported(module):
         with tried() as attempt:
             import_module(module)  # of one that another thread is loading there is only a part: this waits for it
         if attempt.error is None:
             _act(module)
+
+
+def is_imported(module: str) -> bool:
+    """Whether a module is there, and not just being loaded as one that is waited for. None in its place forbids its import."""
+    return sys.modules.get(module) is not None and module not in _loading
 
 
 def watch() -> None:

@@ -134,6 +134,11 @@ sys.meta_path[:] = finders
     assert train(toy, root, before + TRAINING) == ("[{'value': '21'}]\n", "")
 
 
+def test_a_framework_whose_import_calls_autolog_again_is_captured_when_it_is_whole(toy: Path, root: Path) -> None:
+    (toy / "toy.py").write_text("import reticent\nreticent.autolog()\n" + FRAMEWORK.format(version="1.5"))
+    assert train(toy, root) == ("[{'value': '21'}]\n", "")
+
+
 def name_hooks(toy: Path, *names: str) -> None:
     """Have the integration name its hooks, which are in a module of their own."""
     hooks, table = INTEGRATION.split("integration =")
