@@ -36,7 +36,7 @@ def when_imported(module: str, action: Callable[[], None]) -> None:
 
 
 def is_imported(module: str) -> bool:
-    """Whether a module is there, and not just being loaded as one that is waited for. None in its place forbids its import."""
+    """Whether a module is there, and not just being loaded as one that is waited for. None in its place forbids that."""
     return sys.modules.get(module) is not None and module not in _loading
 
 
