@@ -17,7 +17,7 @@ from reticent import layers
 from reticent.errors import SettingsError
 from reticent.forks import after_fork_in_child
 from reticent.guard import swallowed, tried, warn_once
-from reticent.imports import when_imported
+from reticent.imports import is_imported, watch, when_imported
 
 if TYPE_CHECKING:
     from reticent import settings
@@ -84,12 +84,13 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
     _choices.clear()
     _choices.update(choices)
     _wanted = True
-    imported = {name for name in points if name in sys.modules}
+    imported = {name for name in points if is_imported(name)}
     _enable([point for name, point in points.items() if name in imported])
     for name, point in points.items():
         if name not in imported and name not in _waiting:
             _waiting.add(name)
             when_imported(name, lambda point=point: _enable([point]) if _wanted else None)  # type: ignore[misc]
+    watch()
 
 
 def _set(overridden: Collection[str]) -> dict[str, Any]:
@@ -125,10 +126,14 @@ def _enable(points: list[metadata.EntryPoint]) -> None:
         return
     from reticent.patching.placing import at_once
 
-    integrations: list[Integration] = [point.load() for point in points]
+    integrations: list[Integration] = []
+    for point in points:  # one that fails keeps no other from capturing
+        with swallowed(f"the integration of {point.name}"):
+            integrations.append(point.load())
     with at_once(patch for integration in integrations for patch in integration.patches):
         for integration in integrations:
-            _enable_one(integration)
+            with swallowed(f"the integration of {integration.name}"):
+                _enable_one(integration)
 
 
 def _enable_one(integration: Integration) -> None:

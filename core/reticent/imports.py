@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from reticent.guard import swallowed
+from reticent.guard import swallowed, tried
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -19,13 +20,29 @@ if TYPE_CHECKING:
 _actions: dict[str, list[Callable[[], None]]] = {}
 """By the name of the module that they wait for."""
 
+_loading: set[str] = set()
+"""The modules that a `_Loader` executes just now."""
+
 
 def when_imported(module: str, action: Callable[[], None]) -> None:
     """Call `action` at once if `module` is imported, else right after it is."""
     _actions.setdefault(module, []).append(action)
-    if sys.modules.get(module) is not None:
-        _act(module)
-    elif _finder not in sys.meta_path:
+    watch()
+    if is_imported(module):
+        with tried() as attempt:
+            import_module(module)  # of one that another thread is loading there is only a part: this waits for it
+        if attempt.error is None:
+            _act(module)
+
+
+def is_imported(module: str) -> bool:
+    """Whether a module is there, and not just being loaded as one that is waited for. None in its place forbids that."""
+    return sys.modules.get(module) is not None and module not in _loading
+
+
+def watch() -> None:
+    """See to it that imports are seen: who puts `sys.meta_path` back as it was takes that away."""
+    if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
 
 
@@ -63,6 +80,9 @@ class _Loader:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy that is being filled would ask itself for its `_loader`
+        return _Loader, (self._loader,)
+
     @property  # type: ignore[misc]  # who only looks for the module may ask what kind of a loader it has
     def __class__(self) -> Any:
         return type(self._loader)
@@ -73,7 +93,11 @@ class _Loader:
         if module.__spec__ is not None:
             name = module.__spec__.name
             module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
+        _loading.add(name)
+        try:
+            self._loader.exec_module(module)
+        finally:
+            _loading.discard(name)
         _act(name)
 
 

@@ -7,6 +7,7 @@ read counts as unscanned.
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,6 +22,7 @@ from reticent_redact.text import REACH, UNSCANNED_RULE
 if TYPE_CHECKING:
     from reticent_redact.names import Verdict
     from reticent_redact.redactor import Redactor
+    from reticent_redact.text import Span
 
 CHUNK = 1024 * 1024
 MOST_UNPACKED = 4 << 30
@@ -46,9 +48,15 @@ SHORTEST_KEY = 4
 _SHORTEST = {"email": 12}
 """What bytes that are no text look like everywhere, if it is shorter."""
 
-_BY_CHANCE = {"email": 16, "dsn-password": 1_000}
-"""What stands once in a gigabyte of a model's numbers, if it is shorter: it counts where there is text around it. Of small
-ones, most have `;` or `=` for their last byte, so that `;Pwd=` is among them."""
+_LONG_ADDRESS = 16
+"""One as long does not come by chance."""
+
+_CAPITAL_INSIDE = re.compile("[A-Za-z][A-Z]")
+"""In an address that stands once in a gigabyte of a model's numbers; hardly in one that somebody has written."""
+
+_LEAST_PRINTABLE = 12
+"""Characters of a connection string in a row. Of small numbers, most have `;` or `=` for their last byte, so that `;Pwd=` is
+once in a gigabyte of them, but hardly ever (of 200 times) in a row of so many."""
 
 _PHONES = frozenset({"phone-e164", "phone-us", "phone-national"})
 _PERSONAL = frozenset(rule.id for rule in personal.RULES)
@@ -157,10 +165,9 @@ class _Look:
             ]
             spans += scanner.spans(text, self._channel, keys=False)
         for span in spans:
-            length = span.end - span.start
-            if length < _SHORTEST.get(span.rule, 0):
+            if span.end - span.start < _SHORTEST.get(span.rule, 0):
                 continue
-            if length < _BY_CHANCE.get(span.rule, 0) and not encodings.is_text_around(text, span.start):
+            if _may_be_numbers(text, span) and not encodings.is_text_around(text, span.start):
                 continue
             if self._hides(span.rule, span.key, text[span.start : span.end]):
                 yield span.rule
@@ -176,6 +183,14 @@ class _Look:
                 self.is_complete = False
             elif action != "keep":
                 yield rule
+
+
+def _may_be_numbers(text: str, span: Span) -> bool:
+    """Whether numbers may read so by chance, once in a gigabyte."""
+    if span.rule == "dsn-password":
+        return encodings.printable_around(text, span.start) < _LEAST_PRINTABLE
+    is_short = span.rule == "email" and span.end - span.start < _LONG_ADDRESS
+    return is_short and _CAPITAL_INSIDE.search(text, span.start, span.end) is not None
 
 
 class _WalkOnce(Walk):

@@ -35,6 +35,7 @@ _ENDS = (
 """Where a text ends, and the fewest characters of ASCII in it: it may have a few bytes that are none, or short, not both."""
 
 _ASCII = re.compile("[\0-\x7f]")
+_UNPRINTABLE = re.compile("[^ -~]")
 _USUAL = re.compile(r"[\w\s.,:;=/\"'()\[\]{}-]", re.ASCII)
 _LEAST_USUAL = 0.9
 """Of a text's ASCII; of bytes that come by chance, there are fewer even where all of them can be printed."""
@@ -79,6 +80,12 @@ def is_text_around(text: str, at: int) -> bool:
         if ascii_only >= fewest and len(_USUAL.findall(around)) >= _LEAST_USUAL * ascii_only:
             return True
     return False
+
+
+def printable_around(text: str, at: int) -> int:
+    """How many characters of ASCII that can be printed are in a row around a place, up to 256."""
+    before, behind = text[max(0, at - _AROUND) : at], text[at : at + _AROUND]
+    return len(_UNPRINTABLE.split(before)[-1] + _UNPRINTABLE.split(behind, maxsplit=1)[0])
 
 
 def _likely(beginning: bytes) -> Iterator[str]:

@@ -93,6 +93,52 @@ def test_a_broken_integration_does_not_break_the_users_import(toy: Path, root: P
     assert "RuntimeError; the training is not affected" in errors
 
 
+def test_what_cannot_be_enabled_breaks_neither_autolog_nor_the_others(toy: Path, root: Path) -> None:
+    for name in ("broken", "nameless"):
+        metadata = toy / f"{name}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[reticent.integrations]\n{name} = {name}_reticent:integration\n")
+        (toy / f"{name}.py").write_text("")
+    (toy / "broken_reticent.py").write_text("raise RuntimeError('its integration is broken')")
+    (toy / "nameless_reticent.py").write_text(  # a framework that does not say its version
+        "from reticent.patching import Integration\nintegration = Integration('nameless', 'nameless', '>=1', ())\n"
+    )
+    code = "import broken, nameless, toy\n" + TRAINING.replace('assert "toy" not in sys.modules', "")
+    output, errors = train(toy, root, code)
+    assert output.startswith("[{'value': '21'}]")
+    assert "the integration of broken: RuntimeError" in errors
+    assert "the integration of nameless: AttributeError" in errors
+
+
+def test_modules_that_load_when_they_are_asked_for_something_are_not_asked(toy: Path, root: Path) -> None:
+    """Nor are those that the user forbids; and the finder is there again after somebody put `sys.meta_path` back."""
+    before = """
+import importlib.util, sys, types
+import sklearn.linear_model  # a framework that is there: the loaded modules are looked at
+spec = importlib.util.find_spec("wave")
+spec.loader = importlib.util.LazyLoader(spec.loader)
+lazy = sys.modules["wave"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lazy)
+class Shy(types.ModuleType):
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+sys.modules["shy"] = Shy("shy")
+sys.modules["xgboost"] = None
+finders = list(sys.meta_path)
+import reticent
+reticent.autolog()
+assert object.__getattribute__(lazy, "__class__") is not types.ModuleType
+sys.meta_path[:] = finders
+"""
+    assert train(toy, root, before + TRAINING) == ("[{'value': '21'}]\n", "")
+
+
+def test_a_framework_whose_import_calls_autolog_again_is_captured_when_it_is_whole(toy: Path, root: Path) -> None:
+    (toy / "toy.py").write_text("import reticent\nreticent.autolog()\n" + FRAMEWORK.format(version="1.5"))
+    assert train(toy, root) == ("[{'value': '21'}]\n", "")
+
+
 def name_hooks(toy: Path, *names: str) -> None:
     """Have the integration name its hooks, which are in a module of their own."""
     hooks, table = INTEGRATION.split("integration =")

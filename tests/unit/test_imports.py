@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
+import pickle
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -69,6 +72,51 @@ def test_who_only_looks_for_it_finds_what_there_is(place: Path) -> None:
     assert seen == []
     assert module.ready
     assert seen == ["awaited_look"]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda spec: pickle.loads(pickle.dumps(spec))])
+def test_what_is_found_can_be_copied(copied: Callable[[Any], Any], place: Path) -> None:
+    (place / "awaited_copy.py").write_text(SOURCE)
+    seen: list[str] = []
+    when_imported("awaited_copy", lambda: seen.append("awaited_copy"))
+    spec = importlib.util.find_spec("awaited_copy")
+    assert spec is not None
+    spec.loader = copied(spec.loader)
+    module = importlib.util.module_from_spec(copied(spec))
+    assert module.__spec__ is not None
+    assert module.__spec__.loader is not None
+    module.__spec__.loader.exec_module(module)
+    assert module.ready
+    assert seen == ["awaited_copy"]
+
+
+def test_a_module_that_is_half_loaded_is_waited_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another thread, which began before anybody waited for it, or by an import around this very call."""
+    half, whole = Event(), Event()
+    monkeypatch.setattr(sys, "awaited_half", (half, whole), raising=False)
+    (place / "awaited_half.py").write_text(
+        "import sys\nhalf, whole = sys.awaited_half\nhalf.set()\nwhole.wait(30)\nready = True\n"
+    )
+    seen: list[bool] = []
+    thread = Thread(target=importlib.import_module, args=("awaited_half",), daemon=True)
+    thread.start()
+    assert half.wait(30)
+    waiting = Thread(
+        target=when_imported, args=("awaited_half", lambda: seen.append(sys.modules["awaited_half"].ready))
+    )
+    waiting.start()
+    waiting.join(0.1)  # it has had the time to act too early
+    whole.set()
+    waiting.join(30)
+    thread.join(30)
+    assert seen == [True]
+
+    (place / "awaited_circle.py").write_text("import sys\nsys.awaited_half(__name__)\nready = True\n")
+    act = lambda: seen.append(hasattr(sys.modules["awaited_circle"], "ready"))  # noqa: E731 - it is waited for twice
+    monkeypatch.setattr(sys, "awaited_half", lambda name: when_imported(name, act))
+    when_imported("awaited_circle", act)
+    importlib.import_module("awaited_circle")
+    assert seen == [True, True, True]
 
 
 def test_of_an_import_that_fails_it_waits_for_the_next(place: Path) -> None:

@@ -221,15 +221,16 @@ def _functions_of_the_program() -> dict[int, list[tuple[types.ModuleType, str]]]
 
 
 _BUILT_IN = frozenset(sys.builtin_module_names)
-_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+"""Where Python's own modules are. The program may lie elsewhere below `sys.prefix`, as /usr/src/app does."""
 
 
 def _is_installed(module: Any) -> bool:
-    """Whether it is of Python's library or a package that was installed: a program may lie below the same prefix."""
-    file = getattr(module, "__dict__", {}).get("__file__")
-    if not isinstance(file, str):
+    try:  # past what a module does when it is asked for something: it may be there to load itself then
+        file = object.__getattribute__(module, "__dict__").get("__file__")
+    except AttributeError:
         return False
-    return file.startswith(_LIBRARY) or "site-packages" in file or "dist-packages" in file
+    return isinstance(file, str) and (file.startswith(_STANDARD) or "site-packages" in file or "dist-packages" in file)
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -16,6 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reticent_redact import Policy, Redactor, Report, SealedFile, Withheld, binary
@@ -257,6 +260,31 @@ def test_a_key_of_a_connection_does_not_count_in_numbers(tmp_path: Path) -> None
     assert b";Pwd=" in numbers
     assert isinstance(sealed(tmp_path, numbers), SealedFile)
     assert sealed(tmp_path, numbers + b"\0Server=db;Uid=sa;Pwd=hunter2;\0" + numbers) == Withheld("dsn-password")
+
+
+@pytest.mark.parametrize(
+    ("secret", "rule"),
+    [
+        ("ann@acme.com", "email"),
+        ("Bob.K@acme.com", "email"),
+        ("Server=db;Uid=sa;Pwd=x#9!@$k%Lm^2&~T*;", "dsn-password"),
+        ("UID=sa;Pwd=a8#!kQ", "dsn-password"),
+        ("Server=dbö;Uid=sa;Pwd=pässwört1", "dsn-password"),
+    ],
+)
+def test_a_secret_that_stands_alone_among_numbers(secret: str, rule: str, tmp_path: Path) -> None:
+    """As a column of a table has it: behind its length, and no text around."""
+    numbers = np.random.default_rng(0).normal(size=2000).astype("float32").tobytes()
+    packed = len(secret.encode()).to_bytes(4, "little") + secret.encode() + b"\x80"
+    assert sealed(tmp_path, numbers + packed + numbers) == Withheld(rule)
+    path = tmp_path / "people.parquet"
+    pq.write_table(pa.table({"who": [secret, "x"], "score": [0.5, 1.5]}), path)
+    assert sealed(tmp_path, path.read_bytes()) == Withheld(rule)
+
+
+def test_an_address_with_capitals_within_words_may_be_numbers(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).normal(size=2000).astype("float32").tobytes()
+    assert isinstance(sealed(tmp_path, numbers + b"\x80kW7@qZr4x.tV\x80" + numbers), SealedFile)
 
 
 @pytest.mark.parametrize("looks_like", ["\n+14155552671\n", "\n4111 1111 1111 1111\n", "\nann@example.com\n"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import pickle
 import sys
@@ -150,17 +151,18 @@ def test_other_names_are_the_originals_again():
     assert accuracy.__module__ == "sklearn.metrics._classification"
 
 
-def test_a_program_may_lie_below_pythons_prefix(monkeypatch):
-    """As in /usr/src/app of an image, with the system's Python."""
+def test_a_program_that_lies_in_the_directory_of_python(tmp_path, monkeypatch):
+    """As /usr/src/app does in an image where /usr has the Python, or /app where that is an environment too."""
     reticent.autolog(disable=True)
-    module = types.ModuleType("of_the_program")
-    module.__file__ = f"{sys.prefix}/src/app/of_the_program.py"
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec("from sklearn.metrics import recall_score as recall", vars(module))
-    original = module.recall
+    (tmp_path / "program_there.py").write_text("from sklearn.metrics import mean_squared_error as mse\n")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    program = importlib.import_module("program_there")
+    original = program.mse
     reticent.autolog()
-    assert module.recall is not original
-    assert module.recall is metrics.recall_score
+    assert program.mse is metrics.mean_squared_error is not original
+    reticent.autolog(disable=True)
+    assert program.mse is metrics.mean_squared_error is original
 
 
 def test_what_was_imported_meanwhile_is_the_original_afterwards(monkeypatch):
