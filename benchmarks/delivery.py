@@ -174,10 +174,11 @@ def run(case: Case, url: str, experiment: str, stored: Callable[[Path], tuple[in
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.delivery_child", case.client, url, experiment]
                 + [str(one) for one in (sum(shares[:number]), share, case.points, case.pause_s)],
-                env=environment({"RETICENT_DIR": f"{place}/root"}),
+                env=environment({"RETICENT_DIR": f"{place}/root", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                errors="replace",  # what threads print at once may be no text any more
             )
             for number, share in enumerate(shares)
         ]
