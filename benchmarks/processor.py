@@ -38,5 +38,8 @@ def _lived(pid: int) -> float:
 
 
 def _ended_below(process: psutil.Process) -> float:
-    times = process.cpu_times()
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
     return float(times.children_user + times.children_system)
