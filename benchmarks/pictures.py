@@ -22,6 +22,8 @@ OURS, OTHERS, TEXT, GRID = "#1f9e89", "#9aa0a6", "#80868b", "#80868b40"
 WIDTH = 8.0
 BAR = 0.34
 """Inches of one bar."""
+LEAST = 0.1
+"""On an axis that has no zero: what is less, or by chance below it, is drawn as this."""
 
 Rows = list[dict[str, Any]]
 
@@ -79,20 +81,21 @@ def crash(rows: Rows) -> Figure:
 
 
 def fits(rows: Rows) -> Figure:
-    """Ours and MLflow's of each fit, small and large; the longest bar of MLflow first."""
+    """Ours and MLflow's of each fit, with its model and without, small and large; the longest bar of MLflow first."""
     sizes: dict[str, list[str]] = {}
     added = {}
     for row in rows:
         of_fit = sizes.setdefault(row["fit"], [])
         of_fit += [row["size"]] if row["size"] not in of_fit else []
-        added[row["fit"], of_fit.index(row["size"]), row["logger"]] = max(_middle(row["added ms"]), 0.1)
+        added[row["fit"], of_fit.index(row["size"]), row["logger"]] = _middle(row["added ms"])
     names = sorted(sizes, key=lambda fit: added.get((fit, 0, "mlflow"), 0))
-    pairs = [(fit, logger) for fit in names for logger in ("mlflow", "reticent") if (fit, 0, logger) in added]
+    loggers = ("mlflow", "mlflow, no model", "reticent")
+    pairs = [(fit, logger) for fit in names for logger in loggers if (fit, 0, logger) in added]
     figure, axes = _figure(len(pairs), columns=2)
     for size, (axis, what) in enumerate(zip(axes, ("a small", "a large"), strict=True)):
         labels = [f"{fit}, {logger}" for fit, logger in pairs]
         _bars(axis, labels, [added[fit, size, logger] for fit, logger in pairs], "ms")
-        axis.set_title(f"added to {what} fit, median, ms")
+        axis.set_title(f"added to {what} fit, ms")
     axes[1].set_yticklabels([])
     return figure
 
@@ -157,18 +160,21 @@ def _middle(value: Any) -> float:
 
 def _bars(axis: Axes, names: list[str], values: list[Any], unit: str, log: bool = True) -> None:
     middles = [_middle(value) for value in values]
+    lengths = [max(LEAST, one) for one in middles] if log else middles
     colours = [OURS if "reticent" in name or name == "run.log_metric" else OTHERS for name in names]
-    axis.barh(range(len(names)), middles, color=colours, height=0.7)
+    axis.barh(range(len(names)), lengths, color=colours, height=0.7)
     axis.set_yticks(range(len(names)), names)
     axis.tick_params(axis="y", length=0)
     if log:
         axis.set_xscale("log")
-        axis.set_xlim(min(middles) / 3, max(middles) * 8)
+        axis.set_xlim(min(lengths) / 3, max(lengths) * 8)
         axis.xaxis.set_major_formatter(_number)
     else:
         axis.set_xlim(0, max(max(middles) * 1.15, 1))
-    for place, value in enumerate(middles):
-        axis.annotate(f"{_short(value)} {unit}", (value, place), xytext=(4, 0), textcoords="offset points", va="center")
+    for place, (value, length) in enumerate(zip(middles, lengths, strict=True)):
+        axis.annotate(
+            f"{_short(value)} {unit}", (length, place), xytext=(4, 0), textcoords="offset points", va="center"
+        )
     axis.grid(axis="x")
     axis.set_axisbelow(True)
 
