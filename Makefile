@@ -40,7 +40,7 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench:  ## measure what logging costs a training, beside other trackers (half an hour); ARGS="log_call crash": only these
+bench:  ## measure what logging costs a training, beside other trackers (20 to 30 minutes); ARGS="log_call crash": only these
 	@$(MAKE) --no-print-directory --jobs 2 $(VENV)/.bench $(TRACKERS)/.made
 	@$(BIN)/python -m benchmarks $(ARGS)
 
