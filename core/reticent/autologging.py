@@ -278,9 +278,7 @@ def _convert(place: str, value: Mapping[str, Any], options: type[Options]) -> No
         msgspec.convert(dict(value), options)
     except msgspec.ValidationError as error:
         message = str(error)
-        for (
-            key
-        ) in value:  # msgspec names the wanted and the found type, but of a choice the value, and not what there is
+        for key in value:  # of a wrong choice, msgspec names the value, and not what there is
             allowed = _choices_of(options, key)
             if allowed and message.startswith("Invalid enum value") and f"`$.{key}" in message:
                 message = f"{key} must be {' or '.join(map(repr, allowed))}"
