@@ -47,8 +47,8 @@ _mark: Path | None = None
 _cell_began = 0.0
 _open_before: set[str] = set()
 """The runs that were open when the cell of a notebook began."""
-_shown_before = 0
-"""Which error was the last one to be shown then."""
+_shown_before: object = None
+"""The error that was the last one to be shown then. Itself, as another one may get its id when it is gone."""
 
 
 def watch(root: Path) -> None:
@@ -228,7 +228,7 @@ def _end_loops(error: BaseException | None, concerns: Callable[[Run], bool] = la
 def _watch_cells() -> None:
     """IPython shows the error of a cell and takes the next one: none of Python's hooks sees it."""
     global _shown_before
-    _shown_before = id(getattr(sys, "last_value", None))
+    _shown_before = getattr(sys, "last_value", None)
     ipython = sys.modules.get("IPython")
     with tried():  # of a version with other names it is not known then
         shell = ipython.get_ipython() if ipython is not None else None
@@ -240,7 +240,7 @@ def _watch_cells() -> None:
 def _cell_begins(_: Any = None) -> None:
     global _cell_began, _open_before, _shown_before
     with swallowed("a cell of a notebook"):
-        _shown_before = id(getattr(sys, "last_value", None))
+        _shown_before = getattr(sys, "last_value", None)
         _cell_began, _open_before = time.perf_counter(), {run.run_id for run in open_runs()}
 
 
@@ -249,7 +249,7 @@ def _cell_ended(result: Any = None) -> None:
     _ending = None  # the process goes on, even after `sys.exit(1)`
     error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
     shown = getattr(sys, "last_value", None)
-    if error is None and id(shown) != _shown_before:
+    if error is None and shown is not _shown_before:
         error = shown  # by `%run`, which ends a script and not the cell
     if isinstance(error, BaseException):
         _end_loops(error, _is_of_cell)
