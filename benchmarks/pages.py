@@ -52,18 +52,14 @@ def machine() -> str:
     made: dict[str, dict[str, float]] = {}
     for name in there():
         by = result(name)["machine"]
-        if isinstance(by, str):  # an earlier form of the benchmarks
-            made.setdefault(by, {})[name] = math.nan
-            continue
         disk, commit = by.get("temporary files"), by.get("commit")
         where = told(by) + f", temporary files on {disk}" * bool(disk) + f", commit {commit}" * bool(commit)
         made.setdefault(where, {})[name] = by["load"]
-    lines = [f"{where}: {', '.join(_with_load(*one) for one in loads.items())}." for where, loads in made.items()]
+    lines = [
+        f"{where}: {', '.join(f'`{name}` (load {load:g})' for name, load in loads.items())}."
+        for where, loads in made.items()
+    ]
     return "\n\n".join([*lines, *_versions()])
-
-
-def _with_load(name: str, load: float) -> str:
-    return f"`{name}`" if math.isnan(load) else f"`{name}` (load {load:g})"
 
 
 def _versions() -> list[str]:

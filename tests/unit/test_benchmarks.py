@@ -96,14 +96,17 @@ def test_a_table_of_the_readme_has_each_number_in_a_unit_that_fits_it(
     ]
 
 
-def test_the_readme_has_the_tables_of_the_results_that_there_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only page with places for results, which lie beside it."""
     monkeypatch.setattr(shown, "RESULTS", tmp_path)
-    page = tmp_path / "README.md"
-    monkeypatch.setattr(pages, "PAGES", (page,))
+    monkeypatch.setattr(pages, "PAGES", (tmp_path / "README.md",))
+    return tmp_path / "README.md"
+
+
+def test_the_readme_has_the_tables_of_the_results_that_there_are(page: Path) -> None:
     row = {"script": "bare", "wall s": 1.0, "processor s": 2.0}
-    (tmp_path / "script.json").write_text(json.dumps({"rows": [row]}))
+    (page.parent / "script.json").write_text(json.dumps({"rows": [row]}))
     places = [
         "<!-- benchmark script -->",
         "former",
@@ -120,18 +123,13 @@ def test_the_readme_has_the_tables_of_the_results_that_there_are(
     assert (lines[0], lines[4], lines[6:]) == (places[0], "| bare | 1.0 s | 2.0 s |", places[2:])
 
 
-def test_pages_tell_the_machines_of_the_results_and_which_targets_were_reached(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shown, "RESULTS", tmp_path)
-    page = tmp_path / "README.md"
-    monkeypatch.setattr(pages, "PAGES", (page,))
+def test_pages_tell_the_machines_of_the_results_and_which_targets_were_reached(page: Path) -> None:
     one = machine.describe()
     added = {"import reticent": 59.0, "import reticent; reticent.autolog()": 171.0}
     startup = [{"code": f"`{code}`", "added ms": turns.spread([ms])} for code, ms in added.items()]
     lost = [{"tracker": "reticent.log_metric", "lost": 0}]
     for name, load, rows in (("startup", 0.5, startup), ("crash", 7.0, lost)):
-        (tmp_path / f"{name}.json").write_text(json.dumps({"machine": one | {"load": load}, "rows": rows}))
+        (page.parent / f"{name}.json").write_text(json.dumps({"machine": one | {"load": load}, "rows": rows}))
     page.write_text("<!-- benchmark machine -->\n<!-- end -->\n<!-- benchmark targets -->\n<!-- end -->\n")
     for _ in "again":
         pages.into_pages([])
