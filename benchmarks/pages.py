@@ -49,16 +49,13 @@ def into_pages(measured: Collection[str]) -> None:
 
 def machine() -> str:
     """A paragraph for each machine and commit that results are of, and the versions of what is compared."""
-    made: dict[str, dict[str, float]] = {}
+    made: dict[str, list[str]] = {}
     for name in there():
         by = result(name)["machine"]
         disk, commit = by.get("temporary files"), by.get("commit")
         where = told(by) + f", temporary files on {disk}" * bool(disk) + f", commit {commit}" * bool(commit)
-        made.setdefault(where, {})[name] = by["load"]
-    lines = [
-        f"{where}: {', '.join(f'`{name}` (load {load:g})' for name, load in loads.items())}."
-        for where, loads in made.items()
-    ]
+        made.setdefault(where, []).append(f"`{name}` (load {by['load']:g})")
+    lines = [f"{where}: {', '.join(results)}." for where, results in made.items()]
     return "\n\n".join([*lines, *_versions()])
 
 
