@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from reticent.decoding import decodable
 from reticent.guard import tried
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Form = TypeVar("Form")
 
 
+@decodable
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """What one training has left: names, and of params their origin."""
 
@@ -45,6 +47,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         return {what: names for what, names in {**params, **others}.items() if names}
 
 
+@decodable
 class Captures(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """The version of the framework that was trained with."""
@@ -52,6 +55,7 @@ class Captures(msgspec.Struct, frozen=True, kw_only=True):
     """By what was trained, in a few words."""
 
 
+@decodable
 class Oldest(msgspec.Struct, frozen=True, kw_only=True):
     """What came of the contract tests with the oldest version."""
 
@@ -60,6 +64,7 @@ class Oldest(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
 
 
+@decodable
 class Versions(msgspec.Struct, frozen=True, kw_only=True):
     required: str
     oldest: Oldest | None

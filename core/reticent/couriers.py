@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from reticent.decoding import decodable
 from reticent.files import read_note, write_private
 from reticent.process import is_alive, this_process
 
@@ -27,6 +28,7 @@ _MOST = 1 << 20
 """Bytes of what one says of itself."""
 
 
+@decodable
 class Courier(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a courier says of itself."""
 

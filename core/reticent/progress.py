@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from reticent.backends import RunUnavailableError, name_of
+from reticent.decoding import decodable
 from reticent.files import LockedError, change_times, locked, make_directory, write_note, write_private
 from reticent.guard import warn_once
 from reticent.records import RunStarted
@@ -36,6 +37,7 @@ class BusyError(RunUnavailableError):
     """Another process is delivering this run."""
 
 
+@decodable
 class Progress(msgspec.Struct, omit_defaults=True):
     """One run's delivery to one store. `error` is sealed text."""
 

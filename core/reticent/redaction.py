@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from reticent.decoding import decodable
 from reticent.errors import SettingsError
 from reticent_redact import Action, Match, PatternError, Policy, UserRule
 from reticent_redact.patterns import Patterns
@@ -34,6 +35,7 @@ _HINTS = {
 }
 
 
+@decodable
 class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pattern whose matches are hidden, as `reticent_redact.UserRule` has it."""
 
@@ -45,6 +47,7 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     misses: tuple[str, ...] = ()
 
 
+@decodable
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A policy as settings have it; see `reticent_redact.Policy`."""
 
@@ -61,6 +64,7 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of 16 to 64 bytes, which only its owner reads; relative to the file that the setting stands in."""
 
 
+@decodable
 class RedactSettings(PolicySettings, frozen=True, forbid_unknown_fields=True):
     backends: dict[str, PolicySettings] = {}
     """By the name of a backend what is stricter there."""

@@ -17,6 +17,7 @@ import msgspec
 
 from reticent import clock, settings
 from reticent.backends import name_of
+from reticent.decoding import decodable
 from reticent.errors import ReticentError
 from reticent.files import make_directory, open_private, write_private
 from reticent.guard import warn_once
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[^/\\@:\0]{1,200}")
 
 
+@decodable
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: int

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from reticent import layers
+from reticent.decoding import decodable
 from reticent.errors import SettingsError
 from reticent.redaction import KEY_VARIABLE, Layer, Policies, RedactSettings, resolve
 
@@ -48,6 +49,7 @@ VARIABLES = (
 """What decides how a training uses its machine, and which job it is."""
 
 
+@decodable
 class CaptureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     argv: bool = True
     """The command line."""
@@ -67,6 +69,7 @@ class CaptureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """The most that is kept of the console, for each run."""
 
 
+@decodable
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     dir: str | None = None
     """The root that holds run logs and store; default: `.reticent` beside the nearest pyproject.toml or .git."""

@@ -31,6 +31,7 @@ from reticent.backends import Batch, Rejection, Target
 from reticent.backends.known import Known, recall
 from reticent.backends.local import append, identity, keep_artifact
 from reticent.backends.typed import typed
+from reticent.decoding import decodable
 from reticent.files import MOST_NAME, inside, make_directory, write_private
 from reticent.records import Artifact, ArtifactRemoved, Metric, SealedRecord
 
@@ -40,6 +41,7 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif")
 _FORBIDDEN = re.compile(r"[\0\\]")
 
 
+@decodable
 class _Known(Known, omit_defaults=True):
     """Kept as `run.json`; what DVC reads is made from it."""
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from reticent.backends import Batch
+from reticent.decoding import decodable
 from reticent.records import (
     Artifact,
     ArtifactRemoved,
@@ -23,6 +24,7 @@ from reticent.records import (
 )
 
 
+@decodable
 class Known(msgspec.Struct, omit_defaults=True):
     """A run but for its points, events and the content of its files; the newest value of each thing."""
 

@@ -28,6 +28,7 @@ import msgspec
 
 from reticent.backends import Batch, Rejection, Target
 from reticent.backends.local import EVENTS, METRICS, identity, keep_artifact, table_of
+from reticent.decoding import decodable
 from reticent.files import inside, open_private, write_private
 from reticent.records import METRIC, RunEnded, RunStarted, SealedRecord
 
@@ -41,6 +42,7 @@ _NAME = re.compile(r"part-(\d+)(?:-(\d+))?\.parquet")
 _COMPRESSION = "zstd"
 
 
+@decodable
 class _Mark(msgspec.Struct):
     """How many parts each table has, and whether the run has ended."""
 

@@ -24,6 +24,7 @@ from reticent.backends import Batch, Rejection, Target, UnavailableError
 from reticent.backends.local import append, identity, keep_artifact, take
 from reticent.backends.protolog import double, frames, integer, part, stamp, text
 from reticent.backends.typed import json_of
+from reticent.decoding import decodable
 from reticent.files import inside, make_directory, write_private
 from reticent.records import (
     Artifact,
@@ -52,12 +53,14 @@ _OWN = {"tags", "datasets", "references", "status", "parent_run"}
 _PROJECT = re.compile(r"[^\w.+-]", re.ASCII)
 
 
+@decodable
 class End(msgspec.Struct):
     state: int
     error: str
     time: float
 
 
+@decodable
 class Mark(msgspec.Struct):
     """How far a run's log has been written, without the record of its end, which stays the last."""
 

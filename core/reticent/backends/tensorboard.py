@@ -24,6 +24,7 @@ import msgspec
 
 from reticent.backends import Batch, Rejection, Target
 from reticent.backends.local import append, identity, keep_artifact
+from reticent.decoding import decodable
 from reticent.files import inside, make_directory, sha256_of, write_private
 from reticent.records import Artifact, Dataset, Param, RunEnded, RunStarted, RunStatus, SealedRecord, Tag
 
@@ -35,6 +36,7 @@ MOST_IMAGE = 4_000_000
 """Bytes; checksums of event files are computed in Python, in some 0.2 s for a megabyte."""
 
 
+@decodable
 class Known(msgspec.Struct):
     """What the HParams file of a run is made from. `tables` are texts by key, by the table's name."""
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from reticent.decoding import decodable
 from reticent.errors import BundleError
 from reticent.files import safe_relative
 from reticent.records import Count
@@ -19,6 +20,7 @@ SIGNATURE = "manifest.sig"
 _LOG_FILE = re.compile(r"[A-Za-z0-9-]+(\.\d{6})?\.(events|metrics)")
 
 
+@decodable
 class BundledFile(msgspec.Struct, frozen=True):
     path: str
     """Within the run's directory."""
@@ -26,6 +28,7 @@ class BundledFile(msgspec.Struct, frozen=True):
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
+@decodable
 class BundledRun(msgspec.Struct, frozen=True):
     run_id: str
     ended: bool
@@ -37,6 +40,7 @@ class BundledRun(msgspec.Struct, frozen=True):
         return f"runs/{self.run_id}/{file.path}"
 
 
+@decodable
 class Manifest(msgspec.Struct, frozen=True):
     format: int
     made_by: str
@@ -47,6 +51,7 @@ class Manifest(msgspec.Struct, frozen=True):
         return sum(file.size for run in self.runs for file in run.files)
 
 
+@decodable
 class _Format(msgspec.Struct):
     format: int
 

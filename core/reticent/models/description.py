@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from reticent.decoding import decodable
 from reticent.files import write_private
 from reticent.models.example import Example
 
@@ -20,6 +21,7 @@ Finish: TypeAlias = Callable[[Path, Path, dict[str, Any]], dict[str, Any]]
 """As in `Flavor`."""
 
 
+@decodable
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """Written last and removed first: a snapshot with no description is none."""
 

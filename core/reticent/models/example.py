@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from reticent import values
+from reticent.decoding import decodable
 from reticent.errors import ReticentError
 from reticent.files import inside
 from reticent.models.signature.kinds import Spec
@@ -24,6 +25,7 @@ FILE = "input_example.json"
 SERVING_FILE = "serving_input_example.json"
 
 
+@decodable
 class Example(msgspec.Struct, frozen=True):
     """`data` is a list of rows if there are `columns`, and otherwise as JSON has it."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from reticent.decoding import decodable
 from reticent.errors import ReticentError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ MOST_ALIASES = 10
 MOST_DEPTH = 50
 
 
+@decodable
 class ModelFile(msgspec.Struct, frozen=True):
     """A file of a model as published. A list, not a table by name: no name may make its checksum look like a secret."""
 

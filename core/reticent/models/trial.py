@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from reticent.aside import Aside, AsideError
+from reticent.decoding import decodable
 from reticent.errors import NotDefinedError, NothingPredictsError
 from reticent.models import code, example
 from reticent.models.description import Description
@@ -21,6 +22,7 @@ from reticent.models.signature.schema import Signature
 TIMEOUT_S = 300.0
 
 
+@decodable
 class Trial(msgspec.Struct, frozen=True):
     outcome: Literal["equal", "different", "loaded", "undefined", "failed"]
     """As in `records.ModelTried`."""

@@ -11,6 +11,7 @@ import msgspec
 
 from reticent import registry
 from reticent.aside import Aside, AsideError
+from reticent.decoding import decodable
 from reticent.errors import NothingPredictsError, ReticentError, RunNotFoundError, StoreError
 from reticent.files import inside, sha256_of
 from reticent.guard import tried
@@ -28,6 +29,7 @@ TIMEOUT_S = 900.0
 REDACTED = "[REDACTED:"
 
 
+@decodable
 class FileState(msgspec.Struct, frozen=True):
     path: str
     size: int
@@ -35,6 +37,7 @@ class FileState(msgspec.Struct, frozen=True):
     """`outside`: its path leads out of the model's directory. `no checksum`: the MLmodel file does not list it."""
 
 
+@decodable
 class Judged(msgspec.Struct, frozen=True):
     """What was found before another process loads the model, which must find the same."""
 
@@ -43,6 +46,7 @@ class Judged(msgspec.Struct, frozen=True):
     files: list[ModelFile]
 
 
+@decodable
 class Step(msgspec.Struct, frozen=True):
     """What was looked at, and what came of it; `bad` is what a model must not be."""
 

@@ -14,6 +14,7 @@ from struct import Struct
 
 import msgspec
 
+from reticent.decoding import decodable
 from reticent.process import is_alive
 from reticent.records import LATEST, METRIC, Entry, MetricBlock, MetricKey, WriterClosed, WriterStarted
 from reticent.runlog.events import SUFFIX, lines, unframe
@@ -25,6 +26,7 @@ _LATEST = Struct("@Q").unpack(Struct("@d").pack(LATEST))[0]
 """The bits of a time, as a whole number, are below this and above 0 exactly if it is one that can be."""
 
 
+@decodable
 class Position(msgspec.Struct, omit_defaults=True):
     """Where reading goes on in one writer's files: a byte in its events; a segment, and a record in that."""
 
@@ -33,6 +35,7 @@ class Position(msgspec.Struct, omit_defaults=True):
     record: int = 0
 
 
+@decodable
 class Cursor(msgspec.Struct):
     """A position per writer. The same cursor on the same files reads the same records."""
 

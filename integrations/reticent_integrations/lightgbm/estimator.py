@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from reticent.decoding import decodable
+
 MODULE = "lightgbm.sklearn"
 KINDS = ("LGBMModel", "LGBMClassifier", "LGBMRegressor", "LGBMRanker")
 
@@ -18,6 +20,7 @@ _ARRAYS = ("bool", "str", "object", *(f"{kind}{bits}" for kind in ("int", "uint"
 _ARRAYS += ("float32", "float64")
 
 
+@decodable
 class _Described(msgspec.Struct, forbid_unknown_fields=True):
     kind: str
     params: dict[str, Any]

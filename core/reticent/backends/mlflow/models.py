@@ -18,6 +18,7 @@ from reticent.backends.mlflow.batches import Point, Request, send
 from reticent.backends.mlflow.client import Client
 from reticent.backends.mlflow.datasets import CONTEXT_TAG
 from reticent.backends.mlflow.naming import MAX_TAG
+from reticent.decoding import decodable
 from reticent.records import Model, RunStatus
 
 HISTORY_TAG = "mlflow.log-model.history"
@@ -39,6 +40,7 @@ class _Measured(Point, frozen=True, omit_defaults=True):
     dataset_digest: str | None = None
 
 
+@decodable
 class Logged(msgspec.Struct):
     """A model of a run on the server."""
 

@@ -13,6 +13,7 @@ import msgspec
 
 from reticent.backends import UnavailableError
 from reticent.backends.mlflow.client import Client, DeniedError, NoSuchEndpointError, RefusedError, pages
+from reticent.decoding import decodable
 from reticent.files import LockedError, locked
 
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
@@ -25,6 +26,7 @@ WAIT_S = 30.0
 """How long another process that sets an alias of the same model is waited for."""
 
 
+@decodable
 class Alias(msgspec.Struct):
     """An alias of a registered model that was set at a time."""
 

@@ -15,6 +15,7 @@ from reticent.backends.mlflow.client import Client, RefusedError, pages
 from reticent.backends.mlflow.models import Logged
 from reticent.backends.mlflow.naming import MAX_EXPERIMENT, MAX_TAG
 from reticent.backends.mlflow.registered import Alias
+from reticent.decoding import decodable
 from reticent.files import LockedError, locked
 from reticent.records import RunStarted
 
@@ -29,6 +30,7 @@ WAIT_S = 30.0
 """How long another process that makes the same run is waited for."""
 
 
+@decodable
 class Place(msgspec.Struct):
     """A run on the server; kept with the delivery's progress."""
 

@@ -18,6 +18,7 @@ from reticent.backends.typed import json_of, quoted
 from reticent.backends.wandb import mapping
 from reticent.backends.wandb.server import address, api_key, reach
 from reticent.backends.wandb.upload import Upload
+from reticent.decoding import decodable
 from reticent.errors import MissingExtraError, SettingsError
 from reticent.files import inside, make_directory
 from reticent.records import (
@@ -43,6 +44,7 @@ _ANEW = 8 << 20
 """A log of less is uploaded anew at its end, within two seconds: one that is followed is looked at every five only."""
 
 
+@decodable
 class Mark(msgspec.Struct):
     """How far a run's log has been written, without the record of its end, which stays the last."""
 
