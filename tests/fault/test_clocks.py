@@ -55,7 +55,8 @@ TRAINING = """
         real = time.time()
         with open(os.environ["FAKETIME_TIMESTAMP_FILE"], "w") as file:
             file.write(f"{seconds:+d}")
-        assert abs(time.time() - real) > 1800
+        while abs(time.time() - real) < 1800:
+            pass  # libfaketime now and then gives the former time while another thread asks it
 
     with reticent.start_run("r", run_id="r") as run:
         train(range(0, 500))
@@ -81,7 +82,7 @@ def test_a_training_whose_clock_jumps(root: Path, tmp_path: Path, start: Start, 
     points = [point for block in RunReader(root / "runs" / "r").read()[1] for point in block]
     assert [point.step for point in points] == list(range(2000))
     by_clock = [before <= point.time <= after for point, (before, after) in zip(points, times, strict=True)]
-    assert sum(by_clock) >= 1980, "libfaketime itself now and then gives the former time while another thread asks it"
+    assert sum(by_clock) >= 1980, "all but those for which libfaketime gave the former time"
     # Another process, which is right about the time, delivers the run to a store that has not got it.
     reticent.configure(backends=["sqlite", f"jsonl://{tmp_path / 'later'}"])
     assert not any(one.error for one in reticent.sync().values())
