@@ -135,6 +135,7 @@ def test_a_large_file_delays_no_exit_and_whoever_publishes_it_says_so(tmp_path: 
     environment = {**os.environ, "RETICENT_DIR": str(root), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
         [sys.executable, "-c", LEFT, str(file)],
+        cwd=tmp_path,  # secrets in the diff of a repository would be known there only, and the file withheld
         env={**environment, "RETICENT_EXIT_TIMEOUT_S": "0.01"},
         capture_output=True,
         text=True,
