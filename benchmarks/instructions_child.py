@@ -31,7 +31,7 @@ def plain_python(number: int) -> object:
 def paths() -> dict[str, Callable[[int], object]]:
     import reticent
     from reticent.patching import Call, Integration, LightPatch, Patch
-    from reticent.session import current
+    from reticent.sessions import current
     from reticent.testing.targets import enabled_with
 
     toy = types.ModuleType("toy_framework")

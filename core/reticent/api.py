@@ -19,7 +19,8 @@ from reticent.records import METRIC, RunStarted, RunStatus
 from reticent.resume import read_back
 from reticent.run import NOT_FAST, Run, active
 from reticent.runlog import RUN_ID
-from reticent.session import Session, current
+from reticent.session import Session
+from reticent.sessions import current
 from reticent.surroundings import capture, keep_console
 
 _now = time.time

@@ -22,7 +22,8 @@ from reticent.guard import logger, swallowed, tried
 from reticent.outcome import status_of
 from reticent.process import mark_sigterm, this_process, unmark_sigterm
 from reticent.recovery import sigterm_mark
-from reticent.session import Session, open_runs
+from reticent.session import Session
+from reticent.sessions import open_runs
 
 if TYPE_CHECKING:
     from reticent.run import Run

@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from reticent import session, settings
+from reticent import sessions, settings
 from reticent.errors import SettingsError
 from reticent.guard import swallowed
 from reticent.process import is_alive, machine_identity, this_process
@@ -42,8 +42,8 @@ def begin() -> None:
     global _root, _begun_by, _registered
     if DRY_RUN_VARIABLE in os.environ:
         return
-    sessions = [session.current(), *session._former]
-    stored = [run.name for one in sessions for run in list(one.runs.values()) if one.root != _root]
+    made = [sessions.current(), *sessions._former]
+    stored = [run.name for one in made for run in list(one.runs.values()) if one.root != _root]
     if stored:
         raise SettingsError(f"autolog: dry_run=True while the run {stored[0]} is open, which is stored: end it before")
     with swallowed("removing what earlier dry runs left"):
@@ -53,17 +53,17 @@ def begin() -> None:
         _told.clear()
     os.environ[DRY_RUN_VARIABLE] = str(_root)
     settings.configure()
-    session.current()  # its end is that of the process
+    sessions.current()  # its end is that of the process
     if not _registered:
         _registered = True
-        session.after_close.append(finish)
+        sessions.after_close.append(finish)
 
 
 def end() -> None:
     """Tell what was captured, and store again what comes now. Nothing happens where no dry run was begun here."""
     if _root is None or _begun_by != os.getpid() or DRY_RUN_VARIABLE not in os.environ:
         return
-    session.current().flush(None)
+    sessions.current().flush(None)
     _tell(_root)
     del os.environ[DRY_RUN_VARIABLE]
     settings.configure()

@@ -56,9 +56,9 @@ class StepTimes:
     def wanted(self) -> bool:
         """Whether this is a rank. To be asked after 1, 2, 4, 8... steps: it may have been set up, and the run opened."""
         if follows():
-            from reticent import member, session
+            from reticent import member, sessions
 
-            member.of(session.current())
+            member.of(sessions.current())
         return rank() is not None
 
     def step_ended(self) -> None:

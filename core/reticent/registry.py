@@ -45,7 +45,7 @@ def register_model(uri: str | os.PathLike[str], name: str) -> ModelVersion:
     waits. Its files are not looked into. ReticentError if there is none, or for a name that cannot be one.
     """
     from reticent.models.locate import settled
-    from reticent.session import current
+    from reticent.sessions import current
 
     directory = _directory(name)
     if current().seal("warning", os.fspath(uri)) != os.fspath(uri):
@@ -85,7 +85,7 @@ def set_alias(name: str, alias: str, version: int) -> None:
     ReticentError if there is no such version, the alias cannot be one, or the log of the model's run cannot be written.
     """
     from reticent.models.locate import told
-    from reticent.session import current
+    from reticent.sessions import current
 
     directory = _directory(name)
     if version not in _versions(directory):

@@ -1,8 +1,4 @@
-"""What one process holds while it logs: its settings, its redactor, its open runs, its threads.
-
-Made on first use, never at import. A forked child makes one of its own; the end of the process closes it within one
-deadline.
-"""
+"""What one process holds while it logs: its settings, its redactor, its open runs, its threads."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from reticent import aside, couriers, workers
+from reticent import couriers, workers
 from reticent import settings as settings_module
 from reticent.aside import Aside
 from reticent.backends import name_of
@@ -24,9 +20,7 @@ from reticent.backends.credentials import knowing
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
 from reticent.files import make_directory, write_private
-from reticent.forks import after_fork_in_child
-from reticent.guard import swallowed
-from reticent.process import at_exit, at_exit_of_fork, renew_sigterm_mark
+from reticent.process import renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
 from reticent.redaction import digest
@@ -290,85 +284,3 @@ class Session:
         self.close_ended()
         if any(sender.pending() for sender in self._senders.values()):
             self.delivering()  # a courier may have come, or died
-
-
-_lock = threading.Lock()
-_session: Session | None = None
-_former: list[Session] = []
-"""Sessions whose settings were changed; their runs go on as they began."""
-_exit_registered_by: int | None = None
-_is_forked = False
-after_close: list[Callable[[], None]] = []
-"""What is done at the end of the process when everything is closed."""
-
-
-def current() -> Session:
-    """This process's session. Raises SettingsError if a setting is wrong."""
-    global _session, _exit_registered_by
-    session = _session
-    if session is not None and session.settings is settings_module.current().settings:
-        return session
-    with _lock:
-        settings = settings_module.current().settings
-        if _session is None or _session.settings is not settings:
-            former, _session = _session, Session(settings)
-            if former is not None:
-                _session.redactor.inherit(former.redactor)
-                _session.begun = former.begun
-                if former.runs or former.writers:
-                    _former.append(former)
-        if _exit_registered_by != os.getpid():
-            _exit_registered_by = os.getpid()
-            at_exit(_close)
-        return _session
-
-
-def open_runs() -> list[Run]:
-    """Those of this process, the latest last. Makes no session, and asks no settings, which may be wrong."""
-    sessions = [*_former, *([] if _session is None else [_session])]
-    return [run for session in sessions for run in list(session.runs.values())]
-
-
-def _close() -> None:
-    """At the end of the process: end open runs, then finish what background and backends still have to do, in time."""
-    from reticent.closing import close
-
-    aside.is_ending = True
-    sessions = [_session, *_former] if _session is not None and _exit_registered_by == os.getpid() else []
-    if _is_forked and all(session.is_unused() for session in sessions):
-        return  # a loader of data, say, which has no use for us
-    if sessions:
-        with (
-            swallowed("the end of the process"),
-            suppress(KeyboardInterrupt, SystemExit),
-        ):  # who ends it again waits for nothing
-            close(sessions)
-        for action in after_close:
-            with swallowed("the end of the process"):
-                action()
-
-
-def _forked() -> None:
-    """In a forked child: leave everything to the parent, but let open runs be logged to from here too, and have what comes
-    of that done at the end of this process."""
-    global _session, _lock, _is_forked, _exit_registered_by
-    _lock, _is_forked = threading.Lock(), True
-    parents, _session = [_session, *_former], None
-    _former.clear()
-    with swallowed("fork"):
-        for parent in parents:
-            if parent is not None:
-                _session = _session or Session(parent.settings)
-                _session.redactor.inherit(parent.redactor)
-                for writer in parent.writers.values():
-                    writer.forked()
-                _session.writers.update(parent.writers)
-                for run in [*parent.runs.values(), *parent.inherited]:
-                    run.forked(_session)
-                    _session.inherited.append(run)
-        if _session is not None:
-            _exit_registered_by = os.getpid()
-            at_exit_of_fork(_close)
-
-
-after_fork_in_child(_forked)

@@ -30,7 +30,8 @@ from reticent.delivery.backoff import concerns_all
 from reticent.errors import MissingExtraError, RunNotFoundError, SettingsError, StoreError
 from reticent.guard import said, warn_once
 from reticent.runlog import RUN_ID
-from reticent.session import Session, current
+from reticent.session import Session
+from reticent.sessions import current
 from reticent.settings import DRY_RUN_VARIABLE
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reticent.bundle import export_runs
-from reticent.session import current
+from reticent.sessions import current
 
 RUNS = 12
 FILE_BYTES = 100_000
@@ -21,7 +21,7 @@ IMPORT = """
 import os, sys
 from pathlib import Path
 from reticent.bundle import import_bundle
-from reticent.session import current
+from reticent.sessions import current
 session = current()
 # Each piece of progress, and each step in the file system, is a moment to die at.
 steps = iter(range(1 << 30))

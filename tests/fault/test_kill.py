@@ -117,7 +117,7 @@ def test_what_was_about_to_be_removed_is_not_there_after_kill_9(root: Path, star
     process = start("""
         import os, reticent, threading, time
         from pathlib import Path
-        from reticent import recovery, session
+        from reticent import recovery, sessions
         os.chdir(Path(__file__).parent)
         run = reticent.start_run("gone", run_id="gone")
         for name in ("old.txt", "new.txt"):
@@ -134,7 +134,7 @@ def test_what_was_about_to_be_removed_is_not_there_after_kill_9(root: Path, star
         recovery.publish = slowly
         run.log_artifact("new.txt", "step_3")
         sealed.wait()
-        session.current().background.submit("after it", lambda: told.set() or time.sleep(60), print)
+        sessions.current().background.submit("after it", lambda: told.set() or time.sleep(60), print)
         for step in ("step_1", "step_2", "step_3"):
             run.remove_artifact(step)
         run.log_artifact("new.txt", "step_2")
@@ -156,7 +156,7 @@ def test_the_process_that_draws_does_not_outlive_this_one(root: Path, start: Sta
     process = start(
         """
         import reticent, sys, time
-        from reticent.session import current
+        from reticent.sessions import current
         from reticent_integrations.sklearn import drawing
         with reticent.start_run("r") as run:
             run.log_picture(drawing.confusion, {"labels": ["a"], "matrix": [[1]]}, "a.png")

@@ -178,7 +178,7 @@ def test_a_picture_that_the_child_still_draws_at_the_end_is_given_up(root: Path,
 TAKEN_BACK = """
     import time
     import reticent, slow
-    from reticent.session import current
+    from reticent.sessions import current
     slow.aside.HERE_BYTES = HERE_BYTES
     reticent.configure(try_models_mb=0)
     with reticent.start_run("r", run_id="r") as run:

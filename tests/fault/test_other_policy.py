@@ -14,7 +14,7 @@ from tests.fault.conftest import Start
 SECRET = "corr3ct-" + "h0rse-battery"
 LEAVE = """
 import reticent, threading
-from reticent.session import current
+from reticent.sessions import current
 {configure}
 reticent.start_run("left", run_id="r")
 current().background.submit("busy", threading.Event().wait, print)  # what is logged now waits for ever

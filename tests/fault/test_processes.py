@@ -274,7 +274,7 @@ def test_a_forked_child_of_a_process_that_has_logged_ends_as_one_of_its_own(
     process = start(
         f"""
         import concurrent.futures, multiprocessing, os, reticent, sys
-        from reticent import closing, session
+        from reticent import closing, sessions
 
         def told(sessions, original=closing.close):
             with open({str(root / "closed")!r}, "a") as file:
@@ -296,8 +296,8 @@ def test_a_forked_child_of_a_process_that_has_logged_ends_as_one_of_its_own(
                 outer.end()
             # What its parent does not look at, before that one ends as well.
             {fork}
-            assert not list(session.current().root.glob("runs/*/staging/*"))
-            assert session.current().root.joinpath("runs/child/artifacts/large.txt").exists()
+            assert not list(sessions.current().root.glob("runs/*/staging/*"))
+            assert sessions.current().root.joinpath("runs/child/artifacts/large.txt").exists()
             outer.end()
         """,
         wait=False,

@@ -17,7 +17,7 @@ from reticent.errors import SourceError
 from reticent.importing import bring_in
 from reticent.importing.mlflow import runs
 from reticent.records import RunStatus
-from reticent.session import current
+from reticent.sessions import current
 
 from .faults import FaultyProxy, status
 from .servers import mlflow_server

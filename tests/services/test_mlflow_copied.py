@@ -21,7 +21,7 @@ from .servers import free_port
 TRAINING = """
     import os, signal, sys, time
     import numpy, reticent
-    from reticent.session import current
+    from reticent.sessions import current
     from sklearn.linear_model import LogisticRegression
 
     X, y = numpy.arange(20.0).reshape(10, 2), numpy.arange(10) % 2

@@ -18,7 +18,7 @@ from reticent.errors import SourceError
 from reticent.importing import bring_in
 from reticent.importing.wandb import runs
 from reticent.records import RunStatus
-from reticent.session import current
+from reticent.sessions import current
 from reticent.testing import captured
 
 SECRET = "sk-" + "proj-" + "4hT9qLw2" * 6

@@ -19,7 +19,7 @@ from reticent.errors import SourceError
 from reticent.importing import bring_in
 from reticent.importing.wandb import runs
 from reticent.records import RunStatus
-from reticent.session import current
+from reticent.sessions import current
 from reticent.testing import captured
 
 from .test_import_wandb import SECRET, logged

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 import reticent
-from reticent import artifacts, guard, session
+from reticent import artifacts, guard, sessions
 from reticent.patching import Capture, Options
 from reticent.records import Artifact
 from reticent.recovery import events
@@ -200,11 +200,11 @@ def test_what_a_newer_one_soon_takes_the_place_of_is_never_sealed(root: Path, tm
         capture = Capture(run, "", Options(), "test")
         for step in range(1, 6):
             capture.log_checkpoint(write(tmp_path / "weights.bin", f"weights {step}"), step, -step, monitor="loss")
-        assert session.current().background.wait(time.monotonic() + 20)
+        assert sessions.current().background.wait(time.monotonic() + 20)
         staged = [path.read_text() for path in (run.directory / "staging").iterdir()]
         assert staged == ["weights 5"], "those that were removed are there no longer, the last one waits"
         assert not list(run.directory.glob("artifacts/checkpoints/step_*"))
-    assert session.current().background.wait(time.monotonic() + 20)
+    assert sessions.current().background.wait(time.monotonic() + 20)
     assert (run.directory / "artifacts/checkpoints/step_5/weights.bin").read_text() == "weights 5", "the run has ended"
     assert kept(run) == ["checkpoints/step_5/weights.bin"]
     sealed = [record.path for record in events(RunReader(run.directory)) if isinstance(record, Artifact)]

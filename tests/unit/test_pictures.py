@@ -15,7 +15,7 @@ import pytest
 import reticent
 from reticent import aside, closing, guard, pictures
 from reticent.filing import MOST_PICTURES
-from reticent.session import current
+from reticent.sessions import current
 from reticent_integrations.sklearn import drawing
 
 MATRIX = {"labels": ["a", "b"], "matrix": [[5, 1], [0, 7]]}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import reticent
-from reticent import session, settings
+from reticent import sessions, settings
 from reticent.errors import SettingsError
 from reticent.redaction import Policies, stricter
 from reticent_redact import Match, Policy, Redactor, UserRule
@@ -81,7 +81,7 @@ def test_a_callback_and_a_policy_in_code(root: Path) -> None:
 
     for given in ({"decide": decide}, Policy(decide=decide)):  # type: ignore[arg-type] # a str that is an action
         reticent.configure(redact=given)
-        redactor = session.current().redactor
+        redactor = sessions.current().redactor
         assert redactor.seal("hunter2", channel="param", key="password") == "[REDACTED:key-password]"
         assert redactor.seal("hunter2", channel="param", key="db_password") == "[REDACTED:left-out]"
     assert [match.path for match in asked] == ["password", "db_password"] * 2
@@ -156,7 +156,7 @@ def test_the_key_for_hashes(tmp_path: Path, root: Path, monkeypatch: pytest.Monk
     # Whoever has it can try guesses against hashes.
     monkeypatch.setenv("RETICENT_HASH_KEY", KEY)
     settings.reset()
-    assert session.current().redactor.seal(f"with {KEY}", channel="tag") == "with [REDACTED:known-secret]"
+    assert sessions.current().redactor.seal(f"with {KEY}", channel="tag") == "with [REDACTED:known-secret]"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")

@@ -11,7 +11,7 @@ import pytest
 import reticent
 from reticent import resume, workers
 from reticent.process import this_process
-from reticent.session import current
+from reticent.sessions import current
 
 
 def test_the_run_is_known_by_the_place(root: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from reticent import spool
 from reticent.records import Lost, Param, SealedRecord
 from reticent.run import Run
 from reticent.runlog import RunReader
-from reticent.session import current
+from reticent.sessions import current
 from reticent.testing.isolation import isolated
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from reticent.cli import render
 from reticent.errors import RunNotFoundError
 from reticent.retroactive import Applied, Outcome, apply, delete_quarantined, preview, stored_runs
-from reticent.session import current
+from reticent.sessions import current
 
 
 def apply_policy(run_ids: Sequence[str], *, dry_run: bool, delete: bool, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from reticent.bundle import BundledRun, export_runs, import_bundle
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
 from reticent.errors import BundleError, SourceError
-from reticent.session import current
+from reticent.sessions import current
 
 TRACKERS = ("mlflow", "tensorboard", "wandb")
 """Whose old runs can be imported."""

@@ -17,7 +17,7 @@ from reticent import settings
 from reticent.backends import name_of, refuse_secrets
 from reticent.cli import render
 from reticent.cli.waiting import progress_shown
-from reticent.session import current
+from reticent.sessions import current
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 

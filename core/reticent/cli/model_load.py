@@ -48,7 +48,7 @@ def load(uri: str, trust: bool, source: Path | None, output: Path | None) -> Non
 
 def verify_model(uri: str, trust: bool) -> None:
     from reticent.models.verify import verify
-    from reticent.session import current
+    from reticent.sessions import current
 
     out = render.console()
     bad = False

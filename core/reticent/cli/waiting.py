@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from reticent.cli import render
-from reticent.session import current
+from reticent.sessions import current
 
 PATIENCE_S = 0.5
 

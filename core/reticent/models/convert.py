@@ -25,7 +25,7 @@ from reticent.models.requirements import requirements
 from reticent.models.signature.schema import Signature
 from reticent.models.signature.tensors import is_a, is_array
 from reticent.models.staging import describe
-from reticent.session import current
+from reticent.sessions import current
 from reticent_redact import Report, Withheld
 
 INSTALL = "pip install 'reticent[onnx]'"

@@ -113,7 +113,7 @@ def _whole(run_id: str) -> str:
 
 def _bring_to_end(run_id: str, directory: Path, found: Path) -> bool:
     """Wait for what this process still writes of a run, or finish what another one left; False if time was too short."""
-    from reticent.session import current
+    from reticent.sessions import current
 
     session = current()
     if run_id in session.begun:
@@ -190,6 +190,6 @@ def _copy(files: Any, name: str, target: Path) -> None:
 
 def told(message: str) -> ReticentError:
     """An error that repeats what the caller gave, sealed: it may go to a log."""
-    from reticent.session import current
+    from reticent.sessions import current
 
     return ReticentError(current().seal("warning", message))

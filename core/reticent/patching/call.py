@@ -77,9 +77,9 @@ class Call:
     def resume_from(self, place: str | os.PathLike[str]) -> None:
         """Go on with the run of the training that wrote to this place (see `Capture.resumable_from`), if it is known and
         no other run is open here."""
-        from reticent import resume, session
+        from reticent import resume, sessions
 
-        self._resumed = resume.run_at(session.current(), place)
+        self._resumed = resume.run_at(sessions.current(), place)
 
     @property
     def opened(self) -> bool:

@@ -154,9 +154,9 @@ class Capture:
         """Have a training that is resumed from this file or directory go on with this run. Nothing is written there."""
         if not self.prefix:  # a second fit's names would not be found again
             with self.guard("resuming"):
-                from reticent import resume, session
+                from reticent import resume, sessions
 
-                resume.remember(session.current(), place, self.run.run_id)
+                resume.remember(sessions.current(), place, self.run.run_id)
 
     def phase(self, name: str, step: int | None = None) -> Phase:
         """`with capture.phase("fit") as phase:` logs how long it takes."""

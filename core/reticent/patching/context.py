@@ -31,7 +31,7 @@ def carry() -> Carried:
 def carried(context: Carried) -> Iterator[None]:
     """Be in the context that `carry` was called in."""
     names, run_id, current_fit = context
-    from reticent.session import current
+    from reticent.sessions import current
 
     run = current().runs.get(run_id) if run_id is not None else None
     inside_token, active_token, fit_token = inside.set(frozenset(names)), active.set(run), fit.set(current_fit)

@@ -74,9 +74,9 @@ class _Hooks:
             return None
         if ranks.follows():  # rank 0 logs for all of them
             with swallowed("the run of rank 0"):
-                from reticent import session, system
+                from reticent import sessions, system
 
-                system.watch(session.current())
+                system.watch(sessions.current())
             return None
         hooked = None
         with swallowed("integrations", report):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reticent import records, session
+from reticent import records, sessions
 from reticent.runlog import RunReader
 
 
@@ -31,8 +31,8 @@ class Captured:
 
 def captured(root: Path, timeout: float = 60.0) -> list[Captured]:
     """The runs under `root`, the oldest first, when the background work of this process is done."""
-    if session._session is not None:
-        assert session._session.flush(timeout), "the work in the background did not end in time"
+    if sessions._session is not None:
+        assert sessions._session.flush(timeout), "the work in the background did not end in time"
     started: list[tuple[float, Captured]] = []
     for directory in (root / "runs").glob("*"):
         reader = RunReader(directory)

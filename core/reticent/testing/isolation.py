@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reticent import aside, autologging, closing, dry_run, guard, run, session, settings
+from reticent import aside, autologging, closing, dry_run, guard, run, sessions, settings
 
 
 @contextmanager
@@ -38,13 +38,13 @@ def isolated(root: Path, backends: str = "sqlite") -> Iterator[Path]:
 
 
 def _close_sessions() -> None:
-    sessions = [one for one in (session._session, *session._former) if one is not None]
-    session._session = None
-    session._former.clear()
+    made = [one for one in (sessions._session, *sessions._former) if one is not None]
+    sessions._session = None
+    sessions._former.clear()
     run.active.set(None)
-    if sessions:
-        closing.close(sessions)
-    for one in sessions:
+    if made:
+        closing.close(made)
+    for one in made:
         for sender in one._senders.values():
             sender.stop()
             sender.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 from reticent.guard import tried
 from reticent.patching import Capture
-from reticent.session import current
+from reticent.sessions import current
 from reticent_integrations import importances
 from reticent_integrations.sklearn.params import final, sealed
 

@@ -62,7 +62,7 @@ def sealed(name: str, value: Any) -> Any:
             return {key: sealed(str(key), item) for key, item in value.items()}
         return type(value)(sealed(name, item) for item in value)
     plain = values.plain(value)
-    from reticent.session import current
+    from reticent.sessions import current
 
     shown = current().redactor.redact(name, plain)
     if shown == plain:
@@ -83,7 +83,7 @@ def register_secrets(estimator: Any) -> None:
 
 def _register(plain: Any, shown: Any) -> None:
     """Have texts that are secret by their names known as secrets, so that they are found in the pickled model too."""
-    from reticent.session import current
+    from reticent.sessions import current
 
     if isinstance(plain, dict) and isinstance(shown, dict):
         for one, other in zip(plain.values(), shown.values(), strict=False):

@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-from reticent import autologging, layers, session, settings
+from reticent import autologging, layers, sessions, settings
 from reticent.guard import swallowed
 from reticent.patching import Call, carried, carry
 from reticent.patching.context import EVERYTHING, Carried, inside
@@ -94,7 +94,7 @@ def _tell() -> bytes:
     from joblib.externals.loky.backend.reduction import dumps
 
     environment = {name: value for name, value in os.environ.items() if name.startswith("RETICENT_")}
-    configured = {**layers.configured, "dir": str(session.current().root)}
+    configured = {**layers.configured, "dir": str(sessions.current().root)}
     _told = bytes(dumps((environment, configured, autologging.chosen())))
     return _told
 

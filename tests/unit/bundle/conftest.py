@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import reticent
-from reticent import session, settings
+from reticent import sessions, settings
 from reticent.bundle.writing import has_ended
 from reticent.session import Session
 
@@ -39,7 +39,7 @@ def exported(root: Path, tmp_path: Path) -> Session:
     while not all(has_ended(root / "runs" / name) for name in ("one", "two")):  # it notes the delivery
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    return session.current()
+    return sessions.current()
 
 
 def content(directory: Path) -> dict[str, bytes]:

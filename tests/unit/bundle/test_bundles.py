@@ -22,7 +22,8 @@ from reticent.bundle.compression import ENDINGS, unpacking
 from reticent.errors import BundleError, MissingExtraError
 from reticent.progress import ProgressFiles
 from reticent.runlog import RunReader
-from reticent.session import Session, current
+from reticent.session import Session
+from reticent.sessions import current
 from reticent.store import sync
 
 from .conftest import content, session_at
@@ -219,7 +220,7 @@ LARGE = """
 import resource, sys
 from pathlib import Path
 from reticent.bundle import export_runs, import_bundle
-from reticent.session import current
+from reticent.sessions import current
 import zstandard
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 session = current()

@@ -19,7 +19,7 @@ RUNS = """
 import math, os, sys
 import reticent
 from reticent.records import Console
-from reticent.session import current
+from reticent.sessions import current
 
 reticent.configure(experiment="churn")
 with reticent.start_run("search", run_id="aaaa0001", tags={"team": "[bold]x[/]"}) as run:

@@ -16,7 +16,7 @@ import pytest
 import reticent
 from reticent.models import flavor as flavors
 from reticent.records import ModelTried
-from reticent.session import current
+from reticent.sessions import current
 from reticent.testing import isolated
 
 from .conftest import Command, clean_environment
@@ -252,7 +252,7 @@ KILLED = """
 import os, signal, threading
 import numpy as np, xgboost
 import reticent
-from reticent.session import current
+from reticent.sessions import current
 
 run = reticent.start_run(run_id="killed01")
 X = np.arange(40.0).reshape(20, 2)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reticent import records, session
+from reticent import records, sessions
 from reticent.backends import Batch, Rejection, Target, UnavailableError
 
 STAFF = "STAFF-" + "123456"
@@ -62,5 +62,5 @@ def memory(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("RETICENT_BACKENDS", "sqlite,hoard")
     monkeypatch.setenv("RETICENT_EXIT_TIMEOUT_S", "1")
     yield module.Memory
-    for sender in session.current()._senders.values():
+    for sender in sessions.current()._senders.values():
         sender._own.clear()  # else what was refused would go to the backend of the next test

@@ -14,7 +14,7 @@ import reticent
 from reticent.backends import Batch, Rejection, Target, UnavailableError
 from reticent.delivery import backoff, sender
 from reticent.delivery.backoff import Backoff
-from reticent.session import current
+from reticent.sessions import current
 from reticent.testing.isolation import isolated
 
 

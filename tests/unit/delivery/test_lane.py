@@ -16,7 +16,7 @@ import pytest
 import reticent
 from reticent.backends import Batch, Rejection, RunUnavailableError, Target, UnavailableError
 from reticent.delivery import Arrived, Failed, Lane, backoff, lane, sender
-from reticent.session import current
+from reticent.sessions import current
 from reticent.testing.isolation import isolated
 
 Told = queue.SimpleQueue["Arrived | Failed"]

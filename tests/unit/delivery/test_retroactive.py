@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import reticent
-from reticent import records, retroactive, rewriting, session
+from reticent import records, retroactive, rewriting, sessions
 from reticent.models.load import load_model
 from reticent.records import METRIC
 from reticent.recovery import events
@@ -40,13 +40,13 @@ def logged(run_id: str = "r", **params: Any) -> None:
 
 
 def applied(*run_ids: str, act: Callable[..., Outcome] = retroactive.apply, **policy: Any) -> Outcome:
-    runs = session.current().root / "runs"
+    runs = sessions.current().root / "runs"
     deadline = time.monotonic() + 60
     while any(retroactive._is_written(run) for run in runs.iterdir()):  # the last delivery is noted in each log
         assert time.monotonic() < deadline
         time.sleep(0.01)
     reticent.configure(redact=policy or {"rules": [RULE], "deny": ["customer"]})
-    return act(session.current(), run_ids or None, lambda: None)
+    return act(sessions.current(), run_ids or None, lambda: None)
 
 
 def holding(root: Path, secret: str = STAFF) -> list[str]:
@@ -160,7 +160,7 @@ def test_what_lies_in_quarantine_is_told_and_removed_when_asked(root: Path, tmp_
     assert len(list((root / "runs").rglob("quarantine/models/*.bin"))) == 2
     outcome = applied("r")
     assert [run.quarantined for run in outcome.runs] == [["models/of-[REDACTED:staff-number].bin"]]
-    assert retroactive.delete_quarantined(session.current(), outcome) == 1
+    assert retroactive.delete_quarantined(sessions.current(), outcome) == 1
     assert [path.parts[-4] for path in (root / "runs").rglob("quarantine/models/*.bin")] == ["s"]
     assert [run.quarantined for run in applied("r").runs] == [[]]
     stored = reticent.get_run("r")
@@ -238,7 +238,7 @@ def test_what_cannot_be_read_is_left_out_and_told(root: Path) -> None:
 def test_a_log_of_a_newer_version_is_left_as_it_is(root: Path) -> None:
     logged()
     (path,) = (root / "runs" / "r").glob("*.events")
-    record = records.Lost(time=1.0, what="x", count=1, reason=session.current().seal("warning", "y"))
+    record = records.Lost(time=1.0, what="x", count=1, reason=sessions.current().seal("warning", "y"))
     line = frame(record).replace(b'"lost"', b'"news"')
     path.write_bytes(path.read_bytes() + b"%08x %s" % (zlib.crc32(line[9:-1]), line[9:]))
     before = tree(root / "runs")

@@ -17,7 +17,7 @@ from reticent.backends import Batch, Rejection, Target
 from reticent.delivery import backoff, sender
 from reticent.errors import SettingsError
 from reticent.progress import Progress, ProgressFiles
-from reticent.session import current
+from reticent.sessions import current
 from reticent.testing import memory_store
 from reticent.testing.batches import sealed
 from reticent.testing.isolation import isolated

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import reticent
-from reticent import records, session
+from reticent import records, sessions
 from reticent.backends import Batch
 from reticent.models.mlmodel import published_model
 from reticent.redaction import Policies
@@ -124,7 +124,7 @@ def test_a_batch_that_was_refused_comes_again(memory: type[Memory], root: Path, 
 
 def test_nothing_is_delivered_if_it_cannot_be_sealed(memory: type[Memory], root: Path) -> None:
     configure(rules=[RULE])
-    session.current().sender("hoard")._stricter = Broken()  # type: ignore[assignment] # what it is does not matter
+    sessions.current().sender("hoard")._stricter = Broken()  # type: ignore[assignment] # what it is does not matter
     with reticent.start_run("r", run_id="r") as run:
         run.log_param("owner", "anybody")
     assert not reticent.flush(1)

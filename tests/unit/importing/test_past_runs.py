@@ -18,7 +18,7 @@ from reticent import settings
 from reticent.errors import SourceError
 from reticent.importing import PastRun, Point, bring_in
 from reticent.records import RunStatus
-from reticent.session import current
+from reticent.sessions import current
 from reticent.store import sync
 
 SECRET = "sk-" + "proj-" + "4hT9qLw2" * 6
@@ -165,7 +165,7 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 from test_past_runs import OLD, Point, START, one
 from reticent.importing import bring_in
-from reticent.session import current
+from reticent.sessions import current
 def points():
     for step in range(20_000):
         if step % 1000 == 0:

@@ -13,7 +13,7 @@ import reticent
 from reticent.errors import SourceError
 from reticent.importing import bring_in
 from reticent.importing.tensorboard import runs
-from reticent.session import current
+from reticent.sessions import current
 
 
 @pytest.fixture(scope="module")

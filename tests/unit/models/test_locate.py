@@ -16,10 +16,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import reticent
-from reticent import session
+from reticent import sessions
 from reticent.errors import ReticentError
 from reticent.models import load_model
-from reticent.session import current
+from reticent.sessions import current
 
 from .conftest import SECRET
 
@@ -27,7 +27,7 @@ KILLED = """
 import os, signal, threading
 import numpy as np, xgboost
 import reticent
-from reticent.session import current
+from reticent.sessions import current
 
 run = reticent.start_run(run_id="killed01")
 X = np.arange(40.0).reshape(20, 2)
@@ -70,7 +70,7 @@ def test_one_that_takes_too_long_is_told(model: LogisticRegression, monkeypatch:
         run.log_model(model, "m")
         with pytest.raises(ReticentError, match="is not written yet"):
             load_model(f"runs:/{run.run_id}/m")
-    assert session.current().flush(30)
+    assert sessions.current().flush(30)
 
 
 @pytest.mark.usefixtures("root")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reticent import guard, session, settings
+from reticent import guard, sessions, settings
 from reticent.records import SealedRecord
 from reticent.run import Run
 from reticent.runlog import LogWriter
@@ -32,7 +32,7 @@ def append() -> Append:
     """Appends a record to a run's log as one more process of the run would."""
 
     def write(run: Run, record: SealedRecord) -> None:
-        writer = LogWriter(run.directory, session.current().host)
+        writer = LogWriter(run.directory, sessions.current().host)
         writer.append(record)
         writer.close()
 

@@ -24,7 +24,7 @@ from reticent.backends.sqlite.query import search
 from reticent.backends.sqlite.schema import empty_database
 from reticent.backends.sqlite.stored import StoredRun
 from reticent.errors import FilterError
-from reticent.session import current
+from reticent.sessions import current
 from reticent.store import open_store
 
 NUMBERS = (0, 1, -1, 0.1, 5e-324, 1e308, 2**53 + 1, math.inf, -math.inf, math.nan)

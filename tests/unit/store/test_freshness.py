@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 import reticent
-from reticent import session, store
+from reticent import sessions, store
 from reticent.backends.sqlite import schema
 from reticent.records import Param
 from reticent.run import Run
@@ -33,8 +33,8 @@ def stored_runs(root: Path) -> set[str]:
 
 def append_as_another(run: Path, key: str) -> None:
     """Log a param as one more process of a run would."""
-    seal = session.current().seal
-    writer = LogWriter(run, session.current().host)
+    seal = sessions.current().seal
+    writer = LogWriter(run, sessions.current().host)
     writer.append(Param(time=time.time(), key=seal("test", key), value=seal("test", "late"), origin=None))
     writer.close()
 
@@ -104,7 +104,7 @@ def test_what_has_arrived_whole_is_not_read_again(root: Path) -> None:
     earlier = time.time_ns() - 10**8
     os.utime(run.directory, ns=(earlier, earlier))
     search_runs()
-    assert session.current().sender("sqlite").outstanding() == []
+    assert sessions.current().sender("sqlite").outstanding() == []
 
 
 def test_where_entries_cannot_be_looked_up_in_an_open_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_nothing_is_stale_whatever_came_before(
                 shutil.copytree(root, copy)  # with the times of files and directories
                 copies[copy] = {run_id: dict(params) for run_id, params in logged.items()}
             elif step == "forget":
-                session.current().sender("sqlite").close()
+                sessions.current().sender("sqlite").close()
                 store._shared = None
             else:
                 store.reindex()

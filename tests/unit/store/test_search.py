@@ -13,7 +13,7 @@ import reticent
 from reticent.backends.sqlite.query import search
 from reticent.errors import FilterError, MissingExtraError, ReticentError, RunNotFoundError
 from reticent.models import load_model
-from reticent.session import current
+from reticent.sessions import current
 from reticent.store import get_run, open_store, search_runs
 
 

@@ -25,7 +25,7 @@ from reticent.backends.sqlite import schema
 from reticent.backends.sqlite.stored import StoredRun
 from reticent.errors import RunNotFoundError, SettingsError, StoreError
 from reticent.records import Artifact
-from reticent.session import current
+from reticent.sessions import current
 from reticent.store import get_run, reindex, search_runs, sync
 
 from .conftest import Append

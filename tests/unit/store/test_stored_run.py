@@ -16,7 +16,7 @@ import reticent
 from reticent.backends.sqlite import schema
 from reticent.backends.sqlite.schema import database_path
 from reticent.records import Console, Delivery, Lost, Metric, Redaction, Warned, Withheld
-from reticent.session import current
+from reticent.sessions import current
 from reticent.store import get_run, open_store, search_runs
 
 from .conftest import Append

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from reticent.errors import ReticentError
 from reticent.models.pyfunc import PyFunc
 from reticent.models.serve.app import LOG, Limits, application, pool
-from reticent.session import current
+from reticent.sessions import current
 from reticent_redact.logs import install_logging_filter
 
 HEADER_BYTES = 32 << 10
