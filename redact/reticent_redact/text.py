@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from reticent_redact import names, vocabulary
-from reticent_redact.assignments import Assigned, Assignments, key_literals
+from reticent_redact.assignments import Assigned, Assignments
+from reticent_redact.keys import key_literals
 from reticent_redact.known import Known, Shape
 from reticent_redact.literals import WINDOW, Literals
 from reticent_redact.markers import MARKER

@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 
 from reticent_redact import Redactor
-from reticent_redact.assignments import key_literals
+from reticent_redact.keys import key_literals
 from reticent_redact.rules import (
     ai,
     cloud,

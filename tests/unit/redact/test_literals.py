@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reticent_redact import literals as literals_module
-from reticent_redact.assignments import key_literals
+from reticent_redact.keys import key_literals
 from reticent_redact.literals import WINDOW, Literals, aho_corasick, bigrams, fold, hyperscan, plain
 from reticent_redact.rules import RULES
 
