@@ -92,8 +92,7 @@ class Run(FileLogging):
         self._keys = self._log.keys
         self._filing = Filing(self._recorder, self.directory)
         self._deferred = self._new_deferred()
-        session.runs[self.run_id] = self
-        session.begun.add(self.run_id)
+        session.begin(self)
         with self._recorder.guard("start_run"):
             self._begin(started)
             session.follow(self.run_id)

@@ -23,7 +23,7 @@ from reticent.backends import name_of
 from reticent.backends.credentials import knowing
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
-from reticent.files import make_directory, write_private
+from reticent.files import make_directory, write_first, write_private
 from reticent.forks import after_fork_in_child
 from reticent.guard import swallowed
 from reticent.process import at_exit, at_exit_of_fork, renew_sigterm_mark
@@ -117,8 +117,7 @@ class Session:
         """The key for digests, which stays under the root and leaves it with no run."""
         if self._key is None:
             self.prepare_root()
-            if not (self.root / "key").exists():
-                write_private(self.root / "key", os.urandom(32))
+            write_first(self.root / "key", os.urandom(32))
             self._key = (self.root / "key").read_bytes()
         return self._key
 
@@ -133,12 +132,20 @@ class Session:
     def run_directory(self, run_id: str) -> Path:
         return self.root / "runs" / run_id
 
+    def begin(self, run: Run) -> None:
+        """Have a run be one of this process's open ones."""
+        self.runs[run.run_id] = run
+        self.begun.add(run.run_id)
+        _keep(self)
+
     def log_writer(self, run_id: str) -> LogWriter:
         """This process's writer of a run's log."""
-        if run_id not in self.writers:
-            self.writers[run_id] = LogWriter(self.run_directory(run_id), self.host)
-            self._budget.apply(self.writers[run_id])
-        return self.writers[run_id]
+        writer = self.writers.get(run_id)
+        if writer is None:
+            writer = LogWriter(self.run_directory(run_id), self.host)
+            self._budget.apply(writer)
+            writer = self.writers.setdefault(run_id, writer)  # another thread may have been first
+        return writer
 
     def reopened(self, run_id: str, writer: LogWriter) -> None:
         """Have a record that came after the end of its run delivered, and the writer closed again."""
@@ -153,9 +160,10 @@ class Session:
         self.delivering()
 
     def sender(self, url: str) -> Sender:
-        if url not in self._senders:
-            self._senders[url] = self.new_sender(url, Sender)
-        return self._senders[url]
+        sender = self._senders.get(url)
+        if sender is None:
+            sender = self._senders.setdefault(url, self.new_sender(url, Sender))  # likewise
+        return sender
 
     def new_sender(self, url: str, kind: type[Kind]) -> Kind:
         return kind(
@@ -263,7 +271,7 @@ class Session:
                 if run_id not in self.runs:
                     with suppress(OSError):  # a full disk: the writer's process, once gone, closes it as well
                         writer.close()
-                    if not any(run_id in one.pending() for one in self._senders.values() if not one.stopped):
+                    if not any(run_id in one.pending() for one in list(self._senders.values()) if not one.stopped):
                         self.writers.pop(run_id, None)
 
     def _recover(self, run_id: str) -> None:
@@ -288,11 +296,11 @@ class Session:
             self._budget.keep()
         workers.end_left_run(self)
         self.close_ended()
-        if any(sender.pending() for sender in self._senders.values()):
+        if any(sender.pending() for sender in list(self._senders.values())):
             self.delivering()  # a courier may have come, or died
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _session: Session | None = None
 _former: list[Session] = []
 """Sessions whose settings were changed; their runs go on as they began."""
@@ -311,16 +319,25 @@ def current() -> Session:
     with _lock:
         settings = settings_module.current().settings
         if _session is None or _session.settings is not settings:
-            former, _session = _session, Session(settings)
+            former, new = _session, Session(settings)
             if former is not None:
-                _session.redactor.inherit(former.redactor)
-                _session.begun = former.begun
+                new.redactor.inherit(former.redactor)
+                new.begun = former.begun
                 if former.runs or former.writers:
                     _former.append(former)
+            _session = new  # only now: other threads log by it at once
         if _exit_registered_by != os.getpid():
             _exit_registered_by = os.getpid()
             at_exit(_close)
         return _session
+
+
+def _keep(session: Session) -> None:
+    """In which a run has just begun: another thread may have changed the settings since that one asked for it."""
+    if session is not _session:
+        with _lock:
+            if session is not _session and session not in _former:
+                _former.append(session)
 
 
 def open_runs() -> list[Run]:
@@ -352,7 +369,7 @@ def _forked() -> None:
     """In a forked child: leave everything to the parent, but let open runs be logged to from here too, and have what comes
     of that done at the end of this process."""
     global _session, _lock, _is_forked, _exit_registered_by
-    _lock, _is_forked = threading.Lock(), True
+    _lock, _is_forked = threading.RLock(), True
     parents, _session = [_session, *_former], None
     _former.clear()
     with swallowed("fork"):
