@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from weakref import WeakSet
 import pytest
 
 import reticent
-from reticent import api, autologging, closing, files, session, settings
+from reticent import api, autologging, closing, files, session, settings, system
 from reticent.background import Background
 from reticent.delivery import Sender
 from reticent.imports import when_imported
@@ -322,3 +323,37 @@ def test_a_forked_child_can_import_what_a_thread_of_ours_was_importing(tmp_path:
     command = [sys.executable, "-c", dedent(IMPORT_AND_FORK)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("7\n", "")
+
+
+def has_load(run: Run) -> bool:
+    """Whether the load of the machine is noted in a run, which may take a moment."""
+    for _ in range(1000):
+        if any(key.startswith("system/") for key in list(run._log.keys)):
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def test_the_load_is_noted_in_a_run_that_begins_as_the_thread_ends_that_notes_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reticent.configure(capture={"system_s": 0.01})
+    monkeypatch.setattr(system, "_thread", threading.current_thread())
+    seen: list[bool] = []
+
+    def train() -> None:
+        with reticent.start_run() as run:
+            seen.append(has_load(run))
+
+    with meanwhile(train, system._runs.__code__, "return"):
+        system._watch(session.current())
+    assert seen == [True]
+
+
+def test_the_load_is_noted_in_a_run_with_other_settings_than_an_open_one(root: Path) -> None:
+    reticent.configure(capture={"system_s": 0.01})
+    with reticent.start_run() as former:
+        assert has_load(former)
+        reticent.configure(experiment="another")
+        with reticent.start_run(nested=False) as run:
+            assert has_load(run)
