@@ -202,12 +202,13 @@ def _run() -> Run:
     if run is not None and run.status is RunStatus.RUNNING:
         return run
     session = current()
-    runs = [run for run in list(session.runs.values()) if run.thread is not None]
-    if len(runs) == 1:
-        return runs[0]
-    if parent_process() is None:
-        return _rank_0s() or start_run()
-    return _run_of_worker(session)
+    with session.lock:  # of two threads that log first at the same time, one begins the run and the other one finds it
+        runs = [run for run in list(session.runs.values()) if run.thread is not None]
+        if len(runs) == 1:
+            return runs[0]
+        if parent_process() is None:
+            return _rank_0s() or start_run()
+        return _run_of_worker(session)
 
 
 def _rank_0s() -> Run | None:

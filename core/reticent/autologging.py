@@ -62,7 +62,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> None:
-    global _wanted
+    global _choices, _wanted
     points = _points()
     if disable:
         _wanted = False
@@ -81,9 +81,7 @@ def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> Non
         begin()
     else:
         _end_dry_run()
-    _choices.clear()
-    _choices.update(choices)
-    _wanted = True
+    _choices, _wanted = choices, True
     imported = {name for name in points if is_imported(name)}
     _enable([point for name, point in points.items() if name in imported])
     for name, point in points.items():
@@ -139,8 +137,7 @@ def _enable(points: list[metadata.EntryPoint]) -> None:
 def _enable_one(integration: Integration) -> None:
     from reticent.patching.hooking import enabled
 
-    choices = dict(_choices)
-    if _is_off(integration, choices):
+    if _is_off(integration, _choices):
         _disable(integration.name)
         return
     version = version_of(integration)
@@ -151,8 +148,10 @@ def _enable_one(integration: Integration) -> None:
             "`reticent doctor` shows what is",
         )
         return
-    placed = integration.name in enabled
-    enabled[integration.name] = cache(lambda: _options(integration, choices))
+    # Another thread may do the same now: one of them places the patches, and what was chosen last holds.
+    options = cache(lambda: _options(integration, _choices))
+    placed = enabled.setdefault(integration.name, options) is not options
+    enabled[integration.name] = options
     if not placed:
         _installed.add(integration.name)
         patches: dict[str, list[AnyPatch]] = {}

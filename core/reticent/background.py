@@ -33,9 +33,10 @@ class Background:
 
     def start(self) -> None:
         """Start the thread if it does not run."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="reticent-background", daemon=True)
-            self._thread.start()
+        with self._idle:  # two threads may come at once; one that is only just being started is not alive
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="reticent-background", daemon=True)
+                self._thread.start()
 
     def is_used(self) -> bool:
         """Whether there has ever been anything to do."""

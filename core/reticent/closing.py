@@ -40,6 +40,7 @@ process."""
 _ending: BaseException | None = None
 """What ends this process: an uncaught exception, or `sys.exit` with another code than 0."""
 _watching_pid: int | None = None
+_lock = threading.RLock()
 _ours: WeakSet[Callable[..., Any]] = WeakSet()
 """Our hooks for uncaught errors."""
 _under_way: set[tuple[int, int]] = set()
@@ -55,6 +56,11 @@ _shown_before: object = None
 def watch(root: Path) -> None:
     """Have the open runs of this process get the status that it ends with, whatever ends it. Called whenever a run starts:
     others may have set hooks of theirs since the last one."""
+    with _lock:
+        _watch(root)
+
+
+def _watch(root: Path) -> None:
     global _watching_pid, _mark
     if not _is_ours(sys.excepthook):
         sys.excepthook = _before(sys.excepthook, _see, sys.__excepthook__)
@@ -266,8 +272,9 @@ def _is_of_cell(run: Run) -> bool:
 
 
 def _forked() -> None:
-    global _mark, _ending
+    global _lock, _mark, _ending
     unmark_sigterm()
+    _lock = threading.RLock()
     _mark = None
     _ending = None
 

@@ -100,6 +100,22 @@ def write_private(path: Path | str, content: bytes, changed: int | None = None) 
         raise
 
 
+def write_first(path: Path, content: bytes) -> None:
+    """`path` has `content`, mode 0600, unless it has one already: of several threads and processes the first one writes."""
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.{os.urandom(16).hex()}")
+    write_private(temporary, content)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def lock(descriptor: int) -> bool:
     """Lock an open file against other processes until it is closed; False if one of them has it. A forked child has no part
     in it. Where the system has no such locks, or the file system refuses, everybody gets it."""

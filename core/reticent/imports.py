@@ -7,18 +7,22 @@ Of wrapt, which has such hooks, all is imported with them: 4 ms, or 15 where it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from reticent.forks import importing
 from reticent.guard import swallowed, tried
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_actions: dict[str, list[Callable[[], None]]] = {}
-"""By the name of the module that they wait for."""
+_actions: dict[str, deque[Callable[[], None]]] = {}
+"""By the name of the module that they wait for. Two threads may come for them at once, and each one takes what is left."""
 
 _loading: set[str] = set()
 """The modules that a `_Loader` executes just now."""
@@ -26,9 +30,9 @@ _loading: set[str] = set()
 
 def when_imported(module: str, action: Callable[[], None]) -> None:
     """Call `action` at once if `module` is imported, else right after it is."""
-    _actions.setdefault(module, []).append(action)
+    _actions.setdefault(module, deque()).append(action)
     watch()
-    if is_imported(module):
+    if is_imported(module) or _is_sought(module):
         with tried() as attempt:
             import_module(module)  # of one that another thread is loading there is only a part: this waits for it
         if attempt.error is None:
@@ -40,6 +44,12 @@ def is_imported(module: str) -> bool:
     return sys.modules.get(module) is not None and module not in _loading
 
 
+def _is_sought(module: str) -> bool:
+    """Whether another thread looks for a module just now, perhaps since before it was waited for: then no `_Loader` will
+    load it."""
+    return module not in _loading and importing().get(module, threading.get_ident()) != threading.get_ident()
+
+
 def watch() -> None:
     """See to it that imports are seen: who puts `sys.meta_path` back as it was takes that away."""
     if _finder not in sys.meta_path:
@@ -47,9 +57,15 @@ def watch() -> None:
 
 
 def _act(module: str) -> None:
-    for action in _actions.pop(module, ()):
+    for action in _taken(_actions.get(module, deque())):
         with swallowed(f"the integration of {module}"):
             action()
+
+
+def _taken(waiting: deque[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+    with suppress(IndexError):
+        while True:
+            yield waiting.popleft()
 
 
 class _Finder:
@@ -58,7 +74,7 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in _actions or self not in sys.meta_path:
+        if not _actions.get(name) or self not in sys.meta_path:
             return None
         # Python holds the lock of all imports here: nothing may be imported.
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:

@@ -16,7 +16,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from reticent import clock, deferred, outcome, resume, values, workers
+from reticent import clock, deferred, outcome, resume, sessions, values, workers
 from reticent.active import active as active
 from reticent.filelogging import FileLogging
 from reticent.filing import Filing
@@ -94,6 +94,7 @@ class Run(FileLogging):
         self._deferred = self._new_deferred()
         session.runs[self.run_id] = self
         session.begun.add(self.run_id)
+        sessions.keep(session)
         with self._recorder.guard("start_run"):
             self._begin(started)
             session.follow(self.run_id)

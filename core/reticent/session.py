@@ -19,7 +19,7 @@ from reticent.backends import name_of
 from reticent.backends.credentials import knowing
 from reticent.background import Background
 from reticent.delivery import Sender, Stricter
-from reticent.files import make_directory, write_private
+from reticent.files import make_directory, write_first, write_private
 from reticent.process import renew_sigterm_mark
 from reticent.records import Delivery
 from reticent.recovery import recover
@@ -111,8 +111,7 @@ class Session:
         """The key for digests, which stays under the root and leaves it with no run."""
         if self._key is None:
             self.prepare_root()
-            if not (self.root / "key").exists():
-                write_private(self.root / "key", os.urandom(32))
+            write_first(self.root / "key", os.urandom(32))
             self._key = (self.root / "key").read_bytes()
         return self._key
 
@@ -129,10 +128,12 @@ class Session:
 
     def log_writer(self, run_id: str) -> LogWriter:
         """This process's writer of a run's log."""
-        if run_id not in self.writers:
-            self.writers[run_id] = LogWriter(self.run_directory(run_id), self.host)
-            self._budget.apply(self.writers[run_id])
-        return self.writers[run_id]
+        writer = self.writers.get(run_id)
+        if writer is None:
+            writer = LogWriter(self.run_directory(run_id), self.host)
+            self._budget.apply(writer)
+            writer = self.writers.setdefault(run_id, writer)  # another thread may have been first
+        return writer
 
     def reopened(self, run_id: str, writer: LogWriter) -> None:
         """Have a record that came after the end of its run delivered, and the writer closed again."""
@@ -147,9 +148,10 @@ class Session:
         self.delivering()
 
     def sender(self, url: str) -> Sender:
-        if url not in self._senders:
-            self._senders[url] = self.new_sender(url, Sender)
-        return self._senders[url]
+        sender = self._senders.get(url)
+        if sender is None:
+            sender = self._senders.setdefault(url, self.new_sender(url, Sender))  # likewise
+        return sender
 
     def new_sender(self, url: str, kind: type[Kind]) -> Kind:
         return kind(
@@ -257,7 +259,7 @@ class Session:
                 if run_id not in self.runs:
                     with suppress(OSError):  # a full disk: the writer's process, once gone, closes it as well
                         writer.close()
-                    if not any(run_id in one.pending() for one in self._senders.values() if not one.stopped):
+                    if not any(run_id in one.pending() for one in list(self._senders.values()) if not one.stopped):
                         self.writers.pop(run_id, None)
 
     def _recover(self, run_id: str) -> None:
@@ -282,5 +284,5 @@ class Session:
             self._budget.keep()
         workers.end_left_run(self)
         self.close_ended()
-        if any(sender.pending() for sender in self._senders.values()):
+        if any(sender.pending() for sender in list(self._senders.values())):
             self.delivering()  # a courier may have come, or died

@@ -21,7 +21,7 @@ from reticent.session import Session
 if TYPE_CHECKING:
     from reticent.run import Run
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _session: Session | None = None
 _former: list[Session] = []
 """Sessions whose settings were changed; their runs go on as they began."""
@@ -40,16 +40,25 @@ def current() -> Session:
     with _lock:
         settings = settings_module.current().settings
         if _session is None or _session.settings is not settings:
-            former, _session = _session, Session(settings)
+            former, new = _session, Session(settings)
             if former is not None:
-                _session.redactor.inherit(former.redactor)
-                _session.begun = former.begun
+                new.redactor.inherit(former.redactor)
+                new.begun = former.begun
                 if former.runs or former.writers:
                     _former.append(former)
+            _session = new  # only now: other threads log by it at once
         if _exit_registered_by != os.getpid():
             _exit_registered_by = os.getpid()
             at_exit(_close)
         return _session
+
+
+def keep(session: Session) -> None:
+    """In which a run has just begun: another thread may have changed the settings since that one asked for it."""
+    if session is not _session:
+        with _lock:
+            if session is not _session and session not in _former:
+                _former.append(session)
 
 
 def open_runs() -> list[Run]:
@@ -81,7 +90,7 @@ def _forked() -> None:
     """In a forked child: leave everything to the parent, but let open runs be logged to from here too, and have what comes
     of that done at the end of this process."""
     global _session, _lock, _is_forked, _exit_registered_by
-    _lock, _is_forked = threading.Lock(), True
+    _lock, _is_forked = threading.RLock(), True
     parents, _session = [_session, *_former], None
     _former.clear()
     with swallowed("fork"):

@@ -7,6 +7,7 @@ the environment, `reticent.configure(...)`.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ import msgspec
 from reticent import layers
 from reticent.decoding import decodable
 from reticent.errors import SettingsError
+from reticent.forks import after_fork_in_child
 from reticent.redaction import KEY_VARIABLE, Layer, Policies, RedactSettings, resolve
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -112,6 +114,8 @@ class Source(msgspec.Struct, frozen=True):
 
 
 _current: Source | None = None
+_lock = threading.RLock()
+"""Of two threads that read or change them at once, one would undo what the other has set."""
 
 _TABLES = {"capture": CaptureSettings}
 
@@ -121,24 +125,28 @@ FIELDS = tuple(field.name for field in msgspec.structs.fields(Settings) if field
 def current() -> Source:
     """The settings in force, read on first use."""
     global _current
-    if _current is None:
-        _current = load(Path.cwd(), os.environ, layers.configured)
-    return _current
+    source = _current
+    if source is None:
+        with _lock:
+            source = _current = _current or load(Path.cwd(), os.environ, layers.configured)
+    return source
 
 
 def configure(**changes: Any) -> None:
     """Change settings of this process. Raises SettingsError for an unknown name or a wrong value."""
     global _current
-    unchecked = {**layers.configured, **changes}
-    _current = load(Path.cwd(), os.environ, unchecked)
-    layers.configured.update(changes)
+    with _lock:
+        unchecked = {**layers.configured, **changes}
+        _current = load(Path.cwd(), os.environ, unchecked)
+        layers.configured.update(changes)
 
 
 def reset() -> None:
     """Forget what `configure` set and read files and environment again."""
     global _current
-    layers.configured.clear()
-    _current = None
+    with _lock:
+        layers.configured.clear()
+        _current = None
 
 
 def load(start: Path, environment: Mapping[str, str], configured: Mapping[str, Any]) -> Source:
@@ -198,9 +206,12 @@ def policy_of(path: Path, environment: Mapping[str, str]) -> Policies:
 
 def _environment(environment: Mapping[str, str]) -> list[tuple[str, Path | None, dict[str, Any]]]:
     layers: list[tuple[str, Path | None, dict[str, Any]]] = []
-    for variable, text in environment.items():
+    for variable in list(environment):
         key = variable[len("RETICENT_") :].lower()
         if not variable.startswith("RETICENT_") or key == "strict" or variable in (KEY_VARIABLE, DRY_RUN_VARIABLE):
+            continue
+        text = environment.get(variable)
+        if text is None:  # another thread has just removed it
             continue
         value: Any = text
         if key == "backends":
@@ -240,3 +251,11 @@ def root(settings: Settings, start: Path | None = None) -> Path:
         if (directory / "pyproject.toml").is_file() or (directory / ".git").exists():
             return directory / ".reticent"
     return start / ".reticent"
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+after_fork_in_child(_forked)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from reticent import member, ranks
+from reticent import member, ranks, sessions
 from reticent.forks import after_fork_in_child
 from reticent.guard import swallowed, tried
 
@@ -38,6 +38,7 @@ def watch(session: Session) -> None:
 
 
 def _watch(session: Session) -> None:
+    global _thread
     period = session.settings.capture.system_s
     began: dict[str, float] = {}
     processor, gpus = _Processor(), _gpus()
@@ -46,7 +47,10 @@ def _watch(session: Session) -> None:
         with swallowed("metrics of the system"):
             runs = _runs(session)
             if not runs and not ranks.follows():
-                return
+                with _lock:  # a run that has just begun has found this thread at work
+                    if not _runs(session):
+                        _thread = None
+                        return
             now = time.monotonic()
             due = [run for run in runs if now - began.setdefault(run.run_id, now) >= period]
             if due:
@@ -62,7 +66,7 @@ def _runs(session: Session) -> list[Run]:
     if ranks.follows():
         run = member.of(session)
         return [] if run is None else [run]
-    open_runs = dict(session.runs)
+    open_runs = {run.run_id: run for run in sessions.open_runs()}
     return [run for run in open_runs.values() if run.parent_id not in open_runs and run.owned]
 
 

@@ -125,7 +125,7 @@ class Known:
         return self._digest[2]
 
     def inherit(self, other: Known) -> None:
-        self.add(other._values)
+        self.add(list(other._values))  # which other threads go on to add to
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
         """From where to where each value reaches that stands in the text."""

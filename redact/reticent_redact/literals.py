@@ -8,8 +8,11 @@ digits.
 
 from __future__ import annotations
 
+import atexit
 import re
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import TypeAlias
 
@@ -153,7 +156,34 @@ def aho_corasick(literals: Sequence[bytes]) -> Pass:
 
 def _by_automaton(automaton: object) -> Pass:
     find = automaton.find_matches_as_indexes  # type: ignore[attr-defined]  # a compiled class without annotations
-    return lambda text: [(start, number) for number, start, _ in find(text, overlapping=True)]
+
+    def search(text: bytes) -> list[Hit]:
+        return [(start, number) for number, start, _ in find(_looked_at(text), overlapping=True)]
+
+    return search
+
+
+_looked_at: Callable[[bytes], bytes | memoryview] = bytes
+"""How an automaton is given a text. While it looks through bytes, other threads go on; not so with any other buffer."""
+_END_S = 1.0
+
+
+def _end() -> None:
+    """At the end of the process: the search of a thread that goes on aborts it if it comes back to an interpreter that is
+    gone (before Python 3.14). None lets go of it from now on; those that have are waited for, which take milliseconds."""
+    global _looked_at
+    _looked_at = memoryview
+    deadline = time.monotonic() + _END_S
+    mine = threading.get_ident()
+    found = sys._current_frames()
+    under_way = {one: found[one] for one in found if one != mine and found[one].f_code.co_filename == __file__}
+    while any(sys._current_frames().get(thread) is frame for thread, frame in under_way.items()):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.001)
+
+
+atexit.register(_end)
 
 
 def hyperscan(literals: Sequence[bytes]) -> Pass:

@@ -305,17 +305,18 @@ class Redactor:
             return found.withhold()
         if len(text) > _LONGEST_CACHED or found.channel in _OF_THEIR_OWN or self._by_channel:
             return self._masked(text, path, found)
-        if self._clean_at != self.known.generation:
+        if self._clean_at != (generation := self.known.generation):
             self._clean.clear()
-            self._clean_at = self.known.generation
-        if text in self._clean:
+            self._clean, self._clean_at = {}, generation
+        clean = self._clean  # not another one later: what a thread learns while this one looks begins a new one
+        if text in clean:
             return text
         is_short = len(text) < known.SHORTEST and not self.policy.rules and not self.scanner.may_hold(text)
         masked = text if is_short else self._masked(text, path, found)
         if masked is text:
-            if len(self._clean) >= _CACHED:
-                self._clean.clear()
-            self._clean[text] = None
+            if len(clean) >= _CACHED:
+                clean.clear()
+            clean[text] = None
         return masked
 
     def _masked(

@@ -87,15 +87,16 @@ class Sender:
     def start(self, interval_s: float) -> None:
         """Deliver every `interval_s` seconds in a thread of its own, first what earlier processes left."""
         self.stopped = False
-        if self._thread is None or not self._thread.is_alive():
-            if self.name != "sqlite":
-                # Modules of many a backend import this one. At the end of a process, when a short one delivers, it cannot
-                # be imported any more.
-                import concurrent.futures.thread  # noqa: F401
-            self._thread = threading.Thread(
-                target=self._run, args=(interval_s,), name=f"reticent-{self.name}", daemon=True
-            )
-            self._thread.start()
+        if self.name != "sqlite":
+            # Modules of many a backend import this one. At the end of a process, when a short one delivers, it cannot
+            # be imported any more.
+            import concurrent.futures.thread  # noqa: F401
+        with self._passed:  # two threads may come at once; one that is only just being started is not alive
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, args=(interval_s,), name=f"reticent-{self.name}", daemon=True
+                )
+                self._thread.start()
 
     def follow(self, run_id: str) -> None:
         """Deliver a run of this process, until it has ended and everything has arrived."""

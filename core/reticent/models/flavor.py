@@ -70,7 +70,9 @@ def find(model: object) -> Flavor | None:
     fitting = [flavor for flavor in list(_flavors.values()) if flavor.handles(model)]
     if not fitting:
         _load(PYTHON_FUNCTION)
-        fitting = [flavor for flavor in _flavors.values() if flavor.name == PYTHON_FUNCTION and flavor.handles(model)]
+        fitting = [
+            flavor for flavor in list(_flavors.values()) if flavor.name == PYTHON_FUNCTION and flavor.handles(model)
+        ]
     return max(fitting, key=lambda flavor: flavor.priority, default=None)
 
 
@@ -100,12 +102,13 @@ def _load(name: str) -> None:
         return
     point = _points().get(name)
     if point is not None:
-        _loaded.add(name)
         try:
             flavor: Flavor = point.load()
+            _flavors.setdefault(flavor.name, flavor)
         except ImportError:
-            return  # what it needs is not installed here
-        _flavors.setdefault(flavor.name, flavor)
+            pass  # what it needs is not installed here
+        finally:
+            _loaded.add(name)  # only now: another thread looks for a flavor of it at once
 
 
 @functools.cache

@@ -202,6 +202,7 @@ def _is_inside(text: str) -> bool:
 _open: dict[str, Kept] = {}
 """By run id, the newest last."""
 _thread: threading.Thread | None = None
+_starting = threading.RLock()
 _wake = threading.Event()
 _in_child = False
 """Whether this process was forked from one that kept its console, and has not yet seen to its own end."""
@@ -228,8 +229,10 @@ def _heard(stream: Stream, text: str) -> None:
         _in_child = False
         at_exit(_finish_all)  # its runs end with the parent, not with this process
     if _thread is None or not _thread.is_alive():
-        _thread = threading.Thread(target=_run, name="reticent-console", daemon=True)
-        _thread.start()
+        with _starting:  # two threads may write at once; one that is only just being started is not alive
+            if _thread is None or not _thread.is_alive():
+                _thread = threading.Thread(target=_run, name="reticent-console", daemon=True)
+                _thread.start()
 
 
 def _run() -> None:
@@ -246,8 +249,8 @@ def _finish_all() -> None:
 
 
 def _forked() -> None:
-    global _thread, _wake, _in_child
-    _thread, _wake, _in_child = None, threading.Event(), bool(_open)
+    global _thread, _starting, _wake, _in_child
+    _thread, _starting, _wake, _in_child = None, threading.RLock(), threading.Event(), bool(_open)
     for kept in _open.values():
         kept.forked()
 
