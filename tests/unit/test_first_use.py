@@ -302,6 +302,7 @@ class _Point:
 
 IMPORT_AND_FORK = """
     import os, signal, sys, time
+    import reticent.sessions  # which every process has that has such a thread
     from reticent.background import Background
 
     def imports():
