@@ -8,9 +8,13 @@ digits.
 
 from __future__ import annotations
 
+import atexit
 import re
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from functools import cache
 from typing import TypeAlias
 
 from reticent_redact.signals import from_handler
@@ -141,19 +145,53 @@ def _quickly_made(literals: Sequence[bytes]) -> Pass:
         from ahocorasick_rs import BytesAhoCorasick
     except ImportError:
         return plain(literals)
-    return _by_automaton(BytesAhoCorasick(list(literals)))
+    return _by_automaton(BytesAhoCorasick(list(literals)), literals)
 
 
 def aho_corasick(literals: Sequence[bytes]) -> Pass:
     """One automaton for all literals. ImportError if `ahocorasick_rs` is not installed."""
     from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-    return _by_automaton(BytesAhoCorasick(list(literals), implementation=Implementation.DFA))
+    return _by_automaton(BytesAhoCorasick(list(literals), implementation=Implementation.DFA), literals)
 
 
-def _by_automaton(automaton: object) -> Pass:
+def _by_automaton(automaton: object, literals: Sequence[bytes]) -> Pass:
     find = automaton.find_matches_as_indexes  # type: ignore[attr-defined]  # a compiled class without annotations
-    return lambda text: [(start, number) for number, start, _ in find(text, overlapping=True)]
+
+    at_the_end = cache(lambda: plain(literals))
+
+    def search(text: bytes) -> Iterable[Hit]:
+        if _is_ending:
+            return at_the_end()(text)
+        return [(start, number) for number, start, _ in find(text, overlapping=True)]
+
+    return search
+
+
+_is_ending = False
+_END_S = 1.0
+
+
+def _end() -> None:
+    """At the end of the process: an automaton lets go of the interpreter while it searches, and aborts the process if it
+    comes back when that is gone (before Python 3.14). From now on none is used; those that search are waited for, which
+    take milliseconds."""
+    global _is_ending
+    _is_ending = True
+    deadline = time.monotonic() + _END_S
+    mine = threading.get_ident()
+    found = sys._current_frames()
+    under_way = {one: found[one] for one in found if one != mine and found[one].f_code.co_filename == __file__}
+    while any(sys._current_frames().get(thread) is frame for thread, frame in under_way.items()):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.001)
+
+
+if threading.main_thread().is_alive():
+    atexit.register(_end)
+else:  # the process ends already: a daemon thread has imported this now
+    _end()
 
 
 def hyperscan(literals: Sequence[bytes]) -> Pass:
