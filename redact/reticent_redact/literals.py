@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from functools import cache
 from typing import TypeAlias
 
 from reticent_redact.signals import from_handler
@@ -144,35 +145,39 @@ def _quickly_made(literals: Sequence[bytes]) -> Pass:
         from ahocorasick_rs import BytesAhoCorasick
     except ImportError:
         return plain(literals)
-    return _by_automaton(BytesAhoCorasick(list(literals)))
+    return _by_automaton(BytesAhoCorasick(list(literals)), literals)
 
 
 def aho_corasick(literals: Sequence[bytes]) -> Pass:
     """One automaton for all literals. ImportError if `ahocorasick_rs` is not installed."""
     from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-    return _by_automaton(BytesAhoCorasick(list(literals), implementation=Implementation.DFA))
+    return _by_automaton(BytesAhoCorasick(list(literals), implementation=Implementation.DFA), literals)
 
 
-def _by_automaton(automaton: object) -> Pass:
+def _by_automaton(automaton: object, literals: Sequence[bytes]) -> Pass:
     find = automaton.find_matches_as_indexes  # type: ignore[attr-defined]  # a compiled class without annotations
 
-    def search(text: bytes) -> list[Hit]:
-        return [(start, number) for number, start, _ in find(_looked_at(text), overlapping=True)]
+    at_the_end = cache(lambda: plain(literals))
+
+    def search(text: bytes) -> Iterable[Hit]:
+        if _is_ending:
+            return at_the_end()(text)
+        return [(start, number) for number, start, _ in find(text, overlapping=True)]
 
     return search
 
 
-_looked_at: Callable[[bytes], bytes | memoryview] = bytes
-"""How an automaton is given a text. While it looks through bytes, other threads go on; not so with any other buffer."""
+_is_ending = False
 _END_S = 1.0
 
 
 def _end() -> None:
-    """At the end of the process: the search of a thread that goes on aborts it if it comes back to an interpreter that is
-    gone (before Python 3.14). None lets go of it from now on; those that have are waited for, which take milliseconds."""
-    global _looked_at
-    _looked_at = memoryview
+    """At the end of the process: an automaton lets go of the interpreter while it searches, and aborts the process if it
+    comes back when that is gone (before Python 3.14). From now on none is used; those that search are waited for, which
+    take milliseconds."""
+    global _is_ending
+    _is_ending = True
     deadline = time.monotonic() + _END_S
     mine = threading.get_ident()
     found = sys._current_frames()
@@ -183,7 +188,10 @@ def _end() -> None:
         time.sleep(0.001)
 
 
-atexit.register(_end)
+if threading.main_thread().is_alive():
+    atexit.register(_end)
+else:  # the process ends already: a daemon thread has imported this now
+    _end()
 
 
 def hyperscan(literals: Sequence[bytes]) -> Pass:
