@@ -202,13 +202,23 @@ def _run() -> Run:
     if run is not None and run.status is RunStatus.RUNNING:
         return run
     session = current()
-    with session.lock:  # of two threads that log first at the same time, one begins the run and the other one finds it
-        runs = [run for run in list(session.runs.values()) if run.thread is not None]
-        if len(runs) == 1:
-            return runs[0]
-        if parent_process() is None:
-            return _rank_0s() or start_run()
+    run = _only_open_run(session)
+    if run is not None:
+        return run
+    if parent_process() is not None:
         return _run_of_worker(session)
+    run = _rank_0s()
+    if run is not None:
+        return run
+    with (
+        session.beginning
+    ):  # of two threads that log first at the same time, one begins the run and the other one finds it
+        return _only_open_run(session) or start_run()
+
+
+def _only_open_run(session: Session) -> Run | None:
+    runs = [run for run in list(session.runs.values()) if run.thread is not None]
+    return runs[0] if len(runs) == 1 else None
 
 
 def _rank_0s() -> Run | None:
@@ -228,7 +238,7 @@ def _rank_0s() -> Run | None:
 def _run_of_worker(session: Session) -> Run:
     """A worker process's own run within the one that is open where it was started. Not the current run, as then nothing
     would look, at the next call, whether the worker now works for another."""
-    with session.lock:
+    with session.beginning:
         run = session.implicit
         if run is None or run.status is not RunStatus.RUNNING or run.parent_id != workers.open_run(session):
             if run is not None:

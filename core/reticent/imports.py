@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ _loading: set[str] = set()
 
 
 def when_imported(module: str, action: Callable[[], None]) -> None:
-    """Call `action` at once if `module` is imported, else right after it is."""
+    """Call `action` at once if `module` is imported, else right after it is. Waits while another thread imports it."""
     _actions.setdefault(module, deque()).append(action)
     watch()
     if is_imported(module) or _is_sought(module):
@@ -57,15 +56,14 @@ def watch() -> None:
 
 
 def _act(module: str) -> None:
-    for action in _taken(_actions.get(module, deque())):
+    waiting = _actions.get(module, deque())
+    while waiting:
+        try:
+            action = waiting.popleft()
+        except IndexError:  # another thread has just taken it
+            return
         with swallowed(f"the integration of {module}"):
             action()
-
-
-def _taken(waiting: deque[Callable[[], None]]) -> Iterator[Callable[[], None]]:
-    with suppress(IndexError):
-        while True:
-            yield waiting.popleft()
 
 
 class _Finder:

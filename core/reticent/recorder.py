@@ -79,12 +79,10 @@ class Recorder:
             with self._lock:
                 self.log.append(*self._lost(), *records)
                 self._losses.clear()
+                for record in records:
+                    self.captured[str(record.__struct_config__.tag)] += getattr(record, "count", 1)
         except OSError as error:
             self.lose("records", len(records), error)
-            return
-        with self._lock:
-            for record in records:
-                self.captured[str(record.__struct_config__.tag)] += getattr(record, "count", 1)
 
     def metric_key(self, key: str) -> int:
         """The number that stands for a metric's name in this log. OSError if a new one cannot be written."""

@@ -63,7 +63,10 @@ class Session:
         """In a worker process: the run of what is logged there outside of any run."""
         self.shown: str | None = None
         """The open run that worker processes of this one are shown."""
-        self.lock = threading.RLock()
+        self.showing = threading.RLock()
+        """While `shown` changes."""
+        self.beginning = threading.RLock()
+        """While a run begins that nobody has asked for by name."""
         self.writers: dict[str, LogWriter] = {}
         """The open log writers by run id, ended runs with work in the background included."""
         self.losing: dict[str, Recorder] = {}

@@ -5,6 +5,7 @@ A forked child makes one of its own; the end of the process closes them all with
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - it takes its lock before a fork: what is registered later comes before that
 import os
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reticent import aside
 from reticent import settings as settings_module
-from reticent.forks import after_fork_in_child
+from reticent.forks import after_fork_in_child, before_fork, wait_for_imports
 from reticent.guard import swallowed
 from reticent.process import at_exit, at_exit_of_fork
 from reticent.session import Session
@@ -40,13 +41,14 @@ def current() -> Session:
     with _lock:
         settings = settings_module.current().settings
         if _session is None or _session.settings is not settings:
-            former, new = _session, Session(settings)
+            new = Session(settings)
+            former = _session  # of now: a signal's handler may have logged meanwhile
             if former is not None:
                 new.redactor.inherit(former.redactor)
                 new.begun = former.begun
-                if former.runs or former.writers:
-                    _former.append(former)
             _session = new  # only now: other threads log by it at once
+            if former is not None and (former.runs or former.writers):
+                _former.append(former)
         if _exit_registered_by != os.getpid():
             _exit_registered_by = os.getpid()
             at_exit(_close)
@@ -63,8 +65,12 @@ def keep(session: Session) -> None:
 
 def open_runs() -> list[Run]:
     """Those of this process, the latest last. Makes no session, and asks no settings, which may be wrong."""
-    sessions = [*_former, *([] if _session is None else [_session])]
-    return [run for session in sessions for run in list(session.runs.values())]
+    return [run for session in made() for run in list(session.runs.values())]
+
+
+def made() -> list[Session]:
+    """Those that have runs, or may have, the current one last."""
+    return [*_former, *([] if _session is None else [_session])]
 
 
 def _close() -> None:
@@ -109,4 +115,5 @@ def _forked() -> None:
             at_exit_of_fork(_close)
 
 
+before_fork(wait_for_imports)
 after_fork_in_child(_forked)

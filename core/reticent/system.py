@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reticent.run import Run
     from reticent.session import Session
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _thread: threading.Thread | None = None
 
 
@@ -48,7 +48,7 @@ def _watch(session: Session) -> None:
             runs = _runs(session)
             if not runs and not ranks.follows():
                 with _lock:  # a run that has just begun has found this thread at work
-                    if not _runs(session):
+                    if not _open_runs():
                         _thread = None
                         return
             now = time.monotonic()
@@ -66,8 +66,14 @@ def _runs(session: Session) -> list[Run]:
     if ranks.follows():
         run = member.of(session)
         return [] if run is None else [run]
-    open_runs = {run.run_id: run for run in sessions.open_runs()}
+    open_runs = _open_runs()
     return [run for run in open_runs.values() if run.parent_id not in open_runs and run.owned]
+
+
+def _open_runs() -> dict[str, Run]:
+    """Those, by their ids, that by their settings have the load noted."""
+    wanted = [session for session in sessions.made() if session.settings.capture.system_s]
+    return {run_id: run for session in wanted for run_id, run in list(session.runs.items())}
 
 
 class _Processor:
@@ -127,7 +133,7 @@ def _gpus() -> _Gpus | _NoGpus:
 
 def _forked() -> None:
     global _lock, _thread
-    _lock, _thread = threading.Lock(), None
+    _lock, _thread = threading.RLock(), None
 
 
 after_fork_in_child(_forked)

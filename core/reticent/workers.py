@@ -30,7 +30,7 @@ def show_open_run(session: Session) -> None:
     """Say which run the workers of this process are to log to, if that has changed."""
     from reticent import member
 
-    with swallowed("showing the open run to workers"), session.lock:
+    with swallowed("showing the open run to workers"), session.showing:
         run_id = innermost([run for run in list(session.runs.values()) if run.thread is not None])
         if run_id == session.shown:
             return

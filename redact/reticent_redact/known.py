@@ -59,7 +59,7 @@ class Known:
     """The values, in all the forms that they are looked for. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._values: dict[str, None] = {}
         self._forms: dict[str, bool] = {}
         """Each form, and whether it counts only as a word of its own."""
@@ -96,7 +96,8 @@ class Known:
                     if len(form) > _LONG_VALUE:
                         self._beginnings.add(form[at : at + _BEGINNING])
                         self._room -= len(form)
-                self._recent += dict.fromkeys((form[at : at + size], (at, len(form))) for form, at, size in forms)
+                found = dict.fromkeys((form[at : at + size], (at, len(form))) for form, at, size in forms)
+                self._recent += found
                 self.generation += 1
             if len(self._recent) > _RECENT + len(self._forms) // 4:
                 self._settle()
@@ -197,14 +198,18 @@ class Known:
 
     def _settle(self) -> None:
         shapes: dict[str, set[Shape]] = {}
-        for anchor, shape in self._recent:
+        recent, before = self._recent.copy(), self._anchors
+        for anchor, shape in recent:
             shapes.setdefault(fold(anchor).decode("latin-1"), set()).add(shape)
         more = {anchor: shapes[anchor].union(self._anchors.get(anchor, ())) for anchor in shapes}
         anchors = self._anchors | {
             anchor: tuple(sorted(of, key=lambda shape: -shape[1])) for anchor, of in more.items()
         }
-        self._settled = Literals(anchors), tuple(anchors.values())
-        self._anchors, self._recent = anchors, []
+        literals = Literals(anchors)
+        # In between, a signal's handler or a collection of garbage in this thread may have added some, or done all this.
+        if self._anchors is before:
+            self._settled = literals, tuple(anchors.values())
+            self._anchors, self._recent = anchors, self._recent[len(recent) :]
 
     def _counts(self, text: str, at: int, form: str) -> bool:
         if not self._forms[form]:

@@ -173,9 +173,9 @@ _END_S = 1.0
 
 
 def _end() -> None:
-    """At the end of the process: an automaton lets go of the interpreter while it searches, and aborts the process if it
-    comes back when that is gone (before Python 3.14). From now on none is used; those that search are waited for, which
-    take milliseconds."""
+    """At the end of the process: what is compiled lets go of the interpreter while it searches, and aborts the process if
+    it comes back when that is gone (before Python 3.14). From now on it is not used; searches under way are waited for,
+    which take milliseconds."""
     global _is_ending
     _is_ending = True
     deadline = time.monotonic() + _END_S
@@ -188,10 +188,10 @@ def _end() -> None:
         time.sleep(0.001)
 
 
-if threading.main_thread().is_alive():
+if all(thread.daemon or not thread.is_alive() for thread in threading.enumerate()):
+    _end()  # the process ends already, and a thread that it does not wait for has imported this
+else:
     atexit.register(_end)
-else:  # the process ends already: a daemon thread has imported this now
-    _end()
 
 
 def hyperscan(literals: Sequence[bytes]) -> Pass:
@@ -203,8 +203,11 @@ def hyperscan(literals: Sequence[bytes]) -> Pass:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(expressions=list(literals), ids=list(range(len(literals))), elements=len(literals), literal=True)
     ours = threading.local()  # its working memory is for one thread at a time
+    at_the_end = cache(lambda: plain(literals))
 
-    def find(text: bytes) -> list[Hit]:
+    def find(text: bytes) -> Iterable[Hit]:
+        if _is_ending:
+            return at_the_end()(text)
         if not hasattr(ours, "scratch"):
             ours.scratch = hyperscan.Scratch(database)
         found: list[Hit] = []

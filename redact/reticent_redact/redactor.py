@@ -306,7 +306,6 @@ class Redactor:
         if len(text) > _LONGEST_CACHED or found.channel in _OF_THEIR_OWN or self._by_channel:
             return self._masked(text, path, found)
         if self._clean_at != (generation := self.known.generation):
-            self._clean.clear()
             self._clean, self._clean_at = {}, generation
         clean = self._clean  # not another one later: what a thread learns while this one looks begins a new one
         if text in clean:

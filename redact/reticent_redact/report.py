@@ -22,7 +22,7 @@ class Report:
     """A thread-safe counter of `Hidden`."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of signals may log
         self._counts: Counter[Hidden] = Counter()
 
     def add(self, channel: str, rule: str, action: str, confidence: Confidence, count: int = 1) -> None:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from textwrap import dedent
@@ -22,7 +23,7 @@ from weakref import WeakSet
 import pytest
 
 import reticent
-from reticent import api, autologging, closing, files, sessions, settings, system
+from reticent import api, autologging, closing, files, forks, sessions, settings, system
 from reticent.background import Background
 from reticent.delivery import Sender
 from reticent.imports import when_imported
@@ -35,6 +36,7 @@ from reticent.session import Session
 from reticent.surroundings import console
 from reticent.testing import captured
 from reticent_redact import Redactor, known
+from reticent_redact.literals import Literals
 from reticent_redact.text import Scanner
 
 WAITS_S = 0.3
@@ -59,6 +61,22 @@ def meanwhile(job: Callable[[], object], code: CodeType, event: str = "call", na
     finally:
         sys.setprofile(None)
         other.join(60)  # fails if it was not started: the function was never called
+
+
+@contextmanager
+def within(job: Callable[[], object], code: CodeType, event: str = "call") -> Iterator[None]:
+    """When this thread first comes to an event of a function, it does `job` there, as a signal's handler would."""
+
+    def hook(frame: FrameType, what: str, given: Any) -> None:
+        if frame.f_code is code and what == event:
+            sys.setprofile(None)
+            job()
+
+    sys.setprofile(hook)
+    try:
+        yield
+    finally:
+        assert sys.getprofile() is None, "the function was never called"
 
 
 def running(name: str) -> int:
@@ -142,6 +160,22 @@ def test_a_run_that_begins_while_settings_change_is_an_open_one(root: Path) -> N
     run.end()
 
 
+def test_a_run_that_begins_while_the_first_session_is_made_is_an_open_one(root: Path) -> None:
+    runs: list[Run] = []
+    with within(lambda: runs.append(reticent.start_run()), Session.__init__.__code__, "return"):
+        sessions.current()
+    assert runs[0] in sessions.open_runs()
+    runs[0].end()
+
+
+def test_who_logs_to_the_open_run_waits_for_no_run_that_begins(root: Path) -> None:
+    with reticent.start_run() as run, sessions.current().beginning:
+        other = Thread(target=lambda: reticent.log_metric("there", 1.0, step=1))
+        other.start()
+        other.join(60)
+        assert "there" in run._log.keys
+
+
 def test_what_is_learned_while_settings_change_is_no_error(root: Path) -> None:
     former = sessions.current().redactor
     former.register(SECRET)
@@ -169,6 +203,21 @@ def test_what_is_learned_while_a_text_is_looked_at_is_hidden_in_it_the_next_time
     with meanwhile(learn, Scanner.spans.__code__, "return"):
         redactor.seal(f"kept in {SECRET}", channel="param", key="note")
     assert SECRET not in redactor.seal(f"kept in {SECRET}", channel="param", key="note")
+
+
+def test_what_is_learned_while_known_values_are_made_an_automaton_is_found() -> None:
+    values = known.Known()
+    values.add([SECRET])
+    later = [f"{number}{SECRET[::-1]}" for number in range(9)]
+
+    def learn() -> None:
+        values.add(later[:1])
+        values.anchors()
+        values.add(later[1:])
+
+    with within(learn, Literals.__init__.__code__, "return"):
+        values.anchors()
+    assert [list(values.find(value)) for value in later] == [[(0, len(value))] for value in later]
 
 
 def test_a_root_has_one_key(root: Path) -> None:
@@ -301,8 +350,8 @@ class _Point:
 
 
 IMPORT_AND_FORK = """
-    import os, signal, sys, time
     import reticent.sessions  # which every process has that has such a thread
+    import os, signal, sys, time
     from reticent.background import Background
 
     def imports():
@@ -321,10 +370,38 @@ IMPORT_AND_FORK = """
 
 
 def test_a_forked_child_can_import_what_a_thread_of_ours_was_importing(tmp_path: Path) -> None:
-    (tmp_path / "loads_slowly.py").write_text("import time; time.sleep(0.2)")
+    # `getLogger` needs a lock that Python's logging holds from before a fork on.
+    (tmp_path / "loads_slowly.py").write_text("import logging, time; time.sleep(0.2); logging.getLogger('slow')")
     command = [sys.executable, "-c", dedent(IMPORT_AND_FORK)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("7\n", "")
+
+
+def test_a_fork_waits_for_no_import_of_its_own_thread(place: Path) -> None:
+    (place / "asks.py").write_text(
+        "from reticent import forks; found = forks.importing(); ours = forks._imports_of_ours()"
+    )
+    other = Thread(target=lambda: import_module("asks"), name="reticent-asks")
+    other.start()
+    other.join(60)
+    asked = import_module("asks")
+    assert asked.found["asks"] == other.ident
+    assert asked.ours == set()
+
+
+def test_forks_wait_once_for_an_import_that_hangs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "hangs.py").write_text("import threading; began, go_on = threading.Event(), threading.Event()\n")
+    hangs = import_module("hangs")
+    (place / "waits.py").write_text("import hangs; hangs.began.set(); hangs.go_on.wait(60)")
+    other = Thread(target=lambda: import_module("waits"), name="reticent-waits")
+    other.start()
+    assert hangs.began.wait(60)
+    monkeypatch.setattr(forks, "IMPORT_S", 0.01)
+    forks.wait_for_imports()
+    monkeypatch.setattr(forks, "IMPORT_S", 3600.0)
+    forks.wait_for_imports()
+    hangs.go_on.set()
+    other.join(60)
 
 
 def has_load(run: Run) -> bool:
@@ -359,3 +436,12 @@ def test_the_load_is_noted_in_a_run_with_other_settings_than_an_open_one(root: P
         reticent.configure(experiment="another")
         with reticent.start_run(nested=False) as run:
             assert has_load(run)
+
+
+def test_the_load_is_not_noted_in_a_run_whose_settings_do_not_want_it(root: Path) -> None:
+    reticent.configure(capture={"system_s": 0.01})
+    with reticent.start_run() as former:
+        reticent.configure(capture={"system_s": 0})
+        with reticent.start_run(nested=False) as run:
+            assert has_load(former)
+            assert {*former._log.keys} > {*run._log.keys} == set()

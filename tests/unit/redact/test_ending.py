@@ -33,3 +33,20 @@ def test_a_search_under_way_does_not_abort_it() -> None:
     pytest.importorskip("ahocorasick_rs")
     done = subprocess.run([sys.executable, "-c", dedent(ENDS)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+GOES_ON = """
+    import threading
+
+    def train():
+        threading.main_thread().join()
+        from reticent_redact import literals
+        print(literals._is_ending)
+
+    threading.Thread(target=train).start()
+"""
+
+
+def test_a_thread_that_goes_on_when_the_main_one_is_done_looks_no_slower() -> None:
+    done = subprocess.run([sys.executable, "-c", dedent(GOES_ON)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("False\n", "")
