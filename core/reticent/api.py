@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reticent import clock, holding, member, ranks, settings, system, workers
-from reticent.guard import swallowed, warn_once
+from reticent.guard import one_at_a_time, swallowed, warn_once
 from reticent.names import random_name
 from reticent.process import parent_process
 from reticent.records import METRIC, RunStarted, RunStatus
@@ -210,9 +210,8 @@ def _run() -> Run:
     run = _rank_0s()
     if run is not None:
         return run
-    with (
-        session.beginning
-    ):  # of two threads that log first at the same time, one begins the run and the other one finds it
+    with one_at_a_time(session.beginning):
+        # Of two threads that log first at once, the second one finds the run of the first.
         return _only_open_run(session) or start_run()
 
 
@@ -238,7 +237,7 @@ def _rank_0s() -> Run | None:
 def _run_of_worker(session: Session) -> Run:
     """A worker process's own run within the one that is open where it was started. Not the current run, as then nothing
     would look, at the next call, whether the worker now works for another."""
-    with session.beginning:
+    with one_at_a_time(session.beginning):
         run = session.implicit
         if run is None or run.status is not RunStatus.RUNNING or run.parent_id != workers.open_run(session):
             if run is not None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from functools import cache, partial
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from reticent import layers
 from reticent.errors import SettingsError
 from reticent.forks import after_fork_in_child
-from reticent.guard import swallowed, tried, warn_once
+from reticent.guard import one_at_a_time, swallowed, tried, warn_once
 from reticent.imports import is_imported, watch, when_imported
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ _wanted = False
 _waiting: set[str] = set()
 _installed: set[str] = set()
 _lock = threading.RLock()
-_WAIT_S = 10.0
 _GROUP = "reticent.integrations"
 
 
@@ -44,21 +42,8 @@ def autolog(disable: bool = False, dry_run: bool | None = None, **options: Any) 
     aside = sys.modules.get("reticent.aside")
     if aside is not None and aside.is_child:  # it imports the user's modules, which may say so at their top
         return
-    with _one_at_a_time():
+    with one_at_a_time(_lock):  # patches that two threads place and remove at once would be half there
         _switch(disable, dry_run, options)
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Patches that two threads place and remove at once would be half there. Nobody waits longer than for a thread that
-    works; one that is lost, with a lock that it has, is not waited for."""
-    lock = _lock
-    got = lock.acquire(timeout=_WAIT_S)
-    try:
-        yield
-    finally:
-        if got:
-            lock.release()
 
 
 def _switch(disable: bool, dry_run: bool | None, options: dict[str, Any]) -> None:

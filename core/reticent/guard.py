@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from reticent_redact.signals import from_handler
+
+if TYPE_CHECKING:
+    from threading import RLock
 
 logger = logging.getLogger("reticent")
 strict = os.environ.get("RETICENT_STRICT", "") not in ("", "0")
 _told: set[str] = set()
+_LOCK_S = 10.0
 
 
 class swallowed:  # noqa: N801 - used as a statement, like contextlib.suppress
@@ -79,3 +85,15 @@ def warn_once(kind: str, message: str) -> None:
     if kind not in _told:
         _told.add(kind)
         logger.warning("reticent: %s", message)
+
+
+@contextmanager
+def one_at_a_time(lock: RLock) -> Iterator[None]:
+    """In here one thread works at a time, as a rule: nobody waits longer than for one that works. One that is lost, or waits
+    for this one, is not waited for."""
+    got = lock.acquire(timeout=_LOCK_S)
+    try:
+        yield
+    finally:
+        if got:
+            lock.release()
