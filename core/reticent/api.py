@@ -237,12 +237,15 @@ def _rank_0s() -> Run | None:
 def _run_of_worker(session: Session) -> Run:
     """A worker process's own run within the one that is open where it was started. Not the current run, as then nothing
     would look, at the next call, whether the worker now works for another."""
+    run = session.implicit
+    if run is not None and run.status is RunStatus.RUNNING and run.parent_id == workers.open_run(session):
+        return run
     with one_at_a_time(session.beginning):
-        run = session.implicit
-        if run is None or run.status is not RunStatus.RUNNING or run.parent_id != workers.open_run(session):
-            if run is not None:
-                run.end()
-            run = session.implicit = _new_run(None, None, None, None, None)
+        if session.implicit is not None and session.implicit is not run:
+            return session.implicit  # another thread has just begun it
+        if run is not None:
+            run.end()
+        run = session.implicit = _new_run(None, None, None, None, None)
         return run
 
 

@@ -40,6 +40,7 @@ def wait_for_imports() -> None:
     while under_way := _imports_of_ours() - _given_up:
         if time.monotonic() > deadline:
             _given_up.update(under_way)
+            return
         time.sleep(0.001)
 
 

@@ -39,20 +39,20 @@ def current() -> Session:
     if session is not None and session.settings is settings_module.current().settings:
         return session
     with _lock:
-        settings = settings_module.current().settings
-        if _session is None or _session.settings is not settings:
-            new = Session(settings)
-            former = _session  # of now: a signal's handler may have logged meanwhile
+        while (former := _session) is None or former.settings is not settings_module.current().settings:
+            new = Session(settings_module.current().settings)
             if former is not None:
                 new.redactor.inherit(former.redactor)
                 new.begun = former.begun
+            if _session is not former:
+                continue  # a signal's handler has made another one meanwhile
             _session = new  # only now: other threads log by it at once
             if former is not None and (former.runs or former.writers):
                 _former.append(former)
         if _exit_registered_by != os.getpid():
             _exit_registered_by = os.getpid()
             at_exit(_close)
-        return _session
+        return former
 
 
 def keep(session: Session) -> None:

@@ -87,9 +87,8 @@ class Known:
             for value in values:
                 if len(value) < SHORTEST or value in self._values:
                     continue
-                self._values[value] = None
                 is_word = _WORD.fullmatch(value) is not None
-                rare = _rare_forms(value) if len(self._values) <= _MOST_IN_FULL else ()
+                rare = _rare_forms(value) if len(self._values) < _MOST_IN_FULL else ()
                 forms = [*_forms(value), *rare]
                 for form, at, _ in forms:
                     self._forms.setdefault(form, is_word and form == value)
@@ -98,6 +97,7 @@ class Known:
                         self._room -= len(form)
                 found = dict.fromkeys((form[at : at + size], (at, len(form))) for form, at, size in forms)
                 self._recent += found
+                self._values[value] = None  # only now: whoever is interrupted before does not know it
                 self.generation += 1
             if len(self._recent) > _RECENT + len(self._forms) // 4:
                 self._settle()
@@ -205,11 +205,11 @@ class Known:
         anchors = self._anchors | {
             anchor: tuple(sorted(of, key=lambda shape: -shape[1])) for anchor, of in more.items()
         }
-        literals = Literals(anchors)
-        # In between, a signal's handler or a collection of garbage in this thread may have added some, or done all this.
+        settled, done = (Literals(anchors), tuple(anchors.values())), len(recent)
+        # In each call above, a signal's handler or a collection of garbage may have added some, or done all this.
         if self._anchors is before:
-            self._settled = literals, tuple(anchors.values())
-            self._anchors, self._recent = anchors, self._recent[len(recent) :]
+            self._settled = settled
+            self._anchors, self._recent = anchors, self._recent[done:]
 
     def _counts(self, text: str, at: int, form: str) -> bool:
         if not self._forms[form]:

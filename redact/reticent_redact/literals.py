@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cache
+from types import FrameType
 from typing import TypeAlias
 
 from reticent_redact.signals import from_handler
@@ -179,13 +180,20 @@ def _end() -> None:
     global _is_ending
     _is_ending = True
     deadline = time.monotonic() + _END_S
-    mine = threading.get_ident()
-    found = sys._current_frames()
-    under_way = {one: found[one] for one in found if one != mine and found[one].f_code.co_filename == __file__}
-    while any(sys._current_frames().get(thread) is frame for thread, frame in under_way.items()):
-        if time.monotonic() > deadline:
-            return
+    under_way = _under_way()
+    while under_way & _under_way() and time.monotonic() < deadline:
         time.sleep(0.001)
+
+
+def _under_way() -> set[tuple[int, FrameType]]:
+    """The other threads that are at a search, and the frame in which each began it."""
+    found = set()
+    for thread, frame in sys._current_frames().items():
+        if thread != threading.get_ident() and frame.f_code.co_filename == __file__:
+            while frame.f_back is not None and frame.f_back.f_code.co_filename == __file__:
+                frame = frame.f_back
+            found.add((thread, frame))
+    return found
 
 
 if all(thread.daemon or not thread.is_alive() for thread in threading.enumerate()):

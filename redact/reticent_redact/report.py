@@ -38,9 +38,9 @@ class Report:
     def drain(self) -> dict[Hidden, int]:
         """The counts so far, which start again from nothing."""
         with self._lock:
-            counts = dict(self._counts)
-            self._counts.clear()
-            return counts
+            fresh: Counter[Hidden] = Counter()
+            counts, self._counts = self._counts, fresh
+            return dict(counts)
 
     def __bool__(self) -> bool:
         return bool(self._counts)
