@@ -153,7 +153,7 @@ class _Plainer:
             return self._mapping(value, depth)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return self._mapping(dict(zip(value._fields, value, strict=False)), depth)
-        if isinstance(value, (list, tuple, deque)) or _is_omegaconf(value, "ListConfig"):
+        if isinstance(value, (list, tuple, deque)) or _is_omegaconf(value, "ListConfig", "TupleConfig"):
             return type(value)(self._items(value, depth)) if type(value) in (list, tuple) else self._items(value, depth)
         if isinstance(value, Set) and len(value) > self.nodes:
             return _Verbatim(_summary(value))
@@ -212,8 +212,8 @@ class _Plainer:
         return _Verbatim(_ADDRESS.sub("", repr(value)))
 
 
-def _is_omegaconf(value: Any, name: str) -> bool:
-    return type(value).__name__ == name and type(value).__module__.startswith("omegaconf.")
+def _is_omegaconf(value: Any, *names: str) -> bool:
+    return type(value).__name__ in names and type(value).__module__.startswith("omegaconf.")
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:

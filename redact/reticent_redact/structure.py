@@ -32,6 +32,7 @@ def _in_any_case(*words: str) -> frozenset[str]:
     return frozenset(case(word) for word in words for case in (str, str.lower, str.capitalize, str.upper))
 
 
+_OMEGACONFS: dict[str, type] = {"ListConfig": list, "TupleConfig": tuple}
 _NAME_KEYS = _in_any_case(
     *("name", "key", "k", "id", "label", "field", "param", "parameter", "property", "option", "setting", "variable"),
     *("var", "attribute", "header", "envName", "OptionName", "ParameterKey"),
@@ -91,8 +92,8 @@ class Walk:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             named = dict(zip(value._fields, value, strict=False))
             return self._inside(value, len(named), lambda: self._mapping(named, verdict, path))
-        if isinstance(value, (list, tuple, deque, MappingView)) or type(value).__name__ == "ListConfig":
-            return self._inside(value, len(value), lambda: self._sequence(value, verdict, path))
+        if isinstance(value, (list, tuple, deque, MappingView)) or type(value).__name__ in _OMEGACONFS:
+            return self._inside(value, len(value), lambda: self._sequence(_native(value), verdict, path))
         if isinstance(value, (set, frozenset)):
             make = frozenset if isinstance(value, frozenset) else set
             return self._inside(value, len(value), lambda: make(self._items(value, verdict, path)))
@@ -322,6 +323,11 @@ def _names(items: Mapping[Any, Any]) -> list[str]:
 
 def _name(key: Any) -> str:
     return key if type(key) is str else key.decode("latin-1") if isinstance(key, bytes) else str(key)
+
+
+def _native(value: Any) -> Any:
+    make = _OMEGACONFS.get(type(value).__name__)
+    return value if make is None else make(map(_native, value))
 
 
 def _is_pair(items: Any) -> bool:
