@@ -272,15 +272,6 @@ def test_the_hooks_for_uncaught_errors_are_looked_through_while_others_set_their
         closing.watch(root)
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-
-
 def test_what_is_to_follow_an_import_does_that_ends_just_then(place: Path) -> None:
     (place / "awaited_end.py").touch()
     seen: list[str] = []

@@ -8,7 +8,7 @@ import importlib.util
 import pickle
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from threading import Event, Thread
@@ -19,15 +19,6 @@ import pytest
 from reticent.imports import when_imported
 
 SOURCE = "loaders = type(__loader__), type(__spec__.loader)\nready = True\n"
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 def test_it_acts_once_and_before_the_import_returns(place: Path) -> None:
